@@ -1,0 +1,43 @@
+# What to type. Everything a target needs it installs itself, and says so; the work is in the scripts that are called here.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down build lint fmt bench setup clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
+		printf 'make %-7s %s\n' "$$target" "$$text"; done
+
+demo: ## two simulated days through the whole pipeline, printed as tables; needs neither Java nor Python
+	@deploy/demo
+
+test: setup ## every suite on real servers; one suite: make test ARGS="e2e -- -k restart"
+	@tests/run $(ARGS)
+
+up: ## real servers for development, kept running; then: source .userflow/env
+	@deploy/setup kafka databases
+	@deploy/up
+
+down: ## stops them; their data stays in .userflow/up
+	@deploy/down
+
+build: ## the release binaries, in target/release
+	@deploy/setup rust
+	cargo build --release --workspace --locked
+
+lint: ## format, clippy, dependencies, SQL and Python, as reviewers expect them
+	@tests/lint
+
+fmt: ## formats the Rust sources
+	cargo fmt --all
+
+bench: ## the benchmarks, release build; figures and what they are compared with
+	@deploy/setup rust python kafka
+	@tests/bench/run $(ARGS)
+
+setup: ## installs what building and testing need and this machine lacks
+	@deploy/setup rust python kafka
+
+# A lake is data: .userflow/lake, .userflow/demo and .userflow/up stay. So does the cache outside the tree.
+clean: ## removes what was built and the logs of tests; never a lake
+	cargo clean
+	rm -rf .userflow/venv .userflow/linters .userflow/test/logs

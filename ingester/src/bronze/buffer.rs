@@ -1,0 +1,220 @@
+//! Messages to encoded Parquet, one file per event date. Pure: bytes in, files out; no Kafka and no lake in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int32Builder, Int64Builder, RecordBatch,
+    TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Date32Type, SchemaRef, TimestampMicrosecondType};
+use userflow_lake::{FileWriter, PARTITION};
+use userflow_models::contract::Contract;
+use userflow_models::decode::{Decoder, Problem, Reason, Rejection};
+
+use super::quarantine::Quarantine;
+use super::tables::Target;
+
+/// Rows that are decoded before they are encoded: enough to amortise the writer's work per batch, small enough to stay
+/// in cache while the columns are built.
+const BATCH_ROWS: usize = 16_384;
+
+/// Where a message stands in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Kafka's timestamp, milliseconds UTC; very old brokers give none.
+    pub(super) time_ms: Option<i64>,
+}
+
+/// Offsets that a buffer holds of one Kafka partition: `start` is the table's position when reading began, `next` the
+/// offset after the last message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) start: i64,
+    pub(super) next: i64,
+}
+
+/// A worker's messages since its last commit.
+pub(super) struct Buffer {
+    decoder: Decoder,
+    partitions: Int32Builder,
+    offsets: Int64Builder,
+    times: TimestampMicrosecondBuilder,
+    file_schema: SchemaRef,
+    target: Target,
+    event_time: String,
+    writers: BTreeMap<i32, FileWriter>,
+    encoded: usize,
+    /// Messages that the contract does not accept.
+    pub(super) quarantine: Quarantine,
+    /// Offsets held, by Kafka partition; a partition without new messages is not here.
+    pub(super) held: BTreeMap<i32, Held>,
+    /// Newest event time encoded, microseconds UTC.
+    pub(super) newest_event: Option<i64>,
+}
+
+impl Buffer {
+    pub(super) fn new(contract: &Contract, target: &Target) -> Self {
+        Self {
+            decoder: Decoder::new(contract),
+            partitions: Int32Builder::with_capacity(BATCH_ROWS),
+            offsets: Int64Builder::with_capacity(BATCH_ROWS),
+            times: TimestampMicrosecondBuilder::with_capacity(BATCH_ROWS).with_timezone("UTC"),
+            file_schema: SchemaRef::clone(&target.file_schema),
+            target: target.clone(),
+            event_time: contract.event_time().to_owned(),
+            writers: BTreeMap::new(),
+            encoded: 0,
+            quarantine: Quarantine::default(),
+            held: BTreeMap::new(),
+            newest_event: None,
+        }
+    }
+
+    /// Takes one message. `start` is the position from which its partition is being read; messages below
+    /// `quarantined_below` that are not acceptable have been quarantined before.
+    pub(super) fn push(
+        &mut self,
+        origin: Origin,
+        message: Option<&[u8]>,
+        start: i64,
+        quarantined_below: i64,
+    ) -> Result<()> {
+        let decoded = match message {
+            // The decoder takes a negative time for "unknown", as Kafka does.
+            Some(bytes) => self.decoder.decode(bytes, origin.time_ms.unwrap_or(-1)),
+            None => Err(no_message()),
+        };
+        match decoded {
+            Ok(()) => {
+                self.partitions.append_value(origin.partition);
+                self.offsets.append_value(origin.offset);
+                self.times.append_option(origin.time_ms.map(|ms| ms * 1_000));
+            }
+            Err(rejection) if origin.offset >= quarantined_below => {
+                self.quarantine.push(origin, message, rejection);
+            }
+            Err(_) => {}
+        }
+        let held = self.held.entry(origin.partition).or_insert(Held {
+            start,
+            next: start,
+        });
+        held.next = origin.offset + 1;
+        if self.decoder.rows() >= BATCH_ROWS {
+            self.encode()?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing to commit.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Bytes held: decoded rows, open files, quarantine.
+    pub(super) fn memory(&self) -> usize {
+        self.decoder.bytes()
+            + self.writers.values().map(FileWriter::memory).sum::<usize>()
+            + self.quarantine.memory()
+    }
+
+    /// Size of the files so far, in bytes, as of the last encoded batch.
+    pub(super) fn encoded(&self) -> usize {
+        self.encoded
+    }
+
+    /// Encodes the decoded rows into the file of their date.
+    pub(super) fn encode(&mut self) -> Result<()> {
+        if self.decoder.rows() == 0 {
+            return Ok(());
+        }
+        let decoded = self.decoder.finish();
+        let (dates, rows) = self.with_origin(&decoded)?;
+        let times = decoded
+            .column_by_name(&self.event_time)
+            .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        if let Some(newest) = times.and_then(arrow::compute::max) {
+            self.newest_event = self.newest_event.max(Some(newest));
+        }
+        let dates = dates
+            .as_primitive_opt::<Date32Type>()
+            .context("the partition column is not a date")?;
+        let mut distinct: Vec<i32> = dates.values().to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        for date in &distinct {
+            let writer = match self.writers.entry(*date) {
+                std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
+                std::collections::btree_map::Entry::Vacant(none) => {
+                    none.insert(FileWriter::new(&self.file_schema, &self.target.settings)?)
+                }
+            };
+            if distinct.len() == 1 {
+                writer.write(&rows)?;
+            } else {
+                let mask = BooleanArray::from_unary(dates, |d| d == *date);
+                writer.write(&filter_record_batch(&rows, &mask)?)?;
+            }
+        }
+        self.encoded = self.writers.values().map(FileWriter::size).sum();
+        Ok(())
+    }
+
+    /// The rows in the file's columns, and their dates beside them.
+    fn with_origin(&mut self, decoded: &RecordBatch) -> Result<(ArrayRef, RecordBatch)> {
+        let dates = decoded
+            .column_by_name(PARTITION)
+            .context("the decoder gave no partition column")?;
+        let schema = decoded.schema();
+        let mut columns: Vec<ArrayRef> = decoded
+            .columns()
+            .iter()
+            .zip(schema.fields())
+            .filter(|(_, field)| field.name() != PARTITION)
+            .map(|(column, _)| Arc::clone(column))
+            .collect();
+        let now = chrono::Utc::now().timestamp_millis() * 1_000;
+        let ingested = TimestampMicrosecondArray::from(vec![now; decoded.num_rows()]);
+        columns.push(Arc::new(self.partitions.finish()));
+        columns.push(Arc::new(self.offsets.finish()));
+        columns.push(Arc::new(self.times.finish()));
+        columns.push(Arc::new(ingested.with_timezone("UTC")));
+        Ok((
+            Arc::clone(dates),
+            RecordBatch::try_new(SchemaRef::clone(&self.file_schema), columns)?,
+        ))
+    }
+
+    /// The open files, by date, for finishing.
+    pub(super) fn take_writers(&mut self) -> BTreeMap<i32, FileWriter> {
+        self.encoded = 0;
+        std::mem::take(&mut self.writers)
+    }
+
+    /// Forgets everything, after a commit or when another process owns the partitions.
+    pub(super) fn clear(&mut self) {
+        drop(self.decoder.finish());
+        drop(self.partitions.finish());
+        drop(self.offsets.finish());
+        drop(self.times.finish());
+        self.take_writers();
+        self.quarantine.clear();
+        self.held.clear();
+    }
+}
+
+/// A message without a value: a tombstone.
+fn no_message() -> Rejection {
+    Rejection {
+        problems: vec![Problem {
+            reason: Reason::InvalidJson,
+            field: String::new(),
+            detail: "the message has no value".into(),
+        }],
+    }
+}

@@ -1,0 +1,215 @@
+//! The two commits of a flush: quarantine, then bronze. Holds what a worker believes about the tables, and checks the
+//! belief with every commit.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, json};
+use userflow_lake::{Commit, CommitError, Guard, Table};
+
+use super::buffer::Buffer;
+use super::positions::AppIds;
+use super::tables::Tables;
+
+/// Quarantine commits in a row that found the positions moved before the flush gives up.
+const QUARANTINE_ATTEMPTS: u32 = 20;
+
+/// A worker's view of the tables: the version it has seen, and the positions at that version.
+pub(super) struct Committer {
+    tables: Tables,
+    topic: String,
+    ids: AppIds,
+    assigned: Vec<i32>,
+    bronze: View,
+    quarantine: View,
+}
+
+#[derive(Debug, Default)]
+struct View {
+    version: i64,
+    positions: BTreeMap<i32, i64>,
+}
+
+/// What a flush did.
+#[derive(Debug)]
+pub(super) enum Flushed {
+    /// Rows and positions are in the table.
+    Committed(Committed),
+    /// Another process owns a partition: nothing was committed to bronze, and the buffer is worthless.
+    Fenced(String),
+}
+
+/// A committed flush.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    pub(super) version: i64,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+    pub(super) quarantined: BTreeMap<&'static str, u64>,
+    /// The next offset of each partition that moved.
+    pub(super) next: BTreeMap<i32, i64>,
+    pub(super) newest_event: Option<i64>,
+}
+
+impl Committer {
+    pub(super) fn new(tables: Tables, topic: &str, ids: AppIds) -> Self {
+        Self {
+            tables,
+            topic: topic.to_owned(),
+            ids,
+            assigned: Vec::new(),
+            bronze: View::default(),
+            quarantine: View::default(),
+        }
+    }
+
+    /// Reads both tables' positions afresh for a new assignment.
+    pub(super) async fn load(&mut self, assigned: Vec<i32>) -> Result<()> {
+        // Bronze first: the quarantine's positions are never behind bronze's, and must not be older than those.
+        self.bronze = View::read(&self.tables.events.table, &self.ids).await?;
+        self.quarantine = View::read(&self.tables.quarantine.table, &self.ids).await?;
+        self.assigned = assigned;
+        Ok(())
+    }
+
+    /// Bronze's position of a partition.
+    pub(super) fn position(&self, partition: i32) -> Option<i64> {
+        self.bronze.positions.get(&partition).copied()
+    }
+
+    /// Messages of a partition below this offset are in the quarantine if they have to be.
+    pub(super) fn quarantined_below(&self, partition: i32) -> i64 {
+        self.quarantine
+            .positions
+            .get(&partition)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Commits what the buffer holds and empties it.
+    pub(super) async fn flush(&mut self, buffer: &mut Buffer) -> Result<Flushed> {
+        buffer.encode()?;
+        let quarantined = self.flush_quarantine(buffer).await?;
+        let outcome = self.flush_bronze(buffer, quarantined).await;
+        buffer.clear();
+        outcome
+    }
+
+    async fn flush_quarantine(
+        &mut self,
+        buffer: &mut Buffer,
+    ) -> Result<BTreeMap<&'static str, u64>> {
+        let target = self.tables.quarantine.clone();
+        for _ in 0..QUARANTINE_ATTEMPTS {
+            for partition in buffer.held.keys() {
+                buffer
+                    .quarantine
+                    .drop_below(*partition, self.quarantined_below(*partition));
+            }
+            let reasons = buffer.quarantine.reasons();
+            if reasons.is_empty() {
+                return Ok(reasons);
+            }
+            let now = chrono::Utc::now().timestamp_millis();
+            let mut adds = Vec::new();
+            for (date, file) in buffer.quarantine.encode(&self.topic, now, &target)? {
+                adds.push(target.table.put(file, date).await?);
+            }
+            // An earlier process may have quarantined further than this buffer reaches: never go back.
+            let next: BTreeMap<i32, i64> = buffer
+                .held
+                .iter()
+                .map(|(p, held)| (*p, held.next.max(self.quarantined_below(*p))))
+                .collect();
+            let commit = self.append(self.quarantine.version, adds, &next);
+            match target.table.commit(&commit, &self.guard()).await {
+                Ok(version) => {
+                    self.quarantine.advance(version, &next);
+                    return Ok(reasons);
+                }
+                Err(CommitError::Fenced { .. } | CommitError::Conflict { .. }) => {
+                    self.quarantine = View::read(&target.table, &self.ids).await?;
+                }
+                Err(CommitError::Lake(e)) => return Err(e).context("commit the quarantine"),
+            }
+        }
+        anyhow::bail!("the quarantine's positions kept moving for {QUARANTINE_ATTEMPTS} attempts")
+    }
+
+    async fn flush_bronze(
+        &mut self,
+        buffer: &mut Buffer,
+        quarantined: BTreeMap<&'static str, u64>,
+    ) -> Result<Flushed> {
+        let table = self.tables.events.table.clone();
+        let mut done = Committed {
+            quarantined,
+            newest_event: buffer.newest_event,
+            next: buffer.held.iter().map(|(p, h)| (*p, h.next)).collect(),
+            ..Committed::default()
+        };
+        let mut adds = Vec::new();
+        for (date, writer) in buffer.take_writers() {
+            let file = writer.finish()?;
+            done.rows += file.rows;
+            done.bytes += file.bytes.len() as u64;
+            done.files += 1;
+            adds.push(table.put(file, date).await?);
+        }
+        let commit = self.append(self.bronze.version, adds, &done.next);
+        match table.commit(&commit, &self.guard()).await {
+            Ok(version) => {
+                self.bronze.advance(version, &done.next);
+                done.version = version;
+                Ok(Flushed::Committed(done))
+            }
+            Err(e @ (CommitError::Fenced { .. } | CommitError::Conflict { .. })) => {
+                Ok(Flushed::Fenced(e.to_string()))
+            }
+            Err(CommitError::Lake(e)) => Err(e).context("commit bronze"),
+        }
+    }
+
+    /// All assigned partitions are guarded, not only those with new messages: the version that a commit moves on to is
+    /// what the next commit compares with, so nothing may have happened to any of them up to it.
+    fn guard(&self) -> Guard {
+        Guard::Positions(self.ids.all(self.assigned.iter()))
+    }
+
+    fn append(
+        &self,
+        base: i64,
+        adds: Vec<userflow_lake::NewFile>,
+        next: &BTreeMap<i32, i64>,
+    ) -> Commit {
+        let offsets: Map<String, serde_json::Value> = next
+            .iter()
+            .map(|(partition, next)| (partition.to_string(), json!(next)))
+            .collect();
+        Commit {
+            base,
+            adds,
+            removes: Vec::new(),
+            positions: next.iter().map(|(p, n)| (self.ids.of(*p), *n)).collect(),
+            data_change: true,
+            operation: "STREAMING UPDATE",
+            info: Map::from_iter([("nextOffsets".to_owned(), offsets.into())]),
+        }
+    }
+}
+
+impl View {
+    async fn read(table: &Table, ids: &AppIds) -> Result<Self> {
+        let snapshot = table.require_snapshot().await?;
+        Ok(Self {
+            version: snapshot.version(),
+            positions: ids.pick(&snapshot.positions().await?),
+        })
+    }
+
+    fn advance(&mut self, version: i64, next: &BTreeMap<i32, i64>) {
+        self.version = version;
+        self.positions.extend(next);
+    }
+}

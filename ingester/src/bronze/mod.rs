@@ -1,0 +1,32 @@
+//! Kafka to bronze, exactly once.
+//!
+//! ```text
+//! worker (one thread, whole partitions)                      the lake
+//!   poll ─▶ decode ─┬▶ rows  ─▶ Parquet per date ─┐
+//!                   └▶ quarantine (bytes, reasons) ├▶ flush: quarantine commit, then bronze commit
+//!   rebalance ─▶ flush, re-read positions ◀────────┘         (rows + next offsets, one version)
+//! ```
+//!
+//! The Kafka position lives in the table: a bronze commit carries the rows of an offset range and, per Kafka partition,
+//! the **next** offset (a Delta `txn`). So rows and position become visible together or not at all. A worker commits
+//! only if the positions are where its range starts ([`flush`]); if not, another process owns the partition, and what
+//! this one holds is dropped and read again from the table's position.
+//!
+//! The quarantine has positions of its own and is committed first. So everything below bronze's position has been
+//! quarantined if it had to be, and after a crash between the two commits the quarantine's position says which messages
+//! not to quarantine again.
+//!
+//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`positions`]: where to read on.
+//! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. Consumer-group offsets are
+//! for lag displays only.
+
+mod buffer;
+mod flush;
+mod positions;
+mod quarantine;
+mod service;
+mod tables;
+mod topic_id;
+mod worker;
+
+pub use service::run;

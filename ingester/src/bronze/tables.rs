@@ -1,0 +1,82 @@
+//! Opens the two tables of a domain, creating them if need be.
+
+use anyhow::{Context, Result};
+use arrow::datatypes::SchemaRef;
+use userflow_lake::{CommitError, Lake, Table, TableName, TableSpec, WriteSettings};
+use userflow_models::bronze::{self, BronzeTable, KAFKA_OFFSET, KAFKA_PARTITION};
+use userflow_models::contract::Contract;
+
+/// Where the rows go.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    pub(super) events: Target,
+    pub(super) quarantine: Target,
+}
+
+/// One table with the schema of its files.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) table: Table,
+    pub(super) file_schema: SchemaRef,
+    pub(super) settings: WriteSettings,
+}
+
+impl Tables {
+    /// Creates the tables if they are absent and checks that they have the contract's columns.
+    pub(super) async fn open(lake: &Lake, contract: &Contract) -> Result<Self> {
+        let events = bronze::events(contract);
+        let mut pruned: Vec<String> = [contract.event_time(), contract.key()]
+            .map(str::to_owned)
+            .into();
+        pruned.extend([KAFKA_PARTITION.to_owned(), KAFKA_OFFSET.to_owned()]);
+        let settings = WriteSettings {
+            statistics: Some(pruned),
+            plain: vec![contract.event_id().to_owned()],
+            delta: vec![
+                contract.event_time().to_owned(),
+                KAFKA_OFFSET.to_owned(),
+                bronze::KAFKA_TIME.to_owned(),
+            ],
+            ..WriteSettings::default()
+        };
+        let quarantine = WriteSettings {
+            statistics: Some(vec![
+                KAFKA_PARTITION.to_owned(),
+                KAFKA_OFFSET.to_owned(),
+                bronze::KAFKA_TIME.to_owned(),
+                "reason".to_owned(),
+            ]),
+            ..WriteSettings::default()
+        };
+        Ok(Self {
+            events: Target::open(lake, &events, settings).await?,
+            quarantine: Target::open(lake, &bronze::quarantine(contract), quarantine).await?,
+        })
+    }
+}
+
+impl Target {
+    async fn open(lake: &Lake, wanted: &BronzeTable, settings: WriteSettings) -> Result<Self> {
+        let spec = TableSpec {
+            name: TableName::parse(&wanted.name)?,
+            description: wanted.description.clone(),
+            schema: SchemaRef::clone(&wanted.schema),
+            append_only: true,
+        };
+        let table = lake.table(&spec.name);
+        table.create(&spec).await?;
+        let added = table.add_columns(&spec).await.map_err(|e| match e {
+            CommitError::Lake(e) => anyhow::Error::new(e),
+            other => other.into(),
+        });
+        let added = added.with_context(|| format!("match {} with the contract", spec.name))?;
+        if !added.is_empty() {
+            tracing::info!(table = %spec.name, columns = ?added, "added columns of the contract");
+        }
+        Ok(Self {
+            file_schema: Table::file_schema(&wanted.schema),
+            table,
+            settings,
+        })
+    }
+}

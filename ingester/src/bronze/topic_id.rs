@@ -1,0 +1,72 @@
+//! The topic's id (KIP-516), which tells a re-created topic from the one before it.
+#![expect(
+    unsafe_code,
+    reason = "rdkafka 0.39 has no DescribeTopics; this calls librdkafka's directly, once at start"
+)]
+
+use std::ffi::{CStr, CString};
+use std::ptr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rdkafka::bindings as sys;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+
+/// The id of a topic as text, or `-` when the broker does not tell (a mock broker, Kafka before 2.8).
+pub(super) fn of<C>(consumer: &BaseConsumer<C>, topic: &str, patience: Duration) -> Result<String>
+where
+    C: ConsumerContext + ClientContext,
+{
+    let name = CString::new(topic).context("topic names have no NUL byte")?;
+    let mut names = [name.as_ptr()];
+    let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: `names` holds one valid C string that outlives the call, which copies it; every object that librdkafka
+    // hands out is destroyed exactly once below, after its last use; the id's text is copied before its owner goes.
+    unsafe {
+        let client = consumer.client().native_ptr();
+        let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        let queue = sys::rd_kafka_queue_new(client);
+        sys::rd_kafka_DescribeTopics(client, topics, ptr::null(), queue);
+        let event = sys::rd_kafka_queue_poll(queue, millis);
+        let mut found = None;
+        if !event.is_null() {
+            let result = sys::rd_kafka_event_DescribeTopics_result(event);
+            let failed = sys::rd_kafka_event_error(event)
+                != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+            if !failed && !result.is_null() {
+                let mut count = 0;
+                let list = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+                if count == 1 && !list.is_null() {
+                    found = id_of(*list);
+                }
+            }
+            sys::rd_kafka_event_destroy(event);
+        }
+        sys::rd_kafka_queue_destroy(queue);
+        sys::rd_kafka_TopicCollection_destroy(topics);
+        Ok(found.unwrap_or_else(|| "-".to_owned()))
+    }
+}
+
+/// # Safety
+/// `description` is null or a valid topic description.
+unsafe fn id_of(description: *const sys::rd_kafka_TopicDescription_t) -> Option<String> {
+    if description.is_null() {
+        return None;
+    }
+    // SAFETY: the description is valid (the caller's promise), and so are the id and its text as long as it is.
+    unsafe {
+        let id = sys::rd_kafka_TopicDescription_topic_id(description);
+        if id.is_null() {
+            return None;
+        }
+        let text = sys::rd_kafka_Uuid_base64str(id);
+        if text.is_null() {
+            return None;
+        }
+        let text = CStr::from_ptr(text).to_string_lossy().into_owned();
+        // All zeros is how Kafka writes "no id".
+        (!text.is_empty() && !text.bytes().all(|b| b == b'A')).then_some(text)
+    }
+}

@@ -1,0 +1,95 @@
+//! Kafka client settings and the questions that a consumer asks before it reads: partitions and watermarks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{Consumer, ConsumerContext};
+
+use crate::config::KafkaArgs;
+use crate::exit::WrongSetup;
+
+/// How long a question to the cluster may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// First and next offset of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The first offset that the log still has.
+    pub low: i64,
+    /// The offset that the next message will get.
+    pub high: i64,
+}
+
+/// The settings that every client shares.
+pub fn client(args: &KafkaArgs) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &args.brokers)
+        .set("client.id", "userflow")
+        // A broker that is away for a while is not worth a log line per second.
+        .set("reconnect.backoff.max.ms", "2000")
+        .set("log.connection.close", "false");
+    for (key, value) in &args.options {
+        config.set(key, value);
+    }
+    config
+}
+
+/// The settings of a consumer whose positions live in the lake. `queue_kb` bounds what librdkafka fetches ahead.
+pub fn consumer(args: &KafkaArgs, group: &str, queue_kb: usize) -> ClientConfig {
+    let mut config = client(args);
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // `largest`, the default, would skip data in silence after retention loss.
+        .set("auto.offset.reset", "error")
+        .set("enable.partition.eof", "true")
+        .set("check.crcs", "true")
+        .set("partition.assignment.strategy", "range")
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "1000")
+        .set("queued.max.messages.kbytes", queue_kb.to_string())
+        .set("queued.min.messages", "100000")
+        .set("fetch.wait.max.ms", "100")
+        .set("fetch.message.max.bytes", "4194304");
+    for (key, value) in &args.options {
+        config.set(key, value);
+    }
+    config
+}
+
+/// The partitions of a topic with their watermarks. A topic that does not exist is a wrong setup.
+pub fn watermarks<C, X>(consumer: &C, topic: &str) -> Result<BTreeMap<i32, Watermarks>>
+where
+    C: Consumer<X>,
+    X: ConsumerContext + ClientContext,
+{
+    let metadata = consumer
+        .fetch_metadata(Some(topic), PATIENCE)
+        .context("reach Kafka: check --brokers")?;
+    let partitions: Vec<i32> = metadata
+        .topics()
+        .iter()
+        .filter(|t| t.name() == topic && t.error().is_none())
+        .flat_map(|t| t.partitions().iter().map(|p| p.id()))
+        .collect();
+    if partitions.is_empty() {
+        return Err(WrongSetup(format!(
+            "topic {topic:?} does not exist: create it, or name another with --topic"
+        ))
+        .into());
+    }
+    partitions
+        .into_iter()
+        .map(|partition| {
+            let (low, high) = consumer
+                .fetch_watermarks(topic, partition, PATIENCE)
+                .with_context(|| format!("ask for the offsets of {topic}/{partition}"))?;
+            Ok((partition, Watermarks { low, high }))
+        })
+        .collect()
+}

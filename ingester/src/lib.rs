@@ -1,0 +1,18 @@
+//! Everything that touches Kafka.
+//!
+//! * [`simulate`]: synthetic events, from data, to Kafka or a file.
+//! * [`bronze`]: Kafka to the bronze and quarantine tables, exactly once.
+//! * [`dev_broker`]: an embedded development broker for the demo.
+//!
+//! Not here: what an event means (`models`), how a table is committed (`lake`), anything computed from bronze (`jobs`).
+
+pub mod bronze;
+pub mod cli;
+pub mod config;
+pub mod dev_broker;
+pub mod exit;
+pub mod health;
+pub mod kafka;
+pub mod logging;
+pub mod metrics;
+pub mod simulate;

@@ -1,0 +1,18 @@
+//! `userflow-ingester`: one binary, one subcommand per role. This file is its table of contents.
+
+use clap::Parser;
+use userflow_ingester::cli::{Cli, Command};
+use userflow_ingester::{bronze, dev_broker, exit, logging, simulate};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli.log);
+    exit::code(match cli.command {
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Ingest(args) => bronze::run(&args),
+        Command::DevBroker(args) => dev_broker::run(&args),
+    })
+}

@@ -1,0 +1,168 @@
+//! `simulate`: a population of users as a stream of events, the same bytes for the same seed.
+//!
+//! ```text
+//! simulation.yml ─▶ compile ─▶ program ─┐
+//! flags ─▶ plan (extent, starts) ───────┴▶ stream ─▶ session ─▶ message ─▶ sink | kafka
+//!                                              └▶ summary
+//! ```
+//!
+//! What is played is data under `models/<domain>/`: nothing here knows an event type, a field or an attribute. What is Rust are the
+//! primitives: weighted choices that stay with a user, a catalogue with Zipf popularity, sessions as steps with gaps and
+//! outcomes, three measures (a progress that rises, a counter, the time elapsed), five faults, and ways to spoil a message.
+//!
+//! Bytes must not depend on hash maps, clocks, threads or floating point: every choice comes from `draws.rs`.
+
+mod calendar;
+mod catalogue;
+mod compile;
+mod config;
+mod draws;
+mod garbage;
+mod kafka;
+mod message;
+mod names;
+mod plan;
+mod program;
+mod script;
+mod session;
+mod sink;
+mod stream;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+pub use config::{SimulateArgs, Start};
+pub use sink::Sink;
+pub use stream::Message;
+pub use summary::Summary;
+
+use crate::exit::WrongSetup;
+use config::Target;
+use draws::Streams;
+use plan::Plan;
+use program::Program;
+use sink::{Lines, Pace};
+use stream::Stream;
+
+/// Why a simulation cannot begin. All are for the user to mend; no retry helps (exit code 2).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SimulateError {
+    /// Flags that contradict one another or are missing.
+    #[error("{0}")]
+    Usage(String),
+    /// The domain's files say something that cannot be played.
+    #[error("{0}")]
+    Model(String),
+    /// A mistake in the script, before its file's name is put in front.
+    #[error("{0}")]
+    Script(String),
+}
+
+/// Runs `simulate`: plays, sends, and ends with the summary.
+pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let target = args.target().map_err(wrong_setup)?;
+    let program = Program::load(&args.models, &args.domain).map_err(wrong_setup)?;
+    let summary = match target {
+        Target::File(path) => play(args, &program, &mut Lines::open(path)?)?,
+        Target::Kafka { brokers, topic } => play(
+            args,
+            &program,
+            &mut kafka::Topic::open(args, brokers, &topic)?,
+        )?,
+    };
+    if let Some(path) = &args.summary {
+        let json = serde_json::to_string_pretty(&summary)? + "\n";
+        std::fs::write(path, json).with_context(|| format!("write {}", path.display()))?;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let pace = summary.messages as f64 / seconds.max(0.001);
+    writeln!(
+        std::io::stderr(),
+        "{summary}  {:<14} {seconds:.1} s, {pace:.0} messages/s",
+        "took"
+    )
+    .ok();
+    Ok(())
+}
+
+/// Plays into any target, for tests and for other parts of the program.
+pub fn simulate(args: &SimulateArgs, sink: &mut dyn Sink) -> anyhow::Result<Summary> {
+    play(
+        args,
+        &Program::load(&args.models, &args.domain).map_err(wrong_setup)?,
+        sink,
+    )
+}
+
+fn wrong_setup(error: SimulateError) -> anyhow::Error {
+    WrongSetup(error.to_string()).into()
+}
+
+fn play(args: &SimulateArgs, program: &Program, sink: &mut dyn Sink) -> anyhow::Result<Summary> {
+    let streams = Streams::new(args.seed);
+    let plan = Plan::new(args, program, &streams).map_err(wrong_setup)?;
+    let mut stream = Stream::new(program, &plan, &streams);
+    let mut progress = Progress::new();
+    let pace = args.rate.map(Pace::new);
+    let mut number = 0;
+    while let Some(message) = stream.next_message() {
+        if let Some(pace) = &pace {
+            let early = pace.until(number);
+            // Shorter waits are not worth a sleep: the next one makes up for them.
+            if early >= Duration::from_millis(1) {
+                sink.wait(early)?;
+            }
+        }
+        sink.send(&message)?;
+        number += 1;
+        if number % 8_192 == 0 || pace.is_some() {
+            progress.show(number, plan.sessions, stream.tally.sessions());
+        }
+    }
+    sink.finish()?;
+    progress.end();
+    Ok(stream.tally.summary(args, program, &plan))
+}
+
+/// A sign of life for long runs, on a terminal only.
+struct Progress {
+    shown: Instant,
+    terminal: bool,
+    dirty: bool,
+}
+
+impl Progress {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    fn new() -> Self {
+        Self {
+            shown: Instant::now(),
+            terminal: std::io::stderr().is_terminal(),
+            dirty: false,
+        }
+    }
+
+    fn show(&mut self, messages: u64, sessions: u64, begun: u64) {
+        if self.terminal && self.shown.elapsed() >= Self::EVERY {
+            write!(
+                std::io::stderr(),
+                "\r  {messages} messages sent, {begun} of {sessions} sessions begun "
+            )
+            .ok();
+            self.shown = Instant::now();
+            self.dirty = true;
+        }
+    }
+
+    fn end(&mut self) {
+        if self.dirty {
+            write!(std::io::stderr(), "\r{:70}\r", "").ok();
+        }
+    }
+}

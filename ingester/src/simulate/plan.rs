@@ -1,0 +1,277 @@
+//! How much, when and how faulty: the flags turned into numbers, and the run's extent counted in advance.
+//!
+//! A session's length follows from the seed and its number alone, so a run of exactly N events can be laid out before the
+//! first one is made.
+
+use super::SimulateError;
+use super::calendar::{DAY_MS, Intensity, Zone};
+use super::config::SimulateArgs;
+use super::draws::{Draws, Family, Rate, Streams};
+use super::program::Program;
+use super::session::Skeleton;
+
+/// 2026-11-01T00:00:00Z, where runs begin that do not say when, so that they can be repeated.
+const DEFAULT_START: i64 = 1_793_491_200_000;
+/// Slots of the day: a zone's hours begin on one.
+const SLOT_MS: i64 = 900_000;
+/// Sessions moved away from the run's end are spread over this long.
+pub(crate) const MOVE_JITTER_MS: i64 = 60_000;
+
+/// A run, laid out.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) start: i64,
+    /// No valid event lies at or after it; `None` when the run just lasts as long as it lasts.
+    pub(crate) end: Option<i64>,
+    /// How many visits there are, and how the last of them is cut to reach the wanted number.
+    pub(crate) visits: u64,
+    pub(crate) sessions: u64,
+    pub(crate) last_sessions: u32,
+    pub(crate) last_events: Option<u32>,
+    pub(crate) users: u64,
+    pub(crate) knobs: Knobs,
+    pub(crate) starts: Intensity,
+    /// Whether users keep to their local hours.
+    pub(crate) by_hour: bool,
+    pub(crate) zones: Vec<Zone>,
+}
+
+/// The rates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Knobs {
+    pub(crate) duplicates: Rate,
+    pub(crate) out_of_order: Rate,
+    pub(crate) late: Rate,
+    pub(crate) abandoned: Rate,
+    pub(crate) binge: Rate,
+    pub(crate) garbage: Rate,
+}
+
+/// What the head of a visit's stream decides, whatever the time: when within its share, and how many sessions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VisitHead {
+    pub(crate) jitter: u32,
+    pub(crate) sessions: u32,
+}
+
+impl VisitHead {
+    pub(crate) fn draw(program: &Program, knobs: &Knobs, draws: &mut Draws) -> Self {
+        let jitter = draws.bits32();
+        let binge = draws.chance(knobs.binge);
+        let many = draws.within(program.faults.binge_sessions) as u32;
+        Self {
+            jitter,
+            sessions: if binge { many } else { 1 },
+        }
+    }
+}
+
+/// The number of one session: visits have room for 128 each.
+pub(crate) fn session_number(visit: u64, session: u32) -> u64 {
+    (visit << 7) | u64::from(session)
+}
+
+struct Extent {
+    visits: u64,
+    sessions: u64,
+    last_sessions: u32,
+    last_events: Option<u32>,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        args: &SimulateArgs,
+        program: &Program,
+        streams: &Streams,
+    ) -> Result<Self, SimulateError> {
+        let share = |share: f64, flag: &str| {
+            Rate::new(share).ok_or_else(|| {
+                SimulateError::Usage(format!("{flag} {share}: a share lies between 0 and 1"))
+            })
+        };
+        let knobs = Knobs {
+            duplicates: share(args.duplicates, "--duplicates")?,
+            out_of_order: share(args.out_of_order, "--out-of-order")?,
+            late: share(args.late, "--late")?,
+            abandoned: share(args.abandoned, "--abandoned")?,
+            binge: share(args.binge, "--binge")?,
+            garbage: share(args.garbage, "--garbage")?,
+        };
+        let extent = match (args.sessions, args.events) {
+            (Some(_), Some(_)) => {
+                return Err(SimulateError::Usage(
+                    "give --sessions or --events, not both".to_owned(),
+                ));
+            }
+            (sessions, None) => by_sessions(program, &knobs, streams, sessions.unwrap_or(1_000)),
+            (None, Some(events)) => by_events(program, &knobs, streams, events),
+        };
+        let (start, span, end, by_hour) = match (args.rate, args.days) {
+            (Some(rate), None) => {
+                let events = args
+                    .events
+                    .unwrap_or_else(|| count_events(program, &knobs, streams, &extent));
+                let span =
+                    (events as f64 / rate * 1000.0).clamp(1.0, 3660.0 * DAY_MS as f64) as i64;
+                let start = args
+                    .start
+                    .map_or_else(|| just_now(program, &knobs, streams), |start| start.0);
+                (start, span, None, false)
+            }
+            (_, days) => {
+                let start = args.start.map_or(DEFAULT_START, |start| start.0);
+                let span = days.unwrap_or(1) * DAY_MS;
+                if program.longest_visit() + MOVE_JITTER_MS >= span {
+                    return Err(SimulateError::Model(
+                        "simulation.yml: a visit can take more than a day; shorten its gaps or faults.binge".to_owned(),
+                    ));
+                }
+                (start, span, Some(start + span), true)
+            }
+        };
+        // Garbage with a wrong clock is written in local time too.
+        let ahead = program
+            .garbage
+            .variants
+            .iter()
+            .map(|variant| variant.shift_ms.abs())
+            .max()
+            .unwrap_or(0);
+        let reach = span + ahead + program.longest_visit();
+        let zones: Vec<Zone> = program
+            .users
+            .zones
+            .iter()
+            .map(|zone| Zone::between(*zone, start - ahead, start + reach))
+            .collect();
+        let starts = if by_hour {
+            let busy = |slot: i64| {
+                let at = start + slot * SLOT_MS;
+                zones
+                    .iter()
+                    .zip(&program.users.zone_weights)
+                    .map(|(zone, weight)| weight * program.hours[zone.hour(at)])
+                    .sum()
+            };
+            Intensity::new(start, SLOT_MS, (0..span / SLOT_MS).map(busy))
+        } else {
+            Intensity::new(start, span, [1])
+        };
+        Ok(Self {
+            start,
+            end,
+            visits: extent.visits,
+            sessions: extent.sessions,
+            last_sessions: extent.last_sessions,
+            last_events: extent.last_events,
+            users: (extent.sessions / program.users.sessions_per_user).max(1),
+            knobs,
+            starts,
+            by_hour,
+            zones,
+        })
+    }
+
+    /// How many sessions a visit has: what it drew, or what is left for the last one.
+    pub(crate) fn sessions_of(&self, visit: u64, head: VisitHead) -> u32 {
+        if visit + 1 == self.visits {
+            self.last_sessions
+        } else {
+            head.sessions
+        }
+    }
+
+    /// How many events a session may have at most: only the very last one can be cut.
+    pub(crate) fn events_limit(&self, visit: u64, session: u32) -> Option<u32> {
+        self.last_events
+            .filter(|_| visit + 1 == self.visits && session + 1 == self.last_sessions)
+    }
+}
+
+fn head(program: &Program, knobs: &Knobs, streams: &Streams, visit: u64) -> VisitHead {
+    VisitHead::draw(program, knobs, &mut streams.open(Family::Visit, visit))
+}
+
+fn by_sessions(program: &Program, knobs: &Knobs, streams: &Streams, wanted: u64) -> Extent {
+    let (mut visits, mut sessions) = (0, 0);
+    loop {
+        let here = u64::from(head(program, knobs, streams, visits).sessions);
+        visits += 1;
+        if sessions + here >= wanted {
+            return Extent {
+                visits,
+                sessions: wanted,
+                last_sessions: (wanted - sessions) as u32,
+                last_events: None,
+            };
+        }
+        sessions += here;
+    }
+}
+
+fn by_events(program: &Program, knobs: &Knobs, streams: &Streams, wanted: u64) -> Extent {
+    let mut skeleton = Skeleton::default();
+    let (mut visits, mut sessions, mut events) = (0, 0, 0);
+    loop {
+        for session in 0..head(program, knobs, streams, visits).sessions {
+            skeleton.draw(
+                program,
+                knobs,
+                &mut streams.open(Family::Session, session_number(visits, session)),
+            );
+            let here = u64::from(skeleton.events(program));
+            sessions += 1;
+            if events + here >= wanted {
+                return Extent {
+                    visits: visits + 1,
+                    sessions,
+                    last_sessions: session + 1,
+                    last_events: Some((wanted - events) as u32),
+                };
+            }
+            events += here;
+        }
+        visits += 1;
+    }
+}
+
+fn count_events(program: &Program, knobs: &Knobs, streams: &Streams, extent: &Extent) -> u64 {
+    let mut skeleton = Skeleton::default();
+    let mut events = 0;
+    for visit in 0..extent.visits {
+        let drawn = head(program, knobs, streams, visit).sessions;
+        let sessions = if visit + 1 == extent.visits {
+            extent.last_sessions
+        } else {
+            drawn
+        };
+        for session in 0..sessions {
+            skeleton.draw(
+                program,
+                knobs,
+                &mut streams.open(Family::Session, session_number(visit, session)),
+            );
+            events += u64::from(skeleton.events(program));
+        }
+    }
+    events
+}
+
+/// The present, less the mean length of a visit: while visits begin at the wanted rate, their events trail behind by about as
+/// much, so in a long run event time keeps close to the clock. The only place that reads the clock.
+fn just_now(program: &Program, knobs: &Knobs, streams: &Streams) -> i64 {
+    const SAMPLE: u64 = 200;
+    let mut skeleton = Skeleton::default();
+    let total: i64 = (0..SAMPLE)
+        .map(|visit| {
+            skeleton.visit_length(
+                program,
+                knobs,
+                streams,
+                visit,
+                head(program, knobs, streams, visit).sessions,
+            )
+        })
+        .sum();
+    chrono::Utc::now().timestamp_millis() - total / SAMPLE as i64
+}

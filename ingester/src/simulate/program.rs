@@ -1,0 +1,166 @@
+//! What a run interprets: `simulation.yml` with names turned into numbers and values into bytes.
+//!
+//! The words here are engine words (step, outcome, variable, field); what they are called in a domain is data. How the file
+//! becomes this is in `compile.rs`.
+
+use std::path::Path;
+
+use chrono_tz::Tz;
+
+use super::SimulateError;
+use super::catalogue::Catalogue;
+use super::compile::compile;
+use super::draws::{Draws, Rate, Span, Weights};
+use super::garbage::Garbage;
+use super::message::{Field, Values};
+use super::script::Script;
+
+/// Everything a run interprets.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) catalogue_slots: Vec<usize>,
+    pub(crate) users: Users,
+    pub(crate) hours: Vec<u64>,
+    pub(crate) session_draws: Vec<Draw>,
+    /// The scripted steps, then those of the outcomes.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) scripted: usize,
+    pub(crate) outcomes: Vec<Outcome>,
+    /// How the outcomes other than the abandoned one share what is left.
+    pub(crate) outcome_weights: Weights,
+    pub(crate) abandoned: usize,
+    pub(crate) progress: Weights,
+    pub(crate) counter: Span,
+    pub(crate) slots: usize,
+    pub(crate) key: usize,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) faults: Faults,
+    pub(crate) garbage: Garbage,
+}
+
+#[derive(Debug)]
+pub(crate) struct Users {
+    pub(crate) sessions_per_user: u64,
+    pub(crate) skew: u32,
+    pub(crate) draws: Vec<Draw>,
+    pub(crate) zones: Vec<Tz>,
+    /// The draw that decides the zone, and the zone of each of its options.
+    pub(crate) zone_draw: usize,
+    pub(crate) zone_of_option: Vec<usize>,
+    /// The weight of each zone among all users.
+    pub(crate) zone_weights: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Draw {
+    Number {
+        slot: usize,
+        first: u64,
+        as_text: Rate,
+    },
+    Choose {
+        weights: Weights,
+        options: Vec<Vec<(usize, Box<[u8]>)>>,
+    },
+    Hex {
+        slot: usize,
+        prefix: String,
+        digits: usize,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) repeat: Option<Span>,
+    pub(crate) first_gap: Span,
+    pub(crate) gap: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) name: String,
+    /// How far the progress gets, in thousandths.
+    pub(crate) reach: Span,
+    pub(crate) step: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Faults {
+    pub(crate) duplicates: Span,
+    pub(crate) out_of_order: Span,
+    pub(crate) late: Span,
+    pub(crate) binge_sessions: Span,
+    pub(crate) binge_pause: Span,
+}
+
+impl Program {
+    /// Reads and checks `<models>/<domain>/simulation.yml` and the catalogue it names.
+    pub(crate) fn load(models: &Path, domain: &str) -> Result<Self, SimulateError> {
+        let folder = models.join(domain);
+        let path = folder.join("simulation.yml");
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            SimulateError::Model(format!("{}: {error}; is --domain right?", path.display()))
+        })?;
+        let script: Script = serde_yaml_ng::from_str(&text)
+            .map_err(|error| SimulateError::Model(format!("{}: {error}", path.display())))?;
+        compile(&folder, script).map_err(|error| match error {
+            SimulateError::Script(problem) => {
+                SimulateError::Model(format!("{}: {problem}", path.display()))
+            }
+            other => other,
+        })
+    }
+
+    /// The longest that one session can take, from its first event to its last.
+    pub(crate) fn longest_session(&self) -> i64 {
+        let step = |step: &Step| {
+            step.first_gap.to + step.gap.to * step.repeat.map_or(0, |repeat| (repeat.to - 1).max(0))
+        };
+        let scripted: i64 = self.steps[..self.scripted].iter().map(step).sum();
+        let end = self.steps[self.scripted..]
+            .iter()
+            .map(step)
+            .max()
+            .unwrap_or(0);
+        scripted + end
+    }
+
+    /// The longest that one visit can take.
+    pub(crate) fn longest_visit(&self) -> i64 {
+        self.faults.binge_sessions.to * (self.longest_session() + self.faults.binge_pause.to)
+    }
+}
+
+impl Draw {
+    /// Gives its variables their values and tells which option was taken.
+    pub(crate) fn play(&self, draws: &mut Draws, number: u64, values: &mut Values) -> usize {
+        match self {
+            Self::Number {
+                slot,
+                first,
+                as_text,
+            } => {
+                let text = draws.chance(*as_text);
+                values.set_number(*slot, first + number, text);
+                usize::from(text)
+            }
+            Self::Choose { weights, options } => {
+                let option = weights.draw(draws);
+                for (slot, value) in &options[option] {
+                    values.set(*slot, value);
+                }
+                option
+            }
+            Self::Hex {
+                slot,
+                prefix,
+                digits,
+            } => {
+                values.set_hex(*slot, prefix, *digits, draws);
+                0
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! `simulation.yml` as it is written: the format, its defaults and its durations.
+//!
+//! Only shapes live here. What the words mean and whether they fit together is decided in `program.rs`.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::draws::Span;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Script {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) users: Users,
+    pub(crate) hours: Vec<u64>,
+    pub(crate) session: Session,
+    pub(crate) message: Message,
+    pub(crate) faults: Faults,
+    pub(crate) garbage: Vec<Garbage>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Catalogue {
+    pub(crate) file: String,
+    pub(crate) group: String,
+    pub(crate) variables: Vec<String>,
+    pub(crate) zipf: f64,
+    #[serde(default = "one")]
+    pub(crate) row_skew: u32,
+    pub(crate) favourites: Favourites,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Favourites {
+    pub(crate) count: u32,
+    pub(crate) rate: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Users {
+    pub(crate) sessions_per_user: u64,
+    #[serde(default = "one")]
+    pub(crate) skew: u32,
+    pub(crate) zone: String,
+    pub(crate) draws: Vec<Draw>,
+}
+
+/// One random choice that gives variables their values.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Draw {
+    pub(crate) number: Option<Number>,
+    pub(crate) choose: Option<Vec<Choice>>,
+    pub(crate) hex: Option<Hex>,
+}
+
+/// The number of the user, counted from `first`; for a share of them as text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Number {
+    pub(crate) variable: String,
+    pub(crate) first: u64,
+    #[serde(default)]
+    pub(crate) as_text: f64,
+}
+
+/// One of several sets of values.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Choice {
+    pub(crate) weight: u64,
+    #[serde(default)]
+    pub(crate) set: BTreeMap<String, Value>,
+}
+
+/// A text of random hexadecimal digits.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hex {
+    pub(crate) variable: String,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    pub(crate) digits: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Session {
+    #[serde(default)]
+    pub(crate) draws: Vec<Draw>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) progress: Progress,
+    pub(crate) counter: Counter,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) set: BTreeMap<String, Value>,
+    pub(crate) repeat: Option<[u32; 2]>,
+    pub(crate) first_gap: Option<Times>,
+    pub(crate) gap: Option<Times>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outcome {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) weight: u64,
+    #[serde(default)]
+    pub(crate) abandoned: bool,
+    pub(crate) reach: [f64; 2],
+    pub(crate) step: Option<Step>,
+}
+
+/// How often the progress is written with two decimals, with three, or with a 5 as the third.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    pub(crate) hundredths: u64,
+    pub(crate) thousandths: u64,
+    pub(crate) halves: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counter {
+    pub(crate) step: [i64; 2],
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Message {
+    pub(crate) key: String,
+    pub(crate) fields: Vec<Field>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Field {
+    pub(crate) field: String,
+    pub(crate) from: Option<String>,
+    #[serde(default)]
+    pub(crate) id: bool,
+    pub(crate) time: Option<TimeForm>,
+    pub(crate) measure: Option<Measure>,
+    pub(crate) on: Option<Vec<String>>,
+    pub(crate) needs: Option<String>,
+    #[serde(default)]
+    pub(crate) omit: f64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TimeForm {
+    Utc,
+    Local,
+    EpochMs,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Measure {
+    Progress,
+    Counter,
+    ElapsedMs,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Faults {
+    pub(crate) duplicates: After,
+    pub(crate) out_of_order: After,
+    pub(crate) late: After,
+    pub(crate) binge: Binge,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct After {
+    pub(crate) after: Times,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Binge {
+    pub(crate) sessions: [i64; 2],
+    pub(crate) pause: Times,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Garbage {
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+    pub(crate) weight: u64,
+    pub(crate) variants: Vec<Variant>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variant {
+    #[serde(default)]
+    pub(crate) drop: Vec<String>,
+    #[serde(default)]
+    pub(crate) replace: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(crate) replace_hex: BTreeMap<String, String>,
+    pub(crate) shift: Option<Millis>,
+    pub(crate) pad: Option<Pad>,
+    pub(crate) truncate: Option<f64>,
+    pub(crate) text: Option<String>,
+    pub(crate) bytes_hex: Option<String>,
+    pub(crate) key: Option<KeyForm>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pad {
+    pub(crate) field: String,
+    pub(crate) bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyForm {
+    None,
+}
+
+/// A range of durations, `[10s, 60s]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Times(Millis, Millis);
+
+impl Times {
+    pub(crate) fn span(self) -> Span {
+        Span {
+            from: self.0.0,
+            to: self.1.0,
+        }
+    }
+}
+
+/// A duration such as `400ms`, `10s`, `5m`, `2h` or `366d`, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Millis(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_duration(&text).map(Millis).ok_or_else(|| {
+            D::Error::custom(format!(
+                "`{text}` is no duration; write one such as 400ms, 10s, 5m, 2h or 366d"
+            ))
+        })
+    }
+}
+
+fn parse_duration(text: &str) -> Option<i64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit)
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("400ms"), Some(400));
+        assert_eq!(parse_duration("2h"), Some(7_200_000));
+        assert_eq!(parse_duration("366d"), Some(31_622_400_000));
+        for bad in ["", "10", "s", "-5s", "1w", "1.5s", "99999999999999999999d"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+}

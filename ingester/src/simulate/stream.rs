@@ -1,0 +1,300 @@
+//! All messages of a run in the order in which they are sent.
+//!
+//! Visits begin in order; each session is laid out when it begins and its messages wait in a heap by (time of sending, order of
+//! making). So memory holds only what is under way, however long the run is.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::draws::{Family, Streams};
+use super::message::{Values, write_message};
+use super::plan::{MOVE_JITTER_MS, Plan, VisitHead};
+use super::program::Program;
+use super::session::{Player, Session, Skeleton, Visit, play_user};
+use super::summary::Tally;
+
+/// One message, ready to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The key of the topic; none when even the producer could not read it.
+    pub key: Option<&'a [u8]>,
+    /// What is sent.
+    pub bytes: &'a [u8],
+    /// When it is sent, in simulated milliseconds since 1970.
+    pub time_ms: i64,
+}
+
+/// A message that waits: (when, number, session, event).
+type Waiting = Reverse<(i64, u64, u32, u32)>;
+
+/// Runs a plan.
+pub(crate) struct Stream<'a> {
+    program: &'a Program,
+    plan: &'a Plan,
+    streams: &'a Streams,
+    player: Player<'a>,
+    starts: Starts,
+    /// Sessions that follow another in their visit: (when, visit, session, index into `visits`).
+    following: BinaryHeap<Reverse<(i64, u64, u32, u32)>>,
+    /// Visits with sessions to come, in places that are used again.
+    visits: Vec<Visit>,
+    free_visits: Vec<u32>,
+    /// Sessions with messages to come, likewise.
+    sessions: Vec<Session>,
+    free_sessions: Vec<u32>,
+    waiting: BinaryHeap<Waiting>,
+    made: u64,
+    /// Per user the zone, for choosing users by their local hour.
+    zone_of: Vec<u8>,
+    busiest: u64,
+    message: Vec<u8>,
+    pub(crate) tally: Tally,
+}
+
+/// The visits in the order of their beginnings.
+#[derive(Default)]
+struct Starts {
+    next: u64,
+    /// What `peek` found, until it is taken.
+    found: Option<(i64, u64)>,
+    /// Those that were moved away from the end, last first.
+    moved: Option<Vec<(i64, u64)>>,
+}
+
+impl<'a> Stream<'a> {
+    pub(crate) fn new(program: &'a Program, plan: &'a Plan, streams: &'a Streams) -> Self {
+        let mut values = Values::default();
+        let zone_of = |user: u64| {
+            values.reset(program.slots);
+            program.users.zone_of_option[play_user(program, streams, user, &mut values).0] as u8
+        };
+        let zone_of = if plan.by_hour {
+            (0..plan.users).map(zone_of).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            program,
+            plan,
+            streams,
+            player: Player::new(program, plan, streams),
+            starts: Starts::default(),
+            following: BinaryHeap::new(),
+            visits: Vec::new(),
+            free_visits: Vec::new(),
+            sessions: Vec::new(),
+            free_sessions: Vec::new(),
+            waiting: BinaryHeap::new(),
+            made: 0,
+            zone_of,
+            busiest: program.hours.iter().copied().max().unwrap_or(1),
+            message: Vec::with_capacity(1024),
+            tally: Tally::new(program, plan),
+        }
+    }
+
+    /// The next message, or none at the end.
+    pub(crate) fn next_message(&mut self) -> Option<Message<'_>> {
+        loop {
+            let visit = self.starts.peek(self.program, self.plan, self.streams);
+            let follower = self
+                .following
+                .peek()
+                .map(|Reverse((at, visit, ..))| (*at, *visit));
+            let begins = match (visit, follower) {
+                (Some(visit), Some(follower)) => Some(visit.min(follower)),
+                (visit, follower) => visit.or(follower),
+            };
+            let due = self.waiting.peek().map(|Reverse((at, ..))| *at);
+            match (begins, due) {
+                (Some((start, _)), Some(due)) if due < start => break,
+                (Some(first), _) if follower == Some(first) => self.follow(),
+                (Some((start, number)), _) => {
+                    self.starts.take();
+                    self.begin(number, start);
+                }
+                (None, Some(_)) => break,
+                (None, None) => return None,
+            }
+        }
+        let Reverse((time_ms, _, place, event)) = self.waiting.pop()?;
+        Some(self.write(time_ms, place, event as usize))
+    }
+
+    fn write(&mut self, time_ms: i64, place: u32, event: usize) -> Message<'_> {
+        let session = &mut self.sessions[place as usize];
+        session.pending -= 1;
+        if session.pending == 0 {
+            self.free_sessions.push(place);
+        }
+        let session = &self.sessions[place as usize];
+        let event = &session.events[event];
+        let variant = event
+            .variant
+            .map(|variant| &self.program.garbage.variants[usize::from(variant)]);
+        let zone = &self.plan.zones[session.zone];
+        self.message.clear();
+        write_message(
+            &mut self.message,
+            &self.program.fields,
+            &session.values,
+            zone,
+            event,
+            variant,
+        );
+        self.tally.sent(time_ms, self.message.len());
+        let keyed = variant.is_none_or(|variant| variant.keyed);
+        let key = session
+            .values
+            .get(self.program.key)
+            .filter(|_| keyed)
+            .map(unquoted);
+        Message {
+            key,
+            bytes: &self.message,
+            time_ms,
+        }
+    }
+
+    /// A visit begins: a user comes and chooses.
+    fn begin(&mut self, number: u64, start: i64) {
+        let mut draws = self.streams.open(Family::Visit, number);
+        let head = VisitHead::draw(self.program, &self.plan.knobs, &mut draws);
+        let mut user = draws.lowest(self.plan.users, self.program.users.skew);
+        if self.plan.by_hour {
+            // Users come as often as the hour of their own day says; after so many refusals it does not matter any more.
+            for _ in 0..500 {
+                let zone = &self.plan.zones[usize::from(self.zone_of[user as usize])];
+                if draws.below(self.busiest) < self.program.hours[zone.hour(start)] {
+                    break;
+                }
+                user = draws.lowest(self.plan.users, self.program.users.skew);
+            }
+        }
+        let sessions = self.plan.sessions_of(number, head);
+        let favourites = self.favourites(user);
+        let place = self
+            .program
+            .catalogue
+            .draw_place(&mut draws, &favourites, head.sessions);
+        let visit = Visit {
+            number,
+            sessions,
+            user,
+            place,
+        };
+        self.tally.visit(&visit);
+        let next = self.open(&visit, 0, start);
+        if sessions > 1 {
+            let index = self.free_visits.pop().unwrap_or_else(|| {
+                self.visits.push(visit);
+                (self.visits.len() - 1) as u32
+            });
+            self.visits[index as usize] = visit;
+            self.following.push(Reverse((next, number, 1, index)));
+        }
+    }
+
+    /// The next session of a visit under way.
+    fn follow(&mut self) {
+        let Some(Reverse((start, number, session, index))) = self.following.pop() else {
+            return;
+        };
+        let visit = self.visits[index as usize];
+        let next = self.open(&visit, session, start);
+        if session + 1 < visit.sessions {
+            self.following
+                .push(Reverse((next, number, session + 1, index)));
+        } else {
+            self.free_visits.push(index);
+        }
+    }
+
+    fn favourites(&self, user: u64) -> Vec<usize> {
+        let mut values = Values::default();
+        values.reset(self.program.slots);
+        let (_, mut draws) = play_user(self.program, self.streams, user, &mut values);
+        (0..self.program.catalogue.favourites)
+            .map(|_| self.program.catalogue.draw_group(&mut draws))
+            .collect()
+    }
+
+    fn open(&mut self, visit: &Visit, number: u32, start: i64) -> i64 {
+        let place = self.free_sessions.pop().unwrap_or_else(|| {
+            self.sessions.push(Session::default());
+            (self.sessions.len() - 1) as u32
+        });
+        let session = &mut self.sessions[place as usize];
+        let next = self.player.play(visit, number, start, session);
+        let (mut pending, made, waiting) = (0, &mut self.made, &mut self.waiting);
+        let struck = self.player.deliver(visit, number, session, |delivery| {
+            waiting.push(Reverse((delivery.at, *made, place, delivery.event)));
+            *made += 1;
+            pending += 1;
+        });
+        session.pending = pending;
+        self.tally.session(self.program, session, struck);
+        next
+    }
+}
+
+impl Starts {
+    /// When the next visit begins, and its number.
+    fn peek(&mut self, program: &Program, plan: &Plan, streams: &Streams) -> Option<(i64, u64)> {
+        if let Some(moved) = &self.moved {
+            return moved.last().copied();
+        }
+        if self.found.is_some() || self.next == plan.visits {
+            return self.found;
+        }
+        let begin = |number: u64| {
+            let head = VisitHead::draw(
+                program,
+                &plan.knobs,
+                &mut streams.open(Family::Visit, number),
+            );
+            (plan.starts.moment(number, head.jitter, plan.visits), head)
+        };
+        let start = begin(self.next).0;
+        let Some(end) = plan
+            .end
+            .filter(|end| start + program.longest_visit() + MOVE_JITTER_MS >= *end)
+        else {
+            self.found = Some((start, self.next));
+            return self.found;
+        };
+        // Near the end: the rest is laid out at once (as numbers only) and what would run over is moved earlier. Nothing can be
+        // moved to before what was already handed out.
+        let mut skeleton = Skeleton::default();
+        let mut rest: Vec<(i64, u64)> = (self.next..plan.visits)
+            .map(|number| {
+                let (start, head) = begin(number);
+                let sessions = plan.sessions_of(number, head);
+                let length = skeleton.visit_length(program, &plan.knobs, streams, number, sessions);
+                let room = 1 + i64::from(head.jitter) % MOVE_JITTER_MS;
+                (start.min(end - length - room), number)
+            })
+            .collect();
+        rest.sort_unstable_by_key(|start| Reverse(*start));
+        self.moved.insert(rest).last().copied()
+    }
+
+    fn take(&mut self) {
+        match &mut self.moved {
+            Some(moved) => {
+                moved.pop();
+            }
+            None => {
+                self.found = None;
+                self.next += 1;
+            }
+        }
+    }
+}
+
+/// The text of a JSON string or number.
+fn unquoted(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\"")
+        .and_then(|json| json.strip_suffix(b"\""))
+        .unwrap_or(json)
+}

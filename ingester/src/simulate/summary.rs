@@ -1,0 +1,266 @@
+//! What a run did, by kind: the truth that a pipeline's results are compared with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::calendar::{DAY_MS, time_text};
+use super::config::SimulateArgs;
+use super::plan::Plan;
+use super::program::Program;
+use super::session::{Session, Struck, Visit};
+
+/// The summary of a run; as JSON, the content of --summary.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The domain played.
+    pub domain: String,
+    /// The seed.
+    pub seed: u64,
+    /// First moment of the run, RFC 3339.
+    pub start: String,
+    /// End of the run: every valid event time lies before it. None for a run paced by --rate alone.
+    pub end: Option<String>,
+    /// Messages sent in all: events + duplicates + garbage.
+    pub messages: u64,
+    /// Bytes of all messages, without keys and line ends.
+    pub bytes: u64,
+    /// Valid events, each counted once.
+    pub events: u64,
+    /// Of them, how many are of each step (for a domain whose steps are its event types: by event type).
+    pub events_by_type: BTreeMap<String, u64>,
+    /// Of them, how many have their time on each UTC date.
+    pub events_by_date: BTreeMap<String, u64>,
+    /// Events sent a second time.
+    pub duplicates: u64,
+    /// Events that arrived minutes after they happened.
+    pub late: u64,
+    /// Events that arrived after their successor.
+    pub out_of_order: u64,
+    /// Unusable messages in all.
+    pub garbage: u64,
+    /// By kind of the script.
+    pub garbage_by_kind: BTreeMap<String, u64>,
+    /// By the reason with which a decoder must turn them away.
+    pub garbage_by_reason: BTreeMap<String, u64>,
+    /// Sessions.
+    pub sessions: u64,
+    /// Sessions by how they ended.
+    pub sessions_by_outcome: BTreeMap<String, u64>,
+    /// Sessions by the UTC date of their first event.
+    pub sessions_by_date: BTreeMap<String, u64>,
+    /// Sessions with events on both sides of a UTC midnight.
+    pub sessions_over_midnight: u64,
+    /// Visits: one session, or several in a row.
+    pub visits: u64,
+    /// Visits of several sessions.
+    pub binges: u64,
+    /// Users with at least one session.
+    pub users: u64,
+    /// Earliest time of a valid event.
+    pub first_event_time: Option<String>,
+    /// Latest time of a valid event.
+    pub last_event_time: Option<String>,
+    /// Simulated time at which the first message was sent.
+    pub first_sent: Option<String>,
+    /// Simulated time at which the last message was sent.
+    pub last_sent: Option<String>,
+}
+
+/// Counts while a run goes on.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    messages: u64,
+    bytes: u64,
+    events_by_step: Vec<u64>,
+    first_day: i64,
+    events_by_day: Vec<u64>,
+    sessions_by_day: Vec<u64>,
+    over_midnight: u64,
+    struck: Struck,
+    garbage_by_kind: Vec<u64>,
+    outcomes: Vec<u64>,
+    visits: u64,
+    binges: u64,
+    users: Vec<u64>,
+    event_times: Option<(i64, i64)>,
+    sent_times: Option<(i64, i64)>,
+}
+
+impl Tally {
+    pub(crate) fn new(program: &Program, plan: &Plan) -> Self {
+        Self {
+            messages: 0,
+            bytes: 0,
+            events_by_step: vec![0; program.steps.len()],
+            first_day: plan.start.div_euclid(DAY_MS),
+            events_by_day: Vec::new(),
+            sessions_by_day: Vec::new(),
+            over_midnight: 0,
+            struck: Struck::default(),
+            garbage_by_kind: vec![0; program.garbage.kinds.len()],
+            outcomes: vec![0; program.outcomes.len()],
+            visits: 0,
+            binges: 0,
+            users: vec![0; plan.users as usize / 64 + 1],
+            event_times: None,
+            sent_times: None,
+        }
+    }
+
+    /// Sessions begun so far.
+    pub(crate) fn sessions(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    pub(crate) fn sent(&mut self, at: i64, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+        let first = self.sent_times.map_or(at, |(first, _)| first);
+        self.sent_times = Some((first, at));
+    }
+
+    pub(crate) fn visit(&mut self, visit: &Visit) {
+        self.visits += 1;
+        self.binges += u64::from(visit.sessions > 1);
+        self.users[visit.user as usize / 64] |= 1 << (visit.user % 64);
+    }
+
+    pub(crate) fn session(&mut self, program: &Program, session: &Session, struck: Struck) {
+        self.outcomes[session.outcome] += 1;
+        self.struck.duplicates += struck.duplicates;
+        self.struck.late += struck.late;
+        self.struck.out_of_order += struck.out_of_order;
+        let (valid, garbage) = session.events.split_at(session.valid);
+        for event in valid {
+            self.events_by_step[usize::from(event.step)] += 1;
+            count_day(&mut self.events_by_day, self.first_day, event.at);
+        }
+        for variant in garbage.iter().filter_map(|event| event.variant) {
+            self.garbage_by_kind[program.garbage.variants[usize::from(variant)].kind] += 1;
+        }
+        if let (Some(first), Some(last)) = (valid.first(), valid.last()) {
+            count_day(&mut self.sessions_by_day, self.first_day, first.at);
+            self.over_midnight +=
+                u64::from(first.at.div_euclid(DAY_MS) != last.at.div_euclid(DAY_MS));
+            let (earliest, latest) = self.event_times.unwrap_or((first.at, last.at));
+            self.event_times = Some((earliest.min(first.at), latest.max(last.at)));
+        }
+    }
+
+    pub(crate) fn summary(&self, args: &SimulateArgs, program: &Program, plan: &Plan) -> Summary {
+        let kinds = &program.garbage.kinds;
+        Summary {
+            domain: args.domain.clone(),
+            seed: args.seed,
+            start: time_text(plan.start),
+            end: plan.end.map(time_text),
+            messages: self.messages,
+            bytes: self.bytes,
+            events: self.events_by_step.iter().sum(),
+            events_by_type: by_name(
+                program.steps.iter().map(|step| &step.name),
+                &self.events_by_step,
+            ),
+            events_by_date: self.by_date(&self.events_by_day),
+            duplicates: self.struck.duplicates,
+            late: self.struck.late,
+            out_of_order: self.struck.out_of_order,
+            garbage: self.garbage_by_kind.iter().sum(),
+            garbage_by_kind: by_name(kinds.iter().map(|kind| &kind.name), &self.garbage_by_kind),
+            garbage_by_reason: by_name(
+                kinds.iter().map(|kind| &kind.reason),
+                &self.garbage_by_kind,
+            ),
+            sessions: self.outcomes.iter().sum(),
+            sessions_by_outcome: by_name(
+                program.outcomes.iter().map(|outcome| &outcome.name),
+                &self.outcomes,
+            ),
+            sessions_by_date: self.by_date(&self.sessions_by_day),
+            sessions_over_midnight: self.over_midnight,
+            visits: self.visits,
+            binges: self.binges,
+            users: self
+                .users
+                .iter()
+                .map(|word| u64::from(word.count_ones()))
+                .sum(),
+            first_event_time: self.event_times.map(|(first, _)| time_text(first)),
+            last_event_time: self.event_times.map(|(_, last)| time_text(last)),
+            first_sent: self.sent_times.map(|(first, _)| time_text(first)),
+            last_sent: self.sent_times.map(|(_, last)| time_text(last)),
+        }
+    }
+
+    fn by_date(&self, days: &[u64]) -> BTreeMap<String, u64> {
+        let date = |day: usize| time_text((self.first_day + day as i64) * DAY_MS)[..10].to_owned();
+        (0..days.len())
+            .filter(|day| days[*day] > 0)
+            .map(|day| (date(day), days[day]))
+            .collect()
+    }
+}
+
+fn count_day(days: &mut Vec<u64>, first_day: i64, at: i64) {
+    let day = (at.div_euclid(DAY_MS) - first_day) as usize;
+    if day >= days.len() {
+        days.resize(day + 1, 0);
+    }
+    days[day] += 1;
+}
+
+/// Sums counts by name: several entries may share one.
+fn by_name<'a>(names: impl Iterator<Item = &'a String>, counts: &[u64]) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, count) in names.zip(counts) {
+        *sums.entry(name.clone()).or_insert(0) += count;
+    }
+    sums
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line =
+            |f: &mut fmt::Formatter<'_>, name: &str, count: u64, parts: &BTreeMap<String, u64>| {
+                let parts: Vec<String> = parts
+                    .iter()
+                    .map(|(name, count)| format!("{name} {count}"))
+                    .collect();
+                writeln!(f, "  {name:<14} {count:>12}  {}", parts.join(", "))
+            };
+        let none = BTreeMap::new();
+        let range = |from: &Option<String>, to: &Option<String>| {
+            format!(
+                "{} to {}",
+                from.as_deref().unwrap_or("-"),
+                to.as_deref().unwrap_or("-")
+            )
+        };
+        writeln!(f, "simulated {} with seed {}", self.domain, self.seed)?;
+        line(f, "messages", self.messages, &none)?;
+        line(f, "events", self.events, &self.events_by_type)?;
+        line(f, "duplicates", self.duplicates, &none)?;
+        line(f, "garbage", self.garbage, &self.garbage_by_kind)?;
+        line(f, "late", self.late, &none)?;
+        line(f, "out of order", self.out_of_order, &none)?;
+        line(f, "sessions", self.sessions, &self.sessions_by_outcome)?;
+        line(f, "over midnight", self.sessions_over_midnight, &none)?;
+        line(f, "binges", self.binges, &none)?;
+        line(f, "users", self.users, &none)?;
+        line(f, "bytes", self.bytes, &none)?;
+        writeln!(
+            f,
+            "  {:<14} {}",
+            "event times",
+            range(&self.first_event_time, &self.last_event_time)
+        )?;
+        writeln!(
+            f,
+            "  {:<14} {}",
+            "sent",
+            range(&self.first_sent, &self.last_sent)
+        )
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line: which jobs there are. Their settings are in [`crate::config`].
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{
+    BackfillArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RunArgs, ShowArgs,
+};
+use crate::workspace::Workspace;
+use crate::{backfill, compile, init, maintain, plan, run, show};
+
+/// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
+#[derive(Debug, Parser)]
+#[command(name = "userflow-jobs", version, about, max_term_width = 110)]
+pub struct Cli {
+    /// What every job needs.
+    #[command(flatten)]
+    pub common: Common,
+    /// The job.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One job per subcommand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create the tables of the lake and add columns that models gained; changes nothing that is there
+    Init(InitArgs),
+    /// Show the SQL of models as it runs for a window
+    Compile(CompileArgs),
+    /// List the windows whose inputs changed since they were last run, from the tables' logs
+    Plan(PlanArgs),
+    /// Compute models for a window or a range of windows and replace exactly those partitions
+    Run(RunArgs),
+    /// Run many windows, several at a time, passing over those that are up to date
+    Backfill(BackfillArgs),
+    /// Merge small files, write checkpoints and remove files that no version needs, one process per table at a time
+    Maintain(MaintainArgs),
+    /// Print rows of a table
+    Show(ShowArgs),
+}
+
+impl Cli {
+    /// Opens the workspace and does the job.
+    pub fn run(self) -> anyhow::Result<()> {
+        self.common.start_runtime()?.block_on(async {
+            let workspace = Workspace::open(&self.common).await?;
+            match &self.command {
+                Command::Init(args) => init::run(&workspace, args).await,
+                Command::Compile(args) => compile::run(&workspace, args).await,
+                Command::Plan(args) => plan::run(&workspace, args).await,
+                Command::Run(args) => run::run(&workspace, args).await,
+                Command::Backfill(args) => backfill::run(&workspace, args).await,
+                Command::Maintain(args) => maintain::run(&workspace, args).await,
+                Command::Show(args) => show::run(&workspace, args).await,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,268 @@
+//! Settings: one struct per job, each field a flag and an environment variable. The only file of this crate that reads the
+//! environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use userflow_models::project::{ProjectError, WindowRange};
+
+/// Settings of every job.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Folder of the domains
+    #[arg(long, env = "USERFLOW_MODELS", default_value = "models", global = true, value_name = "FOLDER")]
+    pub models: PathBuf,
+    /// The lake: a folder or s3://bucket/prefix
+    #[arg(long, env = "USERFLOW_LAKE", default_value = ".userflow/lake", global = true, value_name = "LOCATION")]
+    pub lake: String,
+    /// What to log: error, warn, info, debug, trace, or a filter such as userflow_jobs=debug
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true, value_name = "FILTER")]
+    pub log: String,
+    /// Bound of the memory of queries; beyond it they spill to disk
+    #[arg(long, env = "USERFLOW_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
+    pub memory_limit: usize,
+    /// Threads; default one per core
+    #[arg(long, env = "USERFLOW_THREADS", global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Folder for what queries spill; default the system's temporary folder
+    #[arg(long, env = "USERFLOW_SPILL_DIR", global = true, value_name = "FOLDER")]
+    pub spill_dir: Option<PathBuf>,
+    /// How the result is printed: for people, or as one JSON object on standard output and nothing else there
+    #[arg(long, env = "USERFLOW_OUTPUT", value_enum, default_value_t = Output::Text, global = true)]
+    pub output: Output,
+}
+
+impl Common {
+    /// Threads to run on.
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+        self.threads.map_or_else(cores, usize::from)
+    }
+
+    /// The runtime that everything runs in. Multi-threaded even for one thread: the log's checkpoints need it.
+    pub fn start_runtime(&self) -> anyhow::Result<tokio::runtime::Runtime> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(self.threads())
+            .enable_all()
+            .build()
+            .context("start the runtime")
+    }
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Settings of `init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// Only this domain; default all under --models
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: Option<String>,
+    /// Say what would be created or added, and do nothing
+    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// The window or range of windows of a job: a date, or from and to. T is a date or a date-hour, widened to its day.
+#[derive(Clone, Debug, Args)]
+pub struct WindowArgs {
+    /// The window: 2026-11-01, or an hour of it, 2026-11-01T05 (UTC)
+    #[arg(long, env = "USERFLOW_DATE", value_name = "T", conflicts_with_all = ["from", "to"])]
+    pub date: Option<String>,
+    /// Start of a range of windows
+    #[arg(long, env = "USERFLOW_FROM", value_name = "T", requires = "to")]
+    pub from: Option<String>,
+    /// End of the range, exclusive
+    #[arg(long, env = "USERFLOW_TO", value_name = "T", requires = "from")]
+    pub to: Option<String>,
+}
+
+impl WindowArgs {
+    /// The windows asked for, when any are.
+    pub fn range(&self) -> Result<Option<WindowRange>, ProjectError> {
+        match (&self.date, &self.from, &self.to) {
+            (Some(date), ..) => WindowRange::date(date).map(Some),
+            (None, Some(from), Some(to)) => WindowRange::span(from, to).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The windows asked for, which must be some.
+    pub fn required(&self) -> Result<WindowRange, ProjectError> {
+        let missing = || ProjectError::Window("no window: give --date T, or --from T and --to T".into());
+        self.range()?.ok_or_else(missing)
+    }
+}
+
+/// Settings of `compile`.
+#[derive(Clone, Debug, Args)]
+pub struct CompileArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
+    #[arg(value_name = "MODEL", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub select: Vec<String>,
+    /// The window.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Write <folder>/<layer>/<table>.sql instead of printing
+    #[arg(long, env = "USERFLOW_INTO", value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+}
+
+/// Settings of `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
+    #[arg(value_name = "MODEL", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub select: Vec<String>,
+    /// Only windows of this range.
+    #[command(flatten)]
+    pub window: WindowArgs,
+}
+
+/// Settings of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants
+    #[arg(value_name = "MODEL", required = true, env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub select: Vec<String>,
+    /// The windows.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Run the windows that `plan` lists, instead of a range
+    #[arg(long, env = "USERFLOW_PLANNED", conflicts_with = "date")]
+    pub planned: bool,
+    /// Judge open sessions as of this time (RFC 3339) instead of the end of the window plus the model's margin
+    #[arg(long, env = "USERFLOW_AS_OF", value_name = "TIME")]
+    pub as_of: Option<DateTime<Utc>>,
+    /// Compute and check, but write and commit nothing
+    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// Settings of `backfill`.
+#[derive(Clone, Debug, Args)]
+pub struct BackfillArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants
+    #[arg(value_name = "MODEL", required = true, env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub select: Vec<String>,
+    /// The windows.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Windows of one model to run at the same time
+    #[arg(long, env = "USERFLOW_JOBS", default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Run also the windows that are up to date
+    #[arg(long, env = "USERFLOW_FORCE")]
+    pub force: bool,
+    /// Say which windows would run, and run none
+    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// Settings of `maintain`.
+#[derive(Clone, Debug, Args)]
+pub struct MaintainArgs {
+    /// Tables such as bronze.events or gold.*; default all tables of all domains
+    #[arg(value_name = "TABLE", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub tables: Vec<String>,
+    /// Merge the files of a partition into files of about this size
+    #[arg(long, env = "USERFLOW_TARGET_SIZE", default_value = "128MB", value_name = "SIZE", value_parser = bytes)]
+    pub target_size: usize,
+    /// Keep files that a version of the last so many hours or days needs; more than the longest job and query
+    #[arg(long, env = "USERFLOW_RETENTION", default_value = "7d", value_name = "DURATION", value_parser = duration)]
+    pub retention: Duration,
+    /// Say what would be merged and removed, and do nothing
+    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+/// Settings of `show`.
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// The table, such as gold.user_daily
+    #[arg(value_name = "TABLE", env = "USERFLOW_TABLE")]
+    pub table: String,
+    /// The windows.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Only rows for which this SQL condition holds
+    #[arg(long = "where", env = "USERFLOW_WHERE", value_name = "SQL")]
+    pub condition: Option<String>,
+    /// Only these columns, separated by commas
+    #[arg(long, env = "USERFLOW_COLUMNS", value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Order by these columns; `-name` is descending
+    #[arg(long, env = "USERFLOW_ORDER", value_name = "NAMES", value_delimiter = ',', allow_hyphen_values = true)]
+    pub order: Vec<String>,
+    /// Print at most so many rows
+    #[arg(long, env = "USERFLOW_LIMIT", default_value = "20", value_name = "N")]
+    pub limit: usize,
+}
+
+/// `64MB`, `2GB` or a plain number of bytes.
+fn bytes(text: &str) -> Result<usize, String> {
+    let upper = text.trim().to_ascii_uppercase();
+    let digits = upper.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match &upper[digits.len()..] {
+        "" | "B" => 1,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        other => return Err(format!("unknown unit {other:?}: use KB, MB or GB")),
+    };
+    let size = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+    size.filter(|size| *size >= 1 << 20).ok_or_else(|| format!("{text:?} is no size of at least 1MB, such as 512MB"))
+}
+
+/// `90s`, `30m`, `12h` or `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let refuse = || format!("{text:?} is no duration such as 90s, 30m, 12h or 7d");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(refuse()),
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+    seconds.filter(|seconds| *seconds <= 3650 * 86_400).map(Duration::from_secs).ok_or_else(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_a_least() {
+        assert_eq!(bytes("512MB"), Ok(512 << 20));
+        assert_eq!(bytes("2g"), Ok(2 << 30));
+        for text in ["", "GB", "1KB", "12XB", "99999999999999999999GB", "-1GB"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units_and_a_bound() {
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for text in ["", "d", "7", "7w", "99999999999999999999d", "4000d", "-1d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_job_without_a_window_is_told_how_to_give_one() {
+        let none = WindowArgs { date: None, from: None, to: None };
+        assert!(none.required().unwrap_err().to_string().contains("--date"));
+    }
+}

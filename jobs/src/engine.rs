@@ -1,0 +1,101 @@
+//! The query engine: DataFusion with a bounded memory pool that spills, time zone UTC, and without the functions that would make a
+//! result depend on anything but its inputs.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, TableProvider};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use userflow_lake::Lake;
+
+use crate::config::Common;
+
+/// The scheme under which the lake's store is registered in every session.
+const LAKE_URL: &str = "lake://tables/";
+/// The catalog of every session; models never name it.
+const CATALOG: &str = "lake";
+/// Share of the memory limit that operators may reserve. The rest is for what they do not account for: decoding, the rows between
+/// operators, the Parquet files being encoded.
+const POOL_SHARE: (usize, usize) = (6, 10);
+/// Functions that read a clock or make up values: a run must be a function of its inputs.
+const UNREPEATABLE: [&str; 10] = [
+    "now", "current_timestamp", "current_date", "today", "current_time", "random", "uuid", "uuidv4", "uuidv7", "version",
+];
+
+/// What the sessions of one process share: the memory pool, the spill folder, the lake.
+pub struct Engine {
+    runtime: Arc<RuntimeEnv>,
+    threads: usize,
+}
+
+impl Engine {
+    /// Sets up the pool, the spill folder and the store.
+    pub fn new(settings: &Common, lake: &Lake) -> Result<Self> {
+        let pool = FairSpillPool::new(settings.memory_limit / POOL_SHARE.1 * POOL_SHARE.0);
+        let shown = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);
+        let mode = match &settings.spill_dir {
+            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+            None => DiskManagerMode::OsTmpDirectory,
+        };
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(TrackConsumersPool::new(pool, shown)))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+            .build_arc()
+            .context("set up the query engine")?;
+        let url = url::Url::parse(LAKE_URL).context("parse the lake's URL")?;
+        runtime.register_object_store(&url, lake.object_store());
+        Ok(Self { runtime, threads: settings.threads() })
+    }
+
+    /// Threads that one query may use.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Where sessions find the lake's files.
+    pub fn lake_url() -> Result<ObjectStoreUrl> {
+        ObjectStoreUrl::parse(LAKE_URL).context("parse the lake's URL")
+    }
+
+    /// A session with these tables, each under its `schema.table` name, and nothing else.
+    pub fn session(
+        &self,
+        parallelism: usize,
+        tables: impl IntoIterator<Item = (String, Arc<dyn TableProvider>)>,
+    ) -> Result<SessionContext> {
+        let mut config = SessionConfig::new()
+            .with_target_partitions(parallelism.max(1))
+            .with_default_catalog_and_schema(CATALOG, "public")
+            .with_create_default_catalog_and_schema(true);
+        let options = config.options_mut();
+        options.execution.time_zone = Some("UTC".into());
+        options.sql_parser.collect_spans = true;
+        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
+        for function in UNREPEATABLE {
+            context.deregister_udf(function);
+        }
+        let catalog = context.catalog(CATALOG).context("open the session's catalog")?;
+        for (name, table) in tables {
+            let (schema, table_name) = name.split_once('.').with_context(|| format!("{name} has no schema"))?;
+            schema_of(&catalog, schema)?.register_table(table_name.to_owned(), table)?;
+        }
+        Ok(context)
+    }
+}
+
+fn schema_of(
+    catalog: &Arc<dyn CatalogProvider>,
+    name: &str,
+) -> Result<Arc<dyn datafusion::catalog::SchemaProvider>> {
+    if let Some(schema) = catalog.schema(name) {
+        return Ok(schema);
+    }
+    let schema = Arc::new(MemorySchemaProvider::new());
+    catalog.register_schema(name, Arc::clone(&schema) as _)?;
+    Ok(schema)
+}

@@ -1,0 +1,28 @@
+//! Batch jobs: silver and gold tables from bronze, one `(model, window)` at a time.
+//!
+//! ```text
+//! model + window ─▶ SQL ─▶ DataFusion over pinned snapshots ─▶ Parquet ─▶ one commit that replaces the window's partition
+//! compile          run/query                                 run/output  run/window        └ with the versions it read (lineage)
+//! ```
+//!
+//! A run's result is a function of the versions it read: no job looks at a clock, and the SQL functions that would (`now`,
+//! `random`, ...) do not exist in our sessions. Not here: what the models mean (`models/`), how a table is written (`lake/`), when a
+//! job runs (the DAGs).
+
+pub mod backfill;
+pub mod cli;
+pub mod compile;
+pub mod config;
+pub mod engine;
+pub mod exit;
+pub mod init;
+pub mod lineage;
+pub mod logging;
+pub mod maintain;
+pub mod plan;
+pub mod run;
+pub mod scan;
+pub mod seeds;
+pub mod show;
+pub mod summary;
+pub mod workspace;

@@ -1,0 +1,15 @@
+//! `userflow-jobs`. The table of contents is [`userflow_jobs::cli`]: jobs are async code, and async code is compiled where it is
+//! awaited, so it is awaited in the library, once.
+
+use clap::Parser;
+use userflow_jobs::cli::Cli;
+use userflow_jobs::{exit, logging};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli.common.log);
+    exit::code(cli.run())
+}

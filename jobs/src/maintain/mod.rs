@@ -1,0 +1,116 @@
+//! `maintain`: merge small files, write a checkpoint, clean the log, remove files that no kept version needs; one process per table at a
+//! time.
+//!
+//! The lock keeps two maintainers from doing the same work and keeps vacuum away from a merge that is running. That rows are neither
+//! lost nor doubled does not rest on it: a merge is a guarded commit that says it changes no rows, and the one that comes second fails
+//! its guard. Jobs and the ingester go on meanwhile.
+
+mod merge;
+
+use anyhow::Result;
+use serde::Serialize;
+use userflow_lake::Table;
+
+use crate::config::{MaintainArgs, Output};
+use crate::exit::{LostConflict, Wrong};
+use crate::workspace::Workspace;
+use crate::{init, summary};
+
+/// What was done for one table.
+#[derive(Debug, Default, Serialize)]
+struct Line {
+    table: String,
+    /// Another process holds the lock; nothing was done.
+    locked: bool,
+    merged_files: usize,
+    into_files: usize,
+    /// Partitions that are being written: left for the next time.
+    busy_partitions: usize,
+    removed_log_entries: usize,
+    removed_files: usize,
+}
+
+/// Maintains the tables and prints what was done.
+pub async fn run(workspace: &Workspace, args: &MaintainArgs) -> Result<()> {
+    let mut lines = Vec::new();
+    for table in tables(workspace, args)? {
+        if table.snapshot().await?.is_some() {
+            lines.push(one(workspace, args, &table).await?);
+        }
+    }
+    if workspace.output == Output::Json {
+        summary::json(&serde_json::json!({"command": "maintain", "dry_run": args.dry_run, "tables": lines}))?;
+    } else {
+        summary::text(&as_text(&lines, args.dry_run))?;
+    }
+    match lines.iter().find(|line| line.locked) {
+        Some(line) => Err(LostConflict(format!("{} is being maintained by another process: try again later", line.table)).into()),
+        None => Ok(()),
+    }
+}
+
+fn as_text(lines: &[Line], dry_run: bool) -> String {
+    let mut table = summary::new_table(&["table", "files merged", "into", "busy partitions", "log entries removed", "files removed", ""]);
+    for line in lines {
+        table.add_row([
+            line.table.clone(),
+            line.merged_files.to_string(),
+            line.into_files.to_string(),
+            line.busy_partitions.to_string(),
+            line.removed_log_entries.to_string(),
+            line.removed_files.to_string(),
+            if line.locked { "locked by another process".into() } else { String::new() },
+        ]);
+    }
+    let dry = if dry_run { "\ndry run: nothing was changed" } else { "" };
+    format!("{table}{dry}")
+}
+
+/// The declared tables that were asked for.
+fn tables(workspace: &Workspace, args: &MaintainArgs) -> Result<Vec<Table>> {
+    let declared = init::specs(workspace, None)?;
+    let matches = |pattern: &str, name: &str| match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
+    };
+    let names: Vec<String> = declared.iter().map(|spec| spec.name.to_string()).collect();
+    if let Some(unknown) = args.tables.iter().find(|pattern| !names.iter().any(|name| matches(pattern, name))) {
+        return Err(Wrong(format!("no table matches `{unknown}`; there are {}", names.join(", "))).into());
+    }
+    let chosen = |name: &str| args.tables.is_empty() || args.tables.iter().any(|pattern| matches(pattern, name));
+    let specs = declared.iter().filter(|spec| chosen(&spec.name.to_string()));
+    Ok(specs.map(|spec| workspace.lake.table(&spec.name)).collect())
+}
+
+async fn one(workspace: &Workspace, args: &MaintainArgs, table: &Table) -> Result<Line> {
+    let mut line = Line { table: table.name().to_string(), ..Line::default() };
+    let Some(lock) = table.lock().await? else {
+        return Ok(Line { locked: true, ..line });
+    };
+    let done = under_lock(workspace, args, table, &mut line).await;
+    lock.release().await?;
+    done.map(|()| line)
+}
+
+async fn under_lock(workspace: &Workspace, args: &MaintainArgs, table: &Table, line: &mut Line) -> Result<()> {
+    for group in merge::groups(table.require_snapshot().await?.files(), args.target_size as u64) {
+        line.merged_files += group.len();
+        if args.dry_run {
+            continue;
+        }
+        match merge::merge(workspace, table, &group, args.target_size).await? {
+            Some(files) => line.into_files += files,
+            None => {
+                line.merged_files -= group.len();
+                line.busy_partitions += 1;
+            }
+        }
+    }
+    let snapshot = table.require_snapshot().await?;
+    if !args.dry_run {
+        snapshot.checkpoint().await?;
+        line.removed_log_entries = snapshot.clean_log().await?;
+    }
+    line.removed_files = snapshot.vacuum(args.retention, args.dry_run).await?.len();
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `run`: compute models for windows, ancestors first, and replace exactly those partitions.
+//!
+//! A model's windows all run before the next model starts, because the next one may look back over several of them. The first failure
+//! ends the job: what comes after would be computed from something old.
+
+mod output;
+mod query;
+mod window;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use userflow_models::project::{Model, Window};
+
+pub use query::{Inputs, Query, check, table_name};
+pub use window::{Outcome, Task};
+
+use crate::config::RunArgs;
+use crate::plan;
+use crate::summary::{Line, Status, Summary};
+use crate::workspace::Workspace;
+
+/// Runs what was asked for and prints the summary, also of a job that failed half way.
+pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
+    let started = Instant::now();
+    let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
+    let models = workspace.project.select(&selectors)?;
+    let work = work(workspace, args, &models).await?;
+    let mut lines = Vec::with_capacity(work.len());
+    let mut failure = None;
+    for (model, window) in work {
+        if failure.is_some() {
+            lines.push(Line::of(model, window, Status::Failed, Some("not run: an earlier window failed".into())));
+            continue;
+        }
+        let parallelism = workspace.engine.threads();
+        let task = Task { model, window, as_of: args.as_of, parallelism, dry_run: args.dry_run };
+        match task.run(workspace).await {
+            Ok(outcome) => {
+                tracing::info!(
+                    model = model.name,
+                    window = %window,
+                    rows_read = outcome.rows_read,
+                    rows_written = outcome.rows_written,
+                    version = outcome.version,
+                    seconds = outcome.seconds,
+                    "window done"
+                );
+                lines.push(Line::done(model, window, &outcome));
+            }
+            Err(error) => {
+                lines.push(Line::of(model, window, Status::Failed, Some(format!("{error:#}"))));
+                failure = Some(error);
+            }
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Summary::new("run", args.dry_run, lines, seconds, failure.as_ref()).print(workspace.output)?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// The windows to run, in the order in which they must.
+async fn work<'a>(workspace: &Workspace, args: &RunArgs, models: &[&'a Model]) -> Result<Vec<(&'a Model, Window)>> {
+    if !args.planned {
+        let range = args.window.required()?;
+        return Ok(models.iter().flat_map(|model| range.windows().map(|window| (*model, window))).collect());
+    }
+    let stale = plan::stale(workspace, args.window.range()?).await?;
+    let chosen = |name: &str| models.iter().find(|model| model.name == name).copied();
+    Ok(stale.iter().filter_map(|found| Some((chosen(&found.model.name)?, found.window))).collect())
+}

@@ -1,0 +1,199 @@
+//! What `run` and `backfill` end with: every window by name, and the sums. Text for people, one JSON object for programs.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table, TableComponent};
+use serde::Serialize;
+use userflow_models::project::{Model, Window};
+
+use crate::config::Output;
+use crate::run::Outcome;
+
+/// What became of one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Computed and committed, or computed only in a dry run.
+    Done,
+    /// Not computed, because it is up to date.
+    Skipped,
+    /// Not computed or not committed.
+    Failed,
+}
+
+/// One window of one model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// SQL name of the model.
+    pub model: String,
+    /// The window's date.
+    pub window: String,
+    /// What became of it.
+    pub status: Status,
+    /// Why, where that is not plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Rows that left the scans.
+    pub rows_read: u64,
+    /// Rows of the partition now.
+    pub rows_written: u64,
+    /// Files added to the table.
+    pub files_added: usize,
+    /// Files removed from it.
+    pub files_removed: usize,
+    /// The version that has the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// Times that it was computed.
+    pub attempts: u32,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl Line {
+    /// A window that was run.
+    pub fn done(model: &Model, window: Window, outcome: &Outcome) -> Self {
+        Self {
+            rows_read: outcome.rows_read,
+            rows_written: outcome.rows_written,
+            files_added: outcome.files_added,
+            files_removed: outcome.files_removed,
+            version: outcome.version,
+            attempts: outcome.attempts,
+            seconds: rounded(outcome.seconds),
+            ..Self::of(model, window, Status::Done, None)
+        }
+    }
+
+    /// A window that was not.
+    pub fn of(model: &Model, window: Window, status: Status, reason: Option<String>) -> Self {
+        Self {
+            model: model.name.clone(),
+            window: window.to_string(),
+            status,
+            reason,
+            rows_read: 0,
+            rows_written: 0,
+            files_added: 0,
+            files_removed: 0,
+            version: None,
+            attempts: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// The whole job.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    command: &'static str,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    dry_run: bool,
+    rows_read: u64,
+    rows_written: u64,
+    /// Partitions that were replaced.
+    partitions: usize,
+    skipped: usize,
+    failed: usize,
+    /// The newest version written of each table.
+    tables: BTreeMap<String, i64>,
+    seconds: f64,
+    /// Verdicts of the quality gate; null while no check is run by this job.
+    quality: Option<BTreeMap<String, String>>,
+    runs: Vec<Line>,
+}
+
+impl Summary {
+    /// Adds up the lines of a job that took `seconds` and ended with `error`, or well.
+    pub fn new(command: &'static str, dry_run: bool, runs: Vec<Line>, seconds: f64, error: Option<&anyhow::Error>) -> Self {
+        let count = |status| runs.iter().filter(|line| line.status == status).count();
+        let mut tables: BTreeMap<String, i64> = BTreeMap::new();
+        for (model, version) in runs.iter().filter_map(|line| Some((&line.model, line.version?))) {
+            let newest = tables.entry(model.clone()).or_insert(version);
+            *newest = version.max(*newest);
+        }
+        Self {
+            command,
+            status: if error.is_some() { Status::Failed } else { Status::Done },
+            error: error.map(|error| format!("{error:#}")),
+            dry_run,
+            rows_read: runs.iter().map(|line| line.rows_read).sum(),
+            rows_written: runs.iter().map(|line| line.rows_written).sum(),
+            partitions: if dry_run { 0 } else { count(Status::Done) },
+            skipped: count(Status::Skipped),
+            failed: count(Status::Failed),
+            tables,
+            seconds: rounded(seconds),
+            quality: None,
+            runs,
+        }
+    }
+
+    /// Prints it to standard output.
+    pub fn print(&self, output: Output) -> Result<()> {
+        match output {
+            Output::Json => json(self),
+            Output::Text => text(&self.to_text()),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut table = new_table(&["model", "window", "status", "rows read", "rows written", "version", "seconds", ""]);
+        for line in &self.runs {
+            let status = format!("{:?}", line.status).to_lowercase();
+            table.add_row([
+                line.model.clone(),
+                line.window.clone(),
+                status,
+                line.rows_read.to_string(),
+                line.rows_written.to_string(),
+                line.version.map_or_else(String::new, |version| version.to_string()),
+                format!("{:.2}", line.seconds),
+                line.reason.clone().unwrap_or_default(),
+            ]);
+        }
+        for column in [3, 4, 5, 6] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let dry = if self.dry_run { "dry run, nothing written: " } else { "" };
+        format!(
+            "{table}\n{dry}{} partitions replaced, {} skipped, {} failed; {} rows read, {} written, {:.2} s",
+            self.partitions, self.skipped, self.failed, self.rows_read, self.rows_written, self.seconds
+        )
+    }
+}
+
+/// A table in the look of all jobs.
+pub fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header);
+    // One line below the header is enough.
+    table.remove_style(TableComponent::HorizontalLines).remove_style(TableComponent::MiddleIntersections);
+    table
+}
+
+/// Prints one JSON object to standard output.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    text(&serde_json::to_string(value).context("render the result as JSON")?)
+}
+
+/// Prints text to standard output. A reader that went away (`| head`) is no error.
+pub fn text(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
+        _ => Ok(()),
+    }
+}
+
+/// Milliseconds are enough, and readable.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

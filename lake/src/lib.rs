@@ -1,0 +1,73 @@
+//! The lake: what a Delta table is to userflow, and the only code that writes one.
+//!
+//! ```text
+//! rows ─▶ file (Parquet + statistics) ─▶ commit (put-if-absent of the next log entry) ─▶ table version
+//!          └ file.rs                      └ commit.rs: compare, then write           └ snapshot.rs reads it back
+//! ```
+//!
+//! Here: opening a folder or bucket ([`Lake`]), creating a table and adding columns ([`Table`]), reading a version
+//! ([`Snapshot`]), Parquet files with Delta statistics ([`FileWriter`]), the compare-and-commit protocol ([`Commit`],
+//! [`Guard`]), the change feed that `plan` reads ([`Change`]), and upkeep (checkpoint, vacuum, lock).
+//! Not here: what the columns mean (`models`), Kafka (`ingester`), queries (`jobs`).
+//!
+//! Why the commit is ours: delta-rs 1.x records transaction identifiers without enforcing them, lets two OPTIMIZE runs
+//! duplicate rows, and re-reads all files for each commit. The log protocol itself is small: the entry for version
+//! *n* + 1 is created only if it does not exist, and whoever finds it taken reads what the winner did and decides. All
+//! guarantees of userflow rest on that one operation, so it is written down once, in [`commit`](mod@commit). Log replay,
+//! checkpoints and vacuum are delta-rs's.
+
+pub mod commit;
+mod file;
+mod location;
+mod lock;
+mod log;
+mod name;
+mod schema;
+mod snapshot;
+mod statistics;
+mod table;
+mod upkeep;
+
+pub use commit::{Commit, CommitError, Guard};
+pub use file::{EncodedFile, FileWriter, NewFile, WriteSettings};
+pub use location::Lake;
+pub use lock::TableLock;
+pub use log::Change;
+pub use name::TableName;
+pub use snapshot::{DataFile, Snapshot};
+pub use table::{Created, Table, TableSpec};
+
+/// The partition column of every table in the lake: a UTC date.
+pub const PARTITION: &str = "event_date";
+
+/// What can go wrong with a lake, as far as a caller acts on the difference.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The location, a table name or a schema is not usable: retrying does not help.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such table.
+    #[error("table {0} does not exist: create it with `userflow-jobs init`")]
+    NoTable(TableName),
+    /// The store answered with an error: retrying may help.
+    #[error("{action}: {source}")]
+    Store {
+        /// What was being done, in verb form.
+        action: String,
+        /// What the store said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl LakeError {
+    pub(crate) fn store(
+        action: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Store {
+            action: action.into(),
+            source: source.into(),
+        }
+    }
+}

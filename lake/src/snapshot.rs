@@ -1,0 +1,314 @@
+//! One version of a table: schema, files, positions. Log replay is delta-rs's; positions are read here (see
+//! [`Snapshot::positions`]).
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use chrono::{Days, NaiveDate};
+use deltalake::DeltaTable;
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::log::{Action, read_entry, row_count};
+use crate::{LakeError, PARTITION, Table};
+
+/// A data file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// Path relative to the table's root, decoded.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// The date it belongs to, in days since 1970-01-01; `None` when the partition value is null.
+    pub partition: Option<i32>,
+    /// Number of rows, when the writer said so.
+    pub rows: Option<u64>,
+    /// Delta statistics as JSON text (`numRecords`, `minValues`, `maxValues`, `nullCount`), when the writer gave them.
+    pub stats: Option<String>,
+}
+
+impl DataFile {
+    /// The statistics' value of a column, as the log writes it: `minValues` or `maxValues`.
+    fn bound(&self, kind: &str, column: &str) -> Option<serde_json::Value> {
+        let stats: serde_json::Value = serde_json::from_str(self.stats.as_deref()?).ok()?;
+        stats.get(kind)?.get(column).cloned()
+    }
+
+    /// Smallest and largest value of a timestamp column, in microseconds UTC, when the statistics have both.
+    pub fn timestamp_range(&self, column: &str) -> Option<(i64, i64)> {
+        let read = |kind| {
+            let value = self.bound(kind, column)?;
+            let text = value.as_str()?.to_owned();
+            let time = chrono::DateTime::parse_from_rfc3339(&text).ok()?;
+            Some(time.timestamp_micros())
+        };
+        Some((read("minValues")?, read("maxValues")?))
+    }
+}
+
+/// A table as of one version.
+#[derive(Clone)]
+pub struct Snapshot {
+    table: Table,
+    version: i64,
+    schema: SchemaRef,
+    files: Arc<Vec<DataFile>>,
+    pub(crate) delta: DeltaTable,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at version {}", self.table.name(), self.version)
+    }
+}
+
+impl Snapshot {
+    pub(crate) async fn read(table: Table, delta: DeltaTable) -> Result<Self, LakeError> {
+        let action = || format!("read table {}", table.name());
+        let state = delta
+            .snapshot()
+            .map_err(|e| LakeError::store(action(), e))?
+            .snapshot();
+        refuse_unknown_features(&table, state)?;
+        let views: Vec<_> = state
+            .file_views(delta.log_store().as_ref(), None)
+            .try_collect()
+            .await
+            .map_err(|e| LakeError::store(action(), e))?;
+        let mut files: Vec<DataFile> = views
+            .iter()
+            .map(|view| {
+                let stats = view.stats();
+                DataFile {
+                    path: view.path().into_owned(),
+                    size: view.size().unsigned_abs(),
+                    partition: view
+                        .partition_values_map()
+                        .get(PARTITION)
+                        .and_then(Option::as_deref)
+                        .and_then(date_of),
+                    rows: stats.as_deref().and_then(row_count),
+                    stats,
+                }
+            })
+            .collect();
+        files.sort_by(|a, b| (a.partition, &a.path).cmp(&(b.partition, &b.path)));
+        Ok(Self {
+            version: i64::try_from(state.version())
+                .map_err(|e| LakeError::store(action(), e))?,
+            schema: state.arrow_schema(),
+            files: Arc::new(files),
+            table: table.clone(),
+            delta,
+        })
+    }
+
+    /// The version.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// The table that this is a version of.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// All columns, the partition column included.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The data files, by date, then path.
+    pub fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// The data files of a range of dates (days since 1970-01-01, end exclusive).
+    pub fn files_of(&self, dates: Range<i32>) -> Vec<DataFile> {
+        self.files
+            .iter()
+            .filter(|f| f.partition.is_some_and(|date| dates.contains(&date)))
+            .cloned()
+            .collect()
+    }
+
+    /// All positions (Delta `txn` actions) of the table, by application id.
+    ///
+    /// delta-rs answers one application id per replay of the log; a table here has one per Kafka partition or per
+    /// window, so all are read at once: the newest checkpoint's `txn` column, then the entries after it.
+    pub async fn positions(&self) -> Result<HashMap<String, i64>, LakeError> {
+        let mut positions = HashMap::new();
+        let mut next = 0;
+        if let Some((version, path)) = self.newest_checkpoint().await? {
+            self.read_checkpoint_positions(&path, &mut positions)
+                .await?;
+            next = version + 1;
+        }
+        for version in next..=self.version {
+            let Some(entry) = read_entry(&self.table, version).await? else {
+                return Err(LakeError::Invalid(format!(
+                    "table {}: log entry {version} is missing and no checkpoint covers it",
+                    self.table.name()
+                )));
+            };
+            for action in entry {
+                if let Action::Txn(txn) = action {
+                    positions.insert(txn.app_id, txn.version);
+                }
+            }
+        }
+        Ok(positions)
+    }
+
+    /// The newest single-file checkpoint at or before this version.
+    async fn newest_checkpoint(
+        &self,
+    ) -> Result<Option<(i64, object_store::path::Path)>, LakeError> {
+        let folder = self.table.prefix().join("_delta_log");
+        let listed: Vec<_> = self
+            .table
+            .store()
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .map_err(|e| LakeError::store(format!("list the log of {}", self.table.name()), e))?;
+        Ok(listed
+            .into_iter()
+            .filter_map(|object| {
+                let version = object
+                    .location
+                    .filename()?
+                    .strip_suffix(".checkpoint.parquet")?
+                    .parse()
+                    .ok()?;
+                (version <= self.version).then_some((version, object.location))
+            })
+            .max_by_key(|(version, _)| *version))
+    }
+
+    async fn read_checkpoint_positions(
+        &self,
+        path: &object_store::path::Path,
+        positions: &mut HashMap<String, i64>,
+    ) -> Result<(), LakeError> {
+        let failed =
+            |e: Box<dyn std::error::Error + Send + Sync>| LakeError::store(format!("read {path}"), e);
+        let bytes = self
+            .table
+            .store()
+            .get(path)
+            .await
+            .map_err(|e| failed(e.into()))?
+            .bytes()
+            .await
+            .map_err(|e| failed(e.into()))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| failed(e.into()))?;
+        let mask = ProjectionMask::columns(
+            builder.parquet_schema(),
+            ["txn.appId", "txn.version"],
+        );
+        let reader = builder
+            .with_projection(mask)
+            .build()
+            .map_err(|e| failed(e.into()))?;
+        for batch in reader {
+            let batch = batch.map_err(|e| failed(e.into()))?;
+            let Some(txn) = batch.column_by_name("txn").and_then(|c| c.as_struct_opt()) else {
+                continue;
+            };
+            let ids = txn
+                .column_by_name("appId")
+                .and_then(|c| c.as_string_opt::<i32>());
+            let versions = txn
+                .column_by_name("version")
+                .and_then(|c| c.as_primitive_opt::<Int64Type>());
+            let (Some(ids), Some(versions)) = (ids, versions) else {
+                return Err(failed("txn.appId and txn.version are not string and long".into()));
+            };
+            for row in (0..txn.len()).filter(|row| txn.is_valid(*row) && ids.is_valid(*row)) {
+                positions.insert(ids.value(row).to_owned(), versions.value(row));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reading a file as it is would be wrong for a table with deletion vectors or mapped columns, which another writer may
+/// have turned on.
+fn refuse_unknown_features(
+    table: &Table,
+    state: &deltalake::kernel::EagerSnapshot,
+) -> Result<(), LakeError> {
+    let reader = state.protocol().min_reader_version();
+    let features: Vec<String> = state
+        .protocol()
+        .reader_features()
+        .unwrap_or_default()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let harmless = ["timestampNtz", "vacuumProtocolCheck"];
+    if reader == 1 || (reader >= 3 && features.iter().all(|f| harmless.contains(&f.as_str()))) {
+        return Ok(());
+    }
+    Err(LakeError::Invalid(format!(
+        "table {} needs reader version {reader} with features {features:?}, which userflow does not read; turn them \
+         off with the tool that turned them on",
+        table.name()
+    )))
+}
+
+/// Days since 1970-01-01 of `YYYY-MM-DD`.
+pub(crate) fn date_of(text: &str) -> Option<i32> {
+    let date: NaiveDate = text.parse().ok()?;
+    i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+}
+
+/// `YYYY-MM-DD` of days since 1970-01-01.
+pub(crate) fn date_text(days: i32) -> String {
+    let epoch = NaiveDate::default();
+    let shifted = if days >= 0 {
+        epoch.checked_add_days(Days::new(u64::from(days.unsigned_abs())))
+    } else {
+        epoch.checked_sub_days(Days::new(u64::from(days.unsigned_abs())))
+    };
+    shifted.unwrap_or(epoch).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_days_since_1970() {
+        assert_eq!(date_of("1970-01-01"), Some(0));
+        assert_eq!(date_of("2026-11-01"), Some(20_758));
+        assert_eq!(date_of("1969-12-31"), Some(-1));
+        assert_eq!(date_of("yesterday"), None);
+        for days in [-1, 0, 20_758, 100_000] {
+            assert_eq!(date_of(&date_text(days)), Some(days));
+        }
+    }
+
+    #[test]
+    fn a_time_range_comes_from_the_statistics() {
+        let file = DataFile {
+            path: "x".into(),
+            size: 1,
+            partition: None,
+            rows: None,
+            stats: Some(
+                r#"{"numRecords":2,"minValues":{"t":"1970-01-01T00:00:00.001Z"},"maxValues":{"t":"1970-01-01T00:00:02.000Z"}}"#
+                    .into(),
+            ),
+        };
+        assert_eq!(file.timestamp_range("t"), Some((1_000, 2_000_000)));
+        assert_eq!(file.timestamp_range("u"), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! Parquet column statistics to the JSON text that a Delta `add` carries, for readers that skip files by it.
+//!
+//! Source: the Delta transaction log protocol, section "Per-file Statistics". Only top-level columns of types whose
+//! order is the same in both formats get bounds; a missing bound is always correct, a wrong one loses rows.
+
+use arrow::datatypes::{DataType, Schema};
+use chrono::DateTime;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics;
+use serde_json::{Map, Value, json};
+
+use crate::snapshot::date_text;
+
+/// The statistics text of a finished file.
+pub(crate) fn of(schema: &Schema, meta: &ParquetMetaData, rows: u64) -> String {
+    let (mut min, mut max, mut nulls) = (Map::new(), Map::new(), Map::new());
+    let columns = meta.file_metadata().schema_descr().columns();
+    for (leaf, column) in columns.iter().enumerate() {
+        let [name] = column.path().parts() else {
+            continue;
+        };
+        let Ok(field) = schema.field_with_name(name) else {
+            continue;
+        };
+        let mut all = meta.row_groups().iter().map(|g| g.column(leaf).statistics());
+        let Some(merged) = merge(field.data_type(), &mut all) else {
+            continue;
+        };
+        nulls.insert(name.clone(), json!(merged.nulls));
+        if let Some((low, high)) = merged.bounds {
+            min.insert(name.clone(), low.render(field.data_type()));
+            max.insert(name.clone(), high.render(field.data_type()));
+        }
+    }
+    json!({"numRecords": rows, "minValues": min, "maxValues": max, "nullCount": nulls}).to_string()
+}
+
+struct Merged {
+    nulls: u64,
+    bounds: Option<(Bound, Bound)>,
+}
+
+#[derive(Clone, PartialEq, PartialOrd)]
+enum Bound {
+    Int(i64),
+    Text(String),
+}
+
+impl Bound {
+    fn render(&self, data_type: &DataType) -> Value {
+        match (self, data_type) {
+            (Self::Text(text), _) => json!(text),
+            (Self::Int(days), DataType::Date32) => {
+                json!(date_text(i32::try_from(*days).unwrap_or(0)))
+            }
+            (Self::Int(micros), DataType::Timestamp(..)) => {
+                let time = DateTime::from_timestamp_micros(*micros).unwrap_or_default();
+                json!(time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+            }
+            (Self::Int(value), _) => json!(value),
+        }
+    }
+}
+
+/// Statistics over all row groups; `None` when a row group has none.
+fn merge<'a>(
+    data_type: &DataType,
+    all: &mut dyn Iterator<Item = Option<&'a Statistics>>,
+) -> Option<Merged> {
+    let mut merged = Merged {
+        nulls: 0,
+        bounds: None,
+    };
+    let mut bounded = true;
+    for statistics in all {
+        let statistics = statistics?;
+        let nulls = statistics.null_count_opt()?;
+        merged.nulls += nulls;
+        match bounds(data_type, statistics) {
+            Some((low, high)) => {
+                merged.bounds = Some(match merged.bounds.take() {
+                    None => (low, high),
+                    Some((a, b)) => (
+                        if low < a { low } else { a },
+                        if high > b { high } else { b },
+                    ),
+                });
+            }
+            // A row group of nulls only has no bounds and needs none.
+            None => bounded &= !has_values(statistics),
+        }
+    }
+    if !bounded {
+        merged.bounds = None;
+    }
+    Some(merged)
+}
+
+fn has_values(statistics: &Statistics) -> bool {
+    statistics.min_bytes_opt().is_some()
+        || !matches!(
+            statistics,
+            Statistics::Int32(_) | Statistics::Int64(_) | Statistics::ByteArray(_)
+        )
+}
+
+fn bounds(data_type: &DataType, statistics: &Statistics) -> Option<(Bound, Bound)> {
+    match (data_type, statistics) {
+        (DataType::Int32 | DataType::Date32, Statistics::Int32(s)) => Some((
+            Bound::Int(i64::from(*s.min_opt()?)),
+            Bound::Int(i64::from(*s.max_opt()?)),
+        )),
+        // Microseconds are whole milliseconds everywhere in the lake, so the text below loses nothing.
+        (DataType::Int64, Statistics::Int64(s)) => {
+            Some((Bound::Int(*s.min_opt()?), Bound::Int(*s.max_opt()?)))
+        }
+        (DataType::Timestamp(..), Statistics::Int64(s)) => {
+            let whole = |v: &i64| v % 1_000 == 0;
+            let (low, high) = (s.min_opt()?, s.max_opt()?);
+            (whole(low) && whole(high)).then_some((Bound::Int(*low), Bound::Int(*high)))
+        }
+        (DataType::Utf8 | DataType::Utf8View, Statistics::ByteArray(s)) => {
+            let text = |b: &[u8]| std::str::from_utf8(b).ok().map(str::to_owned);
+            Some((
+                Bound::Text(text(s.min_opt()?.data())?),
+                Bound::Text(text(s.max_opt()?.data())?),
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+
+    use crate::{FileWriter, WriteSettings};
+
+    #[test]
+    fn statistics_bound_what_was_written() {
+        let batch = RecordBatch::try_from_iter([
+            ("n", Arc::new(Int64Array::from(vec![Some(5), None, Some(-3)])) as _),
+            ("s", Arc::new(StringArray::from(vec!["b", "a", "c"])) as _),
+            ("d", Arc::new(Date32Array::from(vec![1, 0, 2])) as _),
+            (
+                "t",
+                Arc::new(
+                    TimestampMicrosecondArray::from(vec![1_000, 2_500_000, 0]).with_timezone("UTC"),
+                ) as _,
+            ),
+            ("e", Arc::new(Int64Array::from(vec![None::<i64>; 3])) as _),
+        ])
+        .unwrap();
+        let settings = WriteSettings {
+            row_group_rows: 2,
+            ..WriteSettings::default()
+        };
+        let mut writer = FileWriter::new(&batch.schema(), &settings).unwrap();
+        writer.write(&batch).unwrap();
+        let stats: serde_json::Value =
+            serde_json::from_str(&writer.finish().unwrap().stats).unwrap();
+        assert_eq!(
+            stats,
+            serde_json::json!({
+                "numRecords": 3,
+                "minValues": {"n": -3, "s": "a", "d": "1970-01-01", "t": "1970-01-01T00:00:00.000Z"},
+                "maxValues": {"n": 5, "s": "c", "d": "1970-01-03", "t": "1970-01-01T00:00:02.500Z"},
+                "nullCount": {"n": 1, "s": 0, "d": 0, "t": 0, "e": 3},
+            })
+        );
+    }
+
+    #[test]
+    fn the_bound_of_a_long_text_is_still_a_bound() {
+        let long = "z".repeat(500);
+        let batch =
+            RecordBatch::try_from_iter([("s", Arc::new(StringArray::from(vec![long.as_str()])) as _)])
+                .unwrap();
+        let mut writer = FileWriter::new(&batch.schema(), &WriteSettings::default()).unwrap();
+        writer.write(&batch).unwrap();
+        let stats: serde_json::Value =
+            serde_json::from_str(&writer.finish().unwrap().stats).unwrap();
+        if let Some(max) = stats["maxValues"]["s"].as_str() {
+            assert!(max >= long.as_str(), "{max}");
+        }
+        assert!(stats["minValues"]["s"].as_str().unwrap() <= long.as_str());
+    }
+}

@@ -1,0 +1,289 @@
+//! A table by name: create it, add columns, read a version, store files.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use deltalake::{DeltaTable, DeltaTableBuilder};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use serde_json::{Map, json};
+use url::Url;
+
+use crate::commit::{self, CommitError};
+use crate::file::{EncodedFile, NewFile, file_schema, new_path};
+use crate::log::{Action, Change, change, entry_path, read_entry, render_entry};
+use crate::schema::{same_type, schema_string};
+use crate::{Lake, LakeError, PARTITION, Snapshot, TableName};
+
+/// What a table is to be.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    /// Its name.
+    pub name: TableName,
+    /// One sentence for whoever finds it.
+    pub description: String,
+    /// All columns in order, the partition column included.
+    pub schema: SchemaRef,
+    /// Rows are never removed or changed (bronze).
+    pub append_only: bool,
+}
+
+/// Whether [`Table::create`] made the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// It was there.
+    Existed,
+}
+
+/// A handle to a table, whether or not it exists. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Table {
+    lake: Lake,
+    name: TableName,
+}
+
+impl Table {
+    pub(crate) fn new(lake: Lake, name: TableName) -> Self {
+        Self { lake, name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    /// A store whose root is the lake's root; the table's files are under [`Table::prefix`].
+    pub fn object_store(&self) -> Arc<dyn ObjectStore> {
+        self.lake.object_store()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.lake.store
+    }
+
+    pub(crate) fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The table's folder, relative to the lake's root.
+    pub fn prefix(&self) -> Path {
+        Path::from_iter([self.name.layer(), self.name.table()])
+    }
+
+    /// The table's folder as a URL that ends in `/`.
+    pub fn url(&self) -> Result<Url, LakeError> {
+        self.lake
+            .url
+            .join(&format!("{}/{}/", self.name.layer(), self.name.table()))
+            .map_err(|e| LakeError::Invalid(format!("table {}: {e}", self.name)))
+    }
+
+    /// Creates the table if it does not exist. Of several creators at once, exactly one makes it.
+    pub async fn create(&self, spec: &TableSpec) -> Result<Created, LakeError> {
+        if spec.schema.field_with_name(PARTITION).is_err() {
+            return Err(LakeError::Invalid(format!(
+                "table {}: column {PARTITION} (date) is missing; every table is partitioned by it",
+                self.name
+            )));
+        }
+        let mut configuration = Map::new();
+        if spec.append_only {
+            configuration.insert("delta.appendOnly".into(), json!("true"));
+        }
+        let now = chrono::Utc::now().timestamp_millis();
+        let entry = vec![
+            Action::Protocol(json!({"minReaderVersion": 1, "minWriterVersion": 2})),
+            Action::MetaData(json!({
+                "id": uuid::Uuid::new_v4().to_string(),
+                "name": self.name.to_string(),
+                "description": spec.description,
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": schema_string(&spec.schema)?,
+                "partitionColumns": [PARTITION],
+                "configuration": configuration,
+                "createdTime": now,
+            })),
+            Action::CommitInfo(Map::from_iter([
+                ("timestamp".to_owned(), json!(now)),
+                ("operation".to_owned(), json!("CREATE TABLE")),
+                ("engineInfo".to_owned(), json!(commit::ENGINE)),
+            ])),
+        ];
+        let bytes = render_entry(&entry)
+            .map_err(|e| LakeError::store(format!("create table {}", self.name), e))?;
+        let create = PutOptions::from(PutMode::Create);
+        match self
+            .store()
+            .put_opts(&entry_path(self, 0), bytes.into(), create)
+            .await
+        {
+            Ok(_) => Ok(Created::New),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Existed),
+            Err(e) => Err(LakeError::store(format!("create table {}", self.name), e)),
+        }
+    }
+
+    /// Appends the columns of `spec` that the table lacks; returns their names. Existing files read as null there.
+    ///
+    /// Refuses a column whose type changed and a column that the table has and `spec` lacks: both need the table to be
+    /// rebuilt, which nobody should start by accident.
+    pub async fn add_columns(&self, spec: &TableSpec) -> Result<Vec<String>, CommitError> {
+        loop {
+            let snapshot = self.require_snapshot().await?;
+            let stored = snapshot.schema();
+            let mut merged: Vec<_> = stored.fields().iter().cloned().collect();
+            let mut added = Vec::new();
+            for field in spec.schema.fields() {
+                match stored.field_with_name(field.name()) {
+                    Ok(old) if same_type(old.data_type(), field.data_type()) => {}
+                    Ok(old) => {
+                        return Err(LakeError::Invalid(format!(
+                            "table {}: column {} is stored as {} and now declared as {}; rename the new column, or \
+                             remove the table's folder and rebuild it with a backfill",
+                            self.name,
+                            field.name(),
+                            old.data_type(),
+                            field.data_type()
+                        ))
+                        .into());
+                    }
+                    Err(_) => {
+                        added.push(field.name().clone());
+                        merged.push(Arc::clone(field));
+                    }
+                }
+            }
+            if let Some(lost) = stored
+                .fields()
+                .iter()
+                .find(|f| spec.schema.field_with_name(f.name()).is_err())
+            {
+                return Err(LakeError::Invalid(format!(
+                    "table {}: column {} is stored but no longer declared; keep it, or remove the table's folder and \
+                     rebuild it with a backfill",
+                    self.name,
+                    lost.name()
+                ))
+                .into());
+            }
+            if added.is_empty() {
+                return Ok(added);
+            }
+            let metadata = snapshot.metadata_with_schema(&schema_string(
+                &arrow::datatypes::Schema::new(merged),
+            )?)?;
+            match commit::commit_metadata(self, snapshot.version(), metadata).await {
+                Ok(_) => return Ok(added),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// The newest version; `None` when there is no such table.
+    pub async fn snapshot(&self) -> Result<Option<Snapshot>, LakeError> {
+        let mut delta = self.delta(None)?;
+        match delta.load().await {
+            Ok(()) => Ok(Some(Snapshot::read(self.clone(), delta).await?)),
+            Err(e) => self.absent_or(e).await,
+        }
+    }
+
+    /// One version; `None` when there is no such table.
+    pub async fn snapshot_at(&self, version: i64) -> Result<Option<Snapshot>, LakeError> {
+        let mut delta = self.delta(Some(version))?;
+        match delta.load().await {
+            Ok(()) => Ok(Some(Snapshot::read(self.clone(), delta).await?)),
+            Err(e) => self.absent_or(e).await,
+        }
+    }
+
+    /// The newest version of a table that must exist.
+    pub async fn require_snapshot(&self) -> Result<Snapshot, LakeError> {
+        self.snapshot()
+            .await?
+            .ok_or_else(|| LakeError::NoTable(self.name.clone()))
+    }
+
+    /// delta-rs has several errors for "no table"; whether there is a first log entry or a checkpoint decides.
+    async fn absent_or(
+        &self,
+        error: deltalake::DeltaTableError,
+    ) -> Result<Option<Snapshot>, LakeError> {
+        use futures::StreamExt;
+        let folder = self.prefix().join("_delta_log");
+        let mut listing = self.store().list(Some(&folder));
+        match listing.next().await {
+            None => Ok(None),
+            Some(_) => Err(LakeError::store(format!("read table {}", self.name), error)),
+        }
+    }
+
+    fn delta(&self, version: Option<i64>) -> Result<DeltaTable, LakeError> {
+        let invalid = |e: deltalake::DeltaTableError| {
+            LakeError::Invalid(format!("table {}: {e}", self.name))
+        };
+        let url = self.url()?;
+        let mut builder = DeltaTableBuilder::from_url(url.clone())
+            .map_err(invalid)?
+            .with_storage_backend(Arc::clone(&self.lake.root_store), url);
+        if let Some(version) = version {
+            builder = builder.with_version(version.unsigned_abs());
+        }
+        builder.build().map_err(invalid)
+    }
+
+    /// The schema of the table's data files: all columns but the partition column.
+    pub fn file_schema(table: &SchemaRef) -> SchemaRef {
+        file_schema(table)
+    }
+
+    /// Stores an encoded file under a new name. It becomes part of the table when a commit adds it.
+    pub async fn put(&self, file: EncodedFile, partition: i32) -> Result<NewFile, LakeError> {
+        let path = new_path(partition);
+        let size = file.bytes.len() as u64;
+        let full = Path::from_iter(self.prefix().parts().chain(Path::from(path.as_str()).parts()));
+        self.store()
+            .put(&full, file.bytes.into())
+            .await
+            .map_err(|e| LakeError::store(format!("write {full}"), e))?;
+        Ok(NewFile {
+            path,
+            size,
+            partition,
+            rows: file.rows,
+            stats: file.stats,
+        })
+    }
+
+    /// What the versions after `from` up to `to` did to rows; `None` when the log no longer reaches back that far.
+    pub async fn changes(&self, from: i64, to: i64) -> Result<Option<Vec<Change>>, LakeError> {
+        let mut changes = Vec::new();
+        for version in from + 1..=to {
+            match read_entry(self, version).await? {
+                Some(entry) => changes.push(change(version, &entry)),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(changes))
+    }
+}
+
+impl Snapshot {
+    /// The table's metadata action with another schema.
+    fn metadata_with_schema(&self, schema: &str) -> Result<serde_json::Value, LakeError> {
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+            LakeError::store(format!("read the metadata of {}", self.table().name()), e)
+        };
+        let metadata = self
+            .delta
+            .snapshot()
+            .map_err(|e| failed(e.into()))?
+            .metadata();
+        let mut value = serde_json::to_value(metadata).map_err(|e| failed(e.into()))?;
+        value["schemaString"] = json!(schema);
+        Ok(value)
+    }
+}

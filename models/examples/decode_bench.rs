@@ -1,0 +1,184 @@
+//! How fast the decoder is on one core, from bytes to Arrow batches, against `serde_json` into a `Value` in the same run.
+//!
+//! ```text
+//! cargo run --release -p userflow-models --example decode_bench [seconds per round]
+//! ```
+//!
+//! The events are those of the webtoon contract: 16 fields, about 430 bytes, compact as producers write them, with the
+//! scroll fields absent from one kind of event in four. Nothing is read twice in a row: a round walks over all of them.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use userflow_models::decode::Decoder;
+use userflow_models::domain::Domain;
+
+const EVENTS: usize = 100_000;
+const BATCH: usize = 65_536;
+const ROUNDS: usize = 5;
+/// 2026-11-01T00:00:00Z.
+const START_MS: i64 = 1_793_491_200_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let seconds: f64 = std::env::args()
+        .nth(1)
+        .map_or(Ok(1.0), |text| text.parse())?;
+    let models = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contract = Domain::load(models, "webtoon")?.contract;
+    let events = events();
+    let bytes: usize = events.iter().map(Vec::len).sum();
+    println!("{EVENTS} events of {} bytes on average", bytes / EVENTS);
+
+    let mut decoder = Decoder::new(&contract);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(rate(seconds, &events, |event| {
+            if decoder.decode(event, START_MS + 86_400_000).is_err() {
+                return false;
+            }
+            if decoder.rows() == BATCH {
+                black_box(decoder.finish());
+            }
+            true
+        })?);
+        theirs.push(rate(seconds, &events, |event| {
+            black_box(serde_json::from_slice::<serde_json::Value>(event)).is_ok()
+        })?);
+    }
+    let (ours, theirs) = (Spread::of(ours), Spread::of(theirs));
+    let mb_per_event = bytes as f64 / EVENTS as f64 / 1e6;
+    println!(
+        "decoder, bytes to arrow    {ours}  {:.0} MB/s",
+        ours.median * mb_per_event
+    );
+    println!(
+        "serde_json, bytes to value {theirs}  {:.0} MB/s",
+        theirs.median * mb_per_event
+    );
+    println!("ratio {:.2}", ours.median / theirs.median);
+    Ok(())
+}
+
+/// Events per second over at least `seconds`.
+fn rate(
+    seconds: f64,
+    events: &[Vec<u8>],
+    mut accept: impl FnMut(&[u8]) -> bool,
+) -> Result<f64, String> {
+    let enough = Duration::from_secs_f64(seconds);
+    let start = Instant::now();
+    let mut done = 0;
+    while start.elapsed() < enough {
+        for event in events {
+            if !accept(event) {
+                return Err(format!("refused: {}", String::from_utf8_lossy(event)));
+            }
+        }
+        done += events.len();
+    }
+    Ok(done as f64 / start.elapsed().as_secs_f64())
+}
+
+struct Spread {
+    min: f64,
+    median: f64,
+    max: f64,
+}
+
+impl Spread {
+    fn of(mut rates: Vec<f64>) -> Self {
+        rates.sort_by(f64::total_cmp);
+        Self {
+            min: rates[0],
+            median: rates[rates.len() / 2],
+            max: rates[rates.len() - 1],
+        }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mega = |rate: f64| rate / 1e6;
+        write!(
+            out,
+            "{:.2} M events/s (min {:.2}, max {:.2})",
+            mega(self.median),
+            mega(self.min),
+            mega(self.max)
+        )
+    }
+}
+
+fn events() -> Vec<Vec<u8>> {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let countries = [
+        ("KR", 540),
+        ("US", -300),
+        ("JP", 540),
+        ("TW", 480),
+        ("FR", 60),
+    ];
+    let mut events = Vec::with_capacity(EVENTS);
+    for number in 0..EVENTS {
+        let (country, offset) = countries[random.below(5)];
+        let ms = START_MS + number as i64 * 800 + random.below(800) as i64;
+        let event_type = ["enter", "scroll", "scroll", "exit"][random.below(4)];
+        let scroll = match event_type {
+            "enter" => String::new(),
+            _ => format!(
+                ",\"scroll_ratio\":0.{:03},\"scroll_event_count\":{},\"dwell_time_ms\":{}",
+                random.below(1000),
+                random.below(9) + 1,
+                random.below(600_000)
+            ),
+        };
+        let event = format!(
+            "{{\"event_id\":\"{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}\",\"event_type\":\"{event_type}\",\
+             \"user_id\":\"u_{:07}\",\"session_id\":\"s_{:016x}\",\"webtoon_id\":\"wt_{:04}\",\"episode_id\":\"ep_{:03}\",\
+             \"utimestamptz\":\"{}\",\"local_timestamptz\":\"{}\",\"country\":\"{country}\",\"platform\":\"{}\",\
+             \"device\":\"{}\",\"browser\":\"{}\",\"network_type\":\"{}\"{scroll}}}",
+            random.below(1 << 32),
+            random.below(1 << 16),
+            random.below(1 << 12),
+            random.below(1 << 12),
+            random.below(1 << 48),
+            random.below(1_000_000),
+            random.below(1 << 62),
+            random.below(5000),
+            random.below(200),
+            time(ms, 0),
+            time(ms, offset),
+            ["web", "android", "ios"][random.below(3)],
+            ["mobile", "pc", "tablet"][random.below(3)],
+            ["Chrome", "Safari", "Samsung Internet", "Firefox"][random.below(4)],
+            ["wifi", "4g", "5g"][random.below(3)],
+        );
+        events.push(event.into_bytes());
+    }
+    events
+}
+
+fn time(utc_ms: i64, offset_minutes: i32) -> String {
+    let offset = chrono::FixedOffset::east_opt(offset_minutes * 60);
+    let time = chrono::DateTime::from_timestamp_millis(utc_ms).zip(offset);
+    time.map_or_else(String::new, |(time, offset)| {
+        time.with_timezone(&offset)
+            .format("%Y-%m-%dT%H:%M:%S%.3f%:z")
+            .to_string()
+    })
+}
+
+/// xorshift64*: the same events in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % limit) as usize
+    }
+}

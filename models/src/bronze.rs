@@ -1,0 +1,89 @@
+//! The two tables that a domain's events land in: names, columns, descriptions. Derived from the contract, so that the
+//! ingester that writes them and the jobs that create and read them cannot disagree.
+//!
+//! Not here: how they are written (`ingester/src/bronze`) and what is computed from them (`silver`, `gold`).
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+use crate::contract::Contract;
+
+/// Kafka partition of the message, in both tables.
+pub const KAFKA_PARTITION: &str = "_partition";
+/// Kafka offset of the message, in both tables.
+pub const KAFKA_OFFSET: &str = "_offset";
+/// Kafka timestamp of the message, in both tables.
+pub const KAFKA_TIME: &str = "_kafka_time";
+/// When the message was ingested, in both tables.
+pub const INGESTED_AT: &str = "_ingested_at";
+
+/// A table of the bronze layer.
+#[derive(Clone, Debug)]
+pub struct BronzeTable {
+    /// `bronze.<table>`.
+    pub name: String,
+    /// One sentence with the grain.
+    pub description: String,
+    /// All columns, `event_date` included.
+    pub schema: SchemaRef,
+}
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// `bronze.<domain>_events`: the contract's columns, then where each row came from.
+pub fn events(contract: &Contract) -> BronzeTable {
+    let mut fields: Vec<Arc<Field>> = contract.schema().fields().iter().cloned().collect();
+    fields.extend([
+        Arc::new(Field::new(KAFKA_PARTITION, DataType::Int32, true)),
+        Arc::new(Field::new(KAFKA_OFFSET, DataType::Int64, true)),
+        Arc::new(Field::new(KAFKA_TIME, timestamp(), true)),
+        Arc::new(Field::new(INGESTED_AT, timestamp(), true)),
+    ]);
+    BronzeTable {
+        name: format!("bronze.{}_events", contract.domain()),
+        description: format!(
+            "One row per accepted message of the {} topic, as it came",
+            contract.domain()
+        ),
+        schema: Arc::new(Schema::new(fields)),
+    }
+}
+
+/// `bronze.<domain>_quarantine`: the messages that the contract does not accept, byte for byte, with every reason.
+pub fn quarantine(contract: &Contract) -> BronzeTable {
+    BronzeTable {
+        name: format!("bronze.{}_quarantine", contract.domain()),
+        description: format!(
+            "One row per message of the {} topic that its contract does not accept, with the original bytes",
+            contract.domain()
+        ),
+        schema: Arc::new(Schema::new(vec![
+            Field::new("event_date", DataType::Date32, true),
+            Field::new("_topic", DataType::Utf8, true),
+            Field::new(KAFKA_PARTITION, DataType::Int32, true),
+            Field::new(KAFKA_OFFSET, DataType::Int64, true),
+            Field::new(KAFKA_TIME, timestamp(), true),
+            Field::new(INGESTED_AT, timestamp(), true),
+            Field::new("reason", DataType::Utf8, true),
+            Field::new("problems", DataType::List(Arc::new(problem_item())), true),
+            Field::new("raw", DataType::Binary, true),
+        ])),
+    }
+}
+
+/// One problem of a quarantined message: `reason`, `field` (empty for the message as a whole) and `detail`.
+pub fn problem_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("reason", DataType::Utf8, true),
+        Field::new("field", DataType::Utf8, true),
+        Field::new("detail", DataType::Utf8, true),
+    ])
+}
+
+/// The item of the `problems` list.
+pub fn problem_item() -> Field {
+    Field::new("element", DataType::Struct(problem_fields()), true)
+}

@@ -1,0 +1,243 @@
+//! One column of a contract: its type, where its value is found in a message and what the value must satisfy.
+
+use arrow::datatypes::{DataType, TimeUnit};
+
+use super::error::{ContractError, Place};
+use super::tree::Tree;
+use super::zone::Zone;
+use crate::decode::number;
+
+/// One column of the decoded events.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// The column's name in bronze.
+    pub name: String,
+    /// The type of its values.
+    pub column_type: ColumnType,
+    /// What the contract says about the field, or "".
+    pub description: String,
+    /// Where the value is looked for, in this order; the first one that is present and not null wins.
+    pub sources: Vec<Source>,
+    /// When a message without a value is refused.
+    pub presence: Presence,
+    pub(crate) checks: Checks,
+}
+
+/// One place of a message in which a column's value may stand.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The JSON pointer, as in `/context/device/type`.
+    pub pointer: String,
+    pub(crate) path: Vec<String>,
+    pub(crate) accepts: Accepts,
+    /// `format: date-time`: the text must be RFC 3339 with an offset.
+    pub(crate) date_time: bool,
+    /// The contract has a property here, not only an alias: what is around it must be objects.
+    pub(crate) declared: bool,
+}
+
+/// The JSON types that may stand at a [`Source`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Accepts {
+    pub(crate) text: bool,
+    pub(crate) number: bool,
+    pub(crate) boolean: bool,
+    pub(crate) null: bool,
+}
+
+/// When a column must have a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Never.
+    Optional,
+    /// In every message.
+    Required,
+    /// In every message that has the object at this path (its keys, from the root).
+    RequiredIn(Vec<String>),
+}
+
+/// What a value must satisfy beyond its type.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Checks {
+    pub(crate) low: Option<Bound>,
+    pub(crate) high: Option<Bound>,
+    /// Texts that are stored as another text: `view` as `page_view`.
+    pub(crate) values: Vec<(String, String)>,
+    /// The only texts accepted, as they come. Empty: any.
+    pub(crate) known: Vec<String>,
+    pub(crate) default_zone: Option<Zone>,
+    /// `minLength: 1`. The decoder takes an empty text for no text wherever the column is required, with or without it.
+    pub(crate) not_empty: bool,
+}
+
+/// A limit of a number, kept as text so that it can be compared exactly in the units of the column.
+#[derive(Debug, Clone)]
+pub(crate) struct Bound {
+    pub(crate) text: String,
+    pub(crate) inclusive: bool,
+}
+
+/// The type of a column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Text, as it came.
+    String,
+    /// An identifier: text, or an integer kept as its decimal text.
+    Id,
+    /// A 64 bit float.
+    Double,
+    /// A 64 bit integer.
+    BigInt,
+    /// An exact number: digits beyond the scale are cut off.
+    Decimal {
+        /// Digits in all.
+        precision: u8,
+        /// Digits after the point.
+        scale: u8,
+    },
+    /// true or false.
+    Boolean,
+    /// An instant, UTC, microseconds cut to milliseconds.
+    Timestamp,
+    /// A calendar date.
+    Date,
+}
+
+impl ColumnType {
+    /// The Arrow type of the decoded column.
+    pub fn arrow(self) -> DataType {
+        match self {
+            Self::String | Self::Id => DataType::Utf8,
+            Self::Double => DataType::Float64,
+            Self::BigInt => DataType::Int64,
+            Self::Decimal { precision, scale } => {
+                DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX))
+            }
+            Self::Boolean => DataType::Boolean,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Date => DataType::Date32,
+        }
+    }
+
+    pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Self, ContractError> {
+        Ok(match text {
+            "string" => Self::String,
+            "id" => Self::Id,
+            "double" => Self::Double,
+            "bigint" => Self::BigInt,
+            "boolean" => Self::Boolean,
+            "timestamp" => Self::Timestamp,
+            "date" => Self::Date,
+            other => decimal(other).ok_or_else(|| {
+                place.error(format!(
+                    "unknown type `{other}`: use string, id, double, bigint, decimal(p,s) with s <= p <= 38, boolean, timestamp or date"
+                ))
+            })?,
+        })
+    }
+
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self, Self::Double | Self::BigInt | Self::Decimal { .. })
+    }
+
+    /// Everything that the decoder can turn into this type.
+    pub(super) fn accepts(self) -> Accepts {
+        let (text, number) = match self {
+            Self::String | Self::Date => (true, false),
+            Self::Id | Self::Timestamp => (true, true),
+            Self::Double | Self::BigInt | Self::Decimal { .. } => (false, true),
+            Self::Boolean => (false, false),
+        };
+        Accepts {
+            text,
+            number,
+            boolean: self == Self::Boolean,
+            null: true,
+        }
+    }
+
+    /// The JSON Schema types that a property with this column may have, besides `null`.
+    fn schema_types(self) -> &'static [&'static str] {
+        match self {
+            Self::String | Self::Date => &["string"],
+            Self::Id | Self::Timestamp => &["string", "integer"],
+            Self::Double | Self::Decimal { .. } => &["number"],
+            Self::BigInt => &["integer"],
+            Self::Boolean => &["boolean"],
+        }
+    }
+
+    /// Reads the `type` of a property and checks it against the type of the column.
+    pub(super) fn accepts_of(
+        self,
+        property: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Accepts, ContractError> {
+        let Some(types) = property.get("type") else {
+            let types = self.schema_types().join("`, `");
+            return Err(place.error(format!(
+                "missing `type`: a column of this type needs `{types}`"
+            )));
+        };
+        let place = place.key("type");
+        let types = match types {
+            Tree::Text(one) => vec![one.clone()],
+            several => several.texts(&place)?,
+        };
+        let mut accepts = Accepts::default();
+        for name in &types {
+            if name != "null" && !self.schema_types().contains(&name.as_str()) {
+                let wanted = self.schema_types().join("`, `");
+                return Err(place.error(format!(
+                    "`{name}` does not fit the column's type: use `{wanted}` (and `null` if it is optional)"
+                )));
+            }
+            match name.as_str() {
+                "null" => accepts.null = true,
+                "string" => accepts.text = true,
+                "boolean" => accepts.boolean = true,
+                _ => accepts.number = true,
+            }
+        }
+        if !(accepts.text || accepts.number || accepts.boolean) {
+            return Err(place.error("no type but null: the column would always be empty"));
+        }
+        Ok(accepts)
+    }
+}
+
+fn decimal(text: &str) -> Option<ColumnType> {
+    let inside = text.strip_prefix("decimal(")?.strip_suffix(')')?;
+    let (precision, scale) = inside.split_once(',')?;
+    let precision = precision.trim().parse().ok()?;
+    let scale = scale.trim().parse().ok()?;
+    let valid = (1..=38).contains(&precision) && scale <= precision;
+    valid.then_some(ColumnType::Decimal { precision, scale })
+}
+
+impl Bound {
+    /// Reads a bound and makes sure that it can be compared with values of the column.
+    pub(super) fn parse(
+        value: &Tree,
+        inclusive: bool,
+        column_type: ColumnType,
+        place: &Place<'_>,
+    ) -> Result<Self, ContractError> {
+        let Tree::Number(text) = value else {
+            return Err(place.error(format!("expected a number, found {value}")));
+        };
+        let bound = Self {
+            text: text.clone(),
+            inclusive,
+        };
+        let scale = match column_type {
+            ColumnType::Decimal { scale, .. } => scale,
+            _ => 0,
+        };
+        let exact = number::exact(text.as_bytes(), scale).filter(|exact| !exact.inexact);
+        if column_type != ColumnType::Double && exact.is_none() {
+            return Err(place.error(format!("`{text}` has more digits than the column keeps")));
+        }
+        Ok(bound)
+    }
+}

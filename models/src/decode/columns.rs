@@ -1,0 +1,195 @@
+//! The Arrow builders of a batch. They only ever receive whole, valid rows.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder,
+    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, SchemaRef};
+
+/// The value of one column of one event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell {
+    Null,
+    /// A range of the message.
+    Text(u32, u32),
+    /// A range of the scratch text: what had escapes, or is stored as another text.
+    Scratch(u32, u32),
+    Double(f64),
+    /// A `bigint`, or a time in microseconds.
+    Long(i64),
+    Units(i128),
+    Boolean(bool),
+    Date(i32),
+}
+
+enum Builder {
+    Text(StringBuilder),
+    Double(Float64Builder),
+    Long(Int64Builder),
+    Decimal(Decimal128Builder),
+    Boolean(BooleanBuilder),
+    Time(TimestampMicrosecondBuilder),
+    Date(Date32Builder),
+}
+
+/// The rows decoded so far.
+pub(super) struct Columns {
+    schema: SchemaRef,
+    builders: Vec<Builder>,
+    rows: usize,
+    /// Bytes of all texts so far.
+    text_bytes: usize,
+    /// Bytes of a row beside its texts.
+    row_bytes: usize,
+}
+
+impl Columns {
+    pub(super) fn new(schema: SchemaRef) -> Self {
+        let builders: Vec<Builder> = schema
+            .fields()
+            .iter()
+            .map(|field| Builder::new(field.data_type(), 0, 0))
+            .collect();
+        let row_bytes = builders.iter().map(Builder::row_bytes).sum();
+        Self {
+            schema,
+            builders,
+            rows: 0,
+            text_bytes: 0,
+            row_bytes,
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.text_bytes + self.rows * self.row_bytes
+    }
+
+    /// Appends a row: a cell for each column but the last, which is the extra text.
+    pub(super) fn append(
+        &mut self,
+        cells: &[Cell],
+        message: &str,
+        scratch: &str,
+        extra: Option<&str>,
+    ) {
+        for (builder, cell) in self.builders.iter_mut().zip(cells) {
+            self.text_bytes += builder.append(*cell, message, scratch);
+        }
+        if let Some(Builder::Text(builder)) = self.builders.last_mut() {
+            builder.append_option(extra);
+            self.text_bytes += extra.map_or(0, str::len);
+        }
+        self.rows += 1;
+    }
+
+    /// Takes the rows. The next batch starts with room for as many.
+    pub(super) fn finish(&mut self) -> RecordBatch {
+        let rows = std::mem::take(&mut self.rows);
+        self.text_bytes = 0;
+        let arrays: Vec<ArrayRef> = self
+            .builders
+            .iter_mut()
+            .zip(self.schema.fields())
+            .map(|(builder, field)| builder.finish(field.data_type(), rows))
+            .collect();
+        // Each builder was made from its field and has received a value for every row.
+        #[expect(
+            clippy::expect_used,
+            reason = "an error would be a bug of this file, not of the input"
+        )]
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("columns follow the schema")
+    }
+}
+
+impl Builder {
+    fn new(data_type: &DataType, rows: usize, bytes: usize) -> Self {
+        match data_type {
+            DataType::Float64 => Self::Double(Float64Builder::with_capacity(rows)),
+            DataType::Int64 => Self::Long(Int64Builder::with_capacity(rows)),
+            DataType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(rows)),
+            DataType::Date32 => Self::Date(Date32Builder::with_capacity(rows)),
+            DataType::Decimal128(..) => Self::Decimal(
+                Decimal128Builder::with_capacity(rows).with_data_type(data_type.clone()),
+            ),
+            DataType::Timestamp(..) => Self::Time(
+                TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(data_type.clone()),
+            ),
+            _ => Self::Text(StringBuilder::with_capacity(rows, bytes)),
+        }
+    }
+
+    fn row_bytes(&self) -> usize {
+        match self {
+            Self::Text(_) | Self::Date(_) => 4,
+            Self::Double(_) | Self::Long(_) | Self::Time(_) => 8,
+            Self::Decimal(_) => 16,
+            Self::Boolean(_) => 1,
+        }
+    }
+
+    /// Appends a cell and returns the bytes of its text. A cell of another type is stored as null: `read` makes none.
+    #[inline]
+    fn append(&mut self, cell: Cell, message: &str, scratch: &str) -> usize {
+        match self {
+            Self::Text(builder) => {
+                let text = match cell {
+                    Cell::Text(start, end) => &message[start as usize..end as usize],
+                    Cell::Scratch(start, end) => &scratch[start as usize..end as usize],
+                    _ => {
+                        builder.append_null();
+                        return 0;
+                    }
+                };
+                builder.append_value(text);
+                return text.len();
+            }
+            Self::Long(builder) => match cell {
+                Cell::Long(value) => builder.append_value(value),
+                _ => builder.append_null(),
+            },
+            Self::Time(builder) => match cell {
+                Cell::Long(value) => builder.append_value(value),
+                _ => builder.append_null(),
+            },
+            Self::Decimal(builder) => match cell {
+                Cell::Units(value) => builder.append_value(value),
+                _ => builder.append_null(),
+            },
+            Self::Double(builder) => match cell {
+                Cell::Double(value) => builder.append_value(value),
+                _ => builder.append_null(),
+            },
+            Self::Boolean(builder) => match cell {
+                Cell::Boolean(value) => builder.append_value(value),
+                _ => builder.append_null(),
+            },
+            Self::Date(builder) => match cell {
+                Cell::Date(value) => builder.append_value(value),
+                _ => builder.append_null(),
+            },
+        }
+        0
+    }
+
+    fn finish(&mut self, data_type: &DataType, rows: usize) -> ArrayRef {
+        let bytes = match self {
+            Self::Text(builder) => builder.values_slice().len(),
+            _ => 0,
+        };
+        match std::mem::replace(self, Self::new(data_type, rows, bytes)) {
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Double(mut builder) => Arc::new(builder.finish()),
+            Self::Long(mut builder) => Arc::new(builder.finish()),
+            Self::Decimal(mut builder) => Arc::new(builder.finish()),
+            Self::Boolean(mut builder) => Arc::new(builder.finish()),
+            Self::Time(mut builder) => Arc::new(builder.finish()),
+            Self::Date(mut builder) => Arc::new(builder.finish()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The `extra` column: what a message holds beyond the contract, as the text of a JSON object.
+//!
+//! Keys and values are the message's own bytes. A member inside an object of the contract stays inside an object of that
+//! name. Of a key that is repeated the last member counts, as everywhere.
+
+use std::collections::HashSet;
+
+use super::shape::Shape;
+use super::slots::Unnamed;
+use super::text::unescape;
+
+/// Writes the object into `out`, or leaves it empty if there is nothing to keep.
+pub(super) fn assemble(message: &str, members: &mut Vec<Unnamed>, shape: &Shape, out: &mut String) {
+    out.clear();
+    if members.is_empty() {
+        return;
+    }
+    // An object of the contract appears once, so by position its members are neighbours.
+    members.sort_by_key(|member| member.start);
+    last_of_each_key(message, members, shape);
+
+    let mut path: Vec<u16> = Vec::new();
+    let mut wanted: Vec<u16> = Vec::new();
+    out.push('{');
+    for member in members.iter() {
+        path_of(parent_of(member, shape), shape, &mut wanted);
+        let common = path
+            .iter()
+            .zip(&wanted)
+            .take_while(|(open, want)| open == want)
+            .count();
+        for _ in common..path.len() {
+            out.push('}');
+        }
+        path.truncate(common);
+        for node in &wanted[common..] {
+            comma(out);
+            out.push_str(&shape.nodes[usize::from(*node)].token);
+            out.push('{');
+            path.push(*node);
+        }
+        comma(out);
+        out.push_str(&message[member.start as usize..member.end as usize]);
+    }
+    for _ in &path {
+        out.push('}');
+    }
+    out.push('}');
+}
+
+fn comma(out: &mut String) {
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+}
+
+/// The object that a member is in. A value that stands where an object was expected is in the object around it.
+fn parent_of(member: &Unnamed, shape: &Shape) -> u16 {
+    match member.in_place_of_node {
+        true => shape.nodes[usize::from(member.node)].parent.unwrap_or(0),
+        false => member.node,
+    }
+}
+
+/// The objects from the message down to `node`, the message itself left out.
+fn path_of(node: u16, shape: &Shape, path: &mut Vec<u16>) {
+    path.clear();
+    let mut node = node;
+    while let Some(parent) = shape.nodes[usize::from(node)].parent {
+        path.push(node);
+        node = parent;
+    }
+    path.reverse();
+}
+
+fn last_of_each_key(message: &str, members: &mut Vec<Unnamed>, shape: &Shape) {
+    if members.len() < 2 {
+        return;
+    }
+    let mut seen: HashSet<(u16, String)> = HashSet::with_capacity(members.len());
+    let mut last: Vec<Unnamed> = Vec::with_capacity(members.len());
+    for member in members.iter().rev() {
+        let raw = &message[member.start as usize + 1..member.key_end as usize - 1];
+        let mut key = String::with_capacity(raw.len());
+        unescape(raw, &mut key);
+        if seen.insert((parent_of(member, shape), key)) {
+            last.push(*member);
+        }
+    }
+    last.reverse();
+    *members = last;
+}

@@ -1,0 +1,144 @@
+//! From the bytes of a message to a row of Arrow columns, or to everything that is wrong with it.
+//!
+//! ```text
+//! bytes -> UTF-8 check -> scan (where is what) -> read (cells, problems) -> columns (builders), extra
+//! ```
+//!
+//! A [`Decoder`] is made from a [`Contract`] once. After its first events it allocates nothing for a further one, save the
+//! growth of the columns. It knows no domain: every name comes from the contract. It trusts no message: whatever the bytes,
+//! the result is one row or one [`Rejection`], and what was appended before stays as it was.
+
+mod columns;
+mod extra;
+mod grammar;
+pub(crate) mod number;
+mod plan;
+mod problem;
+mod read;
+mod scan;
+mod shape;
+mod slots;
+mod text;
+mod timestamp;
+mod word;
+
+use arrow::array::RecordBatch;
+
+use crate::contract::{Contract, Limits};
+use columns::Columns;
+use plan::ColumnPlan;
+pub use problem::{Problem, Reason, Rejection};
+use read::{Message, Reader};
+use scan::Root;
+use shape::Shape;
+use slots::Slots;
+
+/// Decodes the messages of one domain into batches of [`Contract::schema`].
+pub struct Decoder {
+    limits: Limits,
+    future_ms: i64,
+    shape: Shape,
+    plans: Vec<ColumnPlan>,
+    slots: Slots,
+    reader: Reader,
+    extra: String,
+    columns: Columns,
+}
+
+impl Decoder {
+    /// Compiles the contract.
+    pub fn new(contract: &Contract) -> Self {
+        let (shape, plans) = plan::compile(contract);
+        let limits = *contract.limits();
+        Self {
+            limits,
+            future_ms: i64::try_from(limits.max_future.as_millis()).unwrap_or(i64::MAX),
+            slots: Slots::new(shape.node_of_slot.len(), shape.nodes.len()),
+            shape,
+            plans,
+            reader: Reader::default(),
+            extra: String::new(),
+            columns: Columns::new(contract.schema()),
+        }
+    }
+
+    /// Appends the row of `message`, which Kafka received at `kafka_time_ms`, or says why there is none.
+    ///
+    /// Without a Kafka time (Kafka says -1) no event is too far in the future.
+    pub fn decode(&mut self, message: &[u8], kafka_time_ms: i64) -> Result<(), Rejection> {
+        let text = self.text(message)?;
+        self.slots.reset();
+        let root = scan::scan(
+            text,
+            self.limits.max_depth,
+            &mut self.shape,
+            &mut self.slots,
+        );
+        match root {
+            Ok(Root::Object) => {}
+            Ok(Root::Other(kind)) => {
+                let detail = format!("the message is {}, expected an object", kind.describe());
+                return Err(Rejection::whole(Reason::WrongType, detail));
+            }
+            Err(fault) => {
+                let detail = format!("{} (byte {})", fault.what, fault.at);
+                return Err(Rejection::whole(Reason::InvalidJson, detail));
+            }
+        }
+        let latest_ms = match kafka_time_ms {
+            ..0 => i64::MAX,
+            known => known.saturating_add(self.future_ms),
+        };
+        let message = Message { text, latest_ms };
+        self.reader
+            .read(message, &self.plans, &self.shape, &mut self.slots);
+        if !self.reader.problems.is_empty() {
+            return Err(Rejection {
+                problems: std::mem::take(&mut self.reader.problems),
+            });
+        }
+        extra::assemble(text, &mut self.slots.unnamed, &self.shape, &mut self.extra);
+        let extra = (!self.extra.is_empty()).then_some(self.extra.as_str());
+        self.columns
+            .append(&self.reader.cells, text, &self.reader.scratch, extra);
+        Ok(())
+    }
+
+    /// What can be said of the message before its grammar.
+    fn text<'a>(&self, message: &'a [u8]) -> Result<&'a str, Rejection> {
+        let most = self.limits.max_bytes;
+        if message.len() > most {
+            let detail = format!("{} bytes, at most {most} are allowed", message.len());
+            return Err(Rejection::whole(Reason::TooLarge, detail));
+        }
+        if message.is_empty() {
+            return Err(Rejection::whole(
+                Reason::InvalidJson,
+                "the message is empty".to_owned(),
+            ));
+        }
+        simdutf8::basic::from_utf8(message).map_err(|_| {
+            let valid = std::str::from_utf8(message).map_or_else(|e| e.valid_up_to(), str::len);
+            Rejection::whole(
+                Reason::InvalidUtf8,
+                format!("no UTF-8 from byte {valid} on"),
+            )
+        })
+    }
+
+    /// Rows since the last [`Decoder::finish`].
+    pub fn rows(&self) -> usize {
+        self.columns.rows()
+    }
+
+    /// An estimate of the memory that the buffered rows need. A batch holds less than 2 GiB of text per column: call
+    /// [`Decoder::finish`] long before.
+    pub fn bytes(&self) -> usize {
+        self.columns.bytes()
+    }
+
+    /// Takes the rows as one batch; the next one starts with room for as many.
+    pub fn finish(&mut self) -> RecordBatch {
+        self.columns.finish()
+    }
+}

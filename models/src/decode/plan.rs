@@ -1,0 +1,188 @@
+//! The contract's columns, prepared so that reading a cell asks nothing of the contract any more.
+
+use super::number;
+use super::shape::Shape;
+use crate::contract::{Column, ColumnType};
+use crate::contract::{Contract, Presence, Zone};
+
+/// How one column is read.
+#[derive(Debug)]
+pub(super) struct ColumnPlan {
+    pub(super) name: String,
+    pub(super) column_type: ColumnType,
+    pub(super) sources: Vec<SourcePlan>,
+    pub(super) need: Need,
+    /// Columns that need this one when they have a value.
+    pub(super) needed_by: Vec<usize>,
+    pub(super) bounds: Bounds,
+    pub(super) values: Vec<(String, String)>,
+    pub(super) known: Vec<String>,
+    pub(super) zone: Option<Zone>,
+    pub(super) event_time: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct SourcePlan {
+    pub(super) slot: usize,
+    pub(super) pointer: String,
+    pub(super) text: bool,
+    pub(super) number: bool,
+    pub(super) date_time: bool,
+}
+
+/// When a column must have a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Never,
+    Always,
+    /// When the message has this object.
+    With(usize),
+}
+
+/// The range of a number, in the form in which its values are compared.
+#[derive(Debug)]
+pub(super) enum Bounds {
+    None,
+    Units {
+        low: Option<(i128, bool)>,
+        high: Option<(i128, bool)>,
+        text: String,
+    },
+    Double {
+        low: Option<(f64, bool)>,
+        high: Option<(f64, bool)>,
+        text: String,
+    },
+}
+
+pub(super) fn compile(contract: &Contract) -> (Shape, Vec<ColumnPlan>) {
+    let (shape, slots) = Shape::compile(contract);
+    let event_time = contract.event_time_index();
+    let plans =
+        contract
+            .columns()
+            .iter()
+            .zip(&slots)
+            .enumerate()
+            .map(|(index, (column, slots))| {
+                let dependencies = contract.dependencies.iter();
+                ColumnPlan {
+                    name: column.name.clone(),
+                    column_type: column.column_type,
+                    sources: sources(column, slots),
+                    need: need(&column.presence, &shape),
+                    needed_by: dependencies
+                        .filter(|rule| rule.needed == index)
+                        .map(|rule| rule.given)
+                        .collect(),
+                    bounds: bounds(column),
+                    values: column.checks.values.clone(),
+                    known: column.checks.known.clone(),
+                    zone: column.checks.default_zone,
+                    event_time: index == event_time,
+                }
+            });
+    let plans = plans.collect();
+    (shape, plans)
+}
+
+fn sources(column: &Column, slots: &[u16]) -> Vec<SourcePlan> {
+    let plans = column
+        .sources
+        .iter()
+        .zip(slots)
+        .map(|(source, slot)| SourcePlan {
+            slot: usize::from(*slot),
+            pointer: source.pointer.clone(),
+            text: source.accepts.text,
+            number: source.accepts.number,
+            date_time: source.date_time,
+        });
+    plans.collect()
+}
+
+fn need(presence: &Presence, shape: &Shape) -> Need {
+    match presence {
+        Presence::Optional => Need::Never,
+        Presence::Required => Need::Always,
+        Presence::RequiredIn(path) => shape.node_at(path).map_or(Need::Never, Need::With),
+    }
+}
+
+fn bounds(column: &Column) -> Bounds {
+    let (low, high) = (&column.checks.low, &column.checks.high);
+    let side = |sign: &str, bound: &crate::contract::Bound| {
+        let equal = if bound.inclusive { "=" } else { "" };
+        format!("{sign}{equal} {}", bound.text)
+    };
+    let sides = [
+        low.as_ref().map(|b| side(">", b)),
+        high.as_ref().map(|b| side("<", b)),
+    ];
+    let text = sides
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" and ");
+    if text.is_empty() {
+        return Bounds::None;
+    }
+    if column.column_type == ColumnType::Double {
+        let double = |bound: &Option<crate::contract::Bound>| {
+            let bound = bound.as_ref()?;
+            Some((bound.text.parse().ok()?, bound.inclusive))
+        };
+        return Bounds::Double {
+            low: double(low),
+            high: double(high),
+            text,
+        };
+    }
+    let scale = match column.column_type {
+        ColumnType::Decimal { scale, .. } => scale,
+        _ => 0,
+    };
+    let units = |bound: &Option<crate::contract::Bound>| {
+        let bound = bound.as_ref()?;
+        Some((
+            number::exact(bound.text.as_bytes(), scale)?.units,
+            bound.inclusive,
+        ))
+    };
+    Bounds::Units {
+        low: units(low),
+        high: units(high),
+        text,
+    }
+}
+
+impl Bounds {
+    /// The range that the number breaks, in words.
+    #[inline]
+    pub(super) fn broken_by_units(&self, number: number::Exact) -> Option<&str> {
+        let Self::Units { low, high, text } = self else {
+            return None;
+        };
+        let below = low.is_some_and(|(bound, inclusive)| {
+            let order = number.compare(bound);
+            order.is_lt() || (order.is_eq() && !inclusive)
+        });
+        let above = high.is_some_and(|(bound, inclusive)| {
+            let order = number.compare(bound);
+            order.is_gt() || (order.is_eq() && !inclusive)
+        });
+        (below || above).then_some(text.as_str())
+    }
+
+    /// The range that the number breaks, in words.
+    pub(super) fn broken_by_double(&self, number: f64) -> Option<&str> {
+        let Self::Double { low, high, text } = self else {
+            return None;
+        };
+        let below =
+            low.is_some_and(|(bound, inclusive)| number < bound || (number == bound && !inclusive));
+        let above = high
+            .is_some_and(|(bound, inclusive)| number > bound || (number == bound && !inclusive));
+        (below || above).then_some(text.as_str())
+    }
+}

@@ -1,0 +1,233 @@
+//! The places of a contract as a tree that the scanner walks, with a guess of the key that comes next.
+//!
+//! Producers write their keys in one order, give or take an optional field. So for each key the two keys that last followed
+//! it are remembered, and the next key is first compared with those, quotes and colon included, before it is looked up.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::contract::Contract;
+
+/// No guess yet.
+const NONE: u16 = u16::MAX;
+
+/// What a key of the contract leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A value, by its number among all places.
+    Slot(u16),
+    /// An object with places inside, by its number.
+    Node(u16),
+}
+
+#[derive(Debug)]
+struct Member {
+    /// `"key":` as a producer writes it.
+    token: Box<[u8]>,
+    target: Target,
+}
+
+/// An object that has places inside. The first is the message itself.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) parent: Option<u16>,
+    /// `"key":`, or nothing for the message itself.
+    pub(super) token: String,
+    pub(super) pointer: String,
+    /// Declared as an object in the contract, not only passed through by an alias.
+    pub(super) declared: bool,
+    /// All places inside, at any depth.
+    pub(super) slots: Range<usize>,
+    /// The object itself and all objects inside.
+    pub(super) nodes: Range<usize>,
+    by_name: HashMap<String, u16>,
+}
+
+/// The tree. Objects and places are numbered depth first, so what is inside an object is a range.
+#[derive(Debug)]
+pub(super) struct Shape {
+    members: Vec<Member>,
+    pub(super) nodes: Vec<Node>,
+    /// The object that each place is in.
+    pub(super) node_of_slot: Vec<u16>,
+    /// For each member, and after them each object's start: the members that followed it, latest first.
+    next: Vec<[u16; 2]>,
+}
+
+/// A place on the way from one key to the next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Previous(usize);
+
+impl Shape {
+    /// Builds the tree and returns, for each column and source, the place that it reads.
+    pub(super) fn compile(contract: &Contract) -> (Self, Vec<Vec<u16>>) {
+        let columns = contract.columns();
+        let mut shape = Self {
+            members: Vec::new(),
+            nodes: Vec::new(),
+            node_of_slot: Vec::new(),
+            next: Vec::new(),
+        };
+        let mut slots: Vec<Vec<u16>> = columns
+            .iter()
+            .map(|column| vec![0; column.sources.len()])
+            .collect();
+        let mut places = Vec::new();
+        for (column, entry) in columns.iter().enumerate() {
+            for (source, place) in entry.sources.iter().enumerate() {
+                places.push(Entry {
+                    path: &place.path,
+                    declared: place.declared,
+                    column,
+                    source,
+                });
+            }
+        }
+        shape.grow(None, "", &places, 0, &mut slots);
+        shape.next = vec![[NONE; 2]; shape.members.len() + shape.nodes.len()];
+        (shape, slots)
+    }
+
+    fn grow(
+        &mut self,
+        parent: Option<u16>,
+        key: &str,
+        places: &[Entry<'_>],
+        depth: usize,
+        slots: &mut [Vec<u16>],
+    ) -> u16 {
+        let number = self.nodes.len();
+        let id = narrow(number);
+        let outer = parent.map_or("", |parent| {
+            self.nodes[usize::from(parent)].pointer.as_str()
+        });
+        let pointer = if parent.is_some() {
+            format!("{outer}/{key}")
+        } else {
+            String::new()
+        };
+        let first_slot = self.node_of_slot.len();
+        self.nodes.push(Node {
+            parent,
+            token: if parent.is_some() {
+                token(key)
+            } else {
+                String::new()
+            },
+            pointer,
+            declared: places.iter().any(|place| place.declared),
+            slots: first_slot..first_slot,
+            nodes: number..number,
+            by_name: HashMap::new(),
+        });
+        let mut by_name = HashMap::new();
+        for place in places {
+            let name = &place.path[depth];
+            if by_name.contains_key(name) {
+                continue;
+            }
+            let member = narrow(self.members.len());
+            by_name.insert(name.clone(), member);
+            let slot = narrow(self.node_of_slot.len());
+            let target = if place.path.len() == depth + 1 {
+                self.node_of_slot.push(id);
+                slots[place.column][place.source] = slot;
+                Target::Slot(slot)
+            } else {
+                Target::Node(NONE)
+            };
+            self.members.push(Member {
+                token: token(name).into_bytes().into(),
+                target,
+            });
+            if target == Target::Node(NONE) {
+                let inside: Vec<Entry<'_>> = places
+                    .iter()
+                    .filter(|other| other.path[depth] == *name)
+                    .copied()
+                    .collect();
+                let node = self.grow(Some(id), name, &inside, depth + 1, slots);
+                self.members[usize::from(member)].target = Target::Node(node);
+            }
+        }
+        let (slots_end, nodes_end) = (self.node_of_slot.len(), self.nodes.len());
+        let node = &mut self.nodes[number];
+        node.slots.end = slots_end;
+        node.nodes.end = nodes_end;
+        node.by_name = by_name;
+        id
+    }
+
+    /// The object at a path of keys.
+    pub(super) fn node_at(&self, path: &[String]) -> Option<usize> {
+        path.iter().try_fold(0, |node: usize, key| {
+            let member = *self.nodes[node].by_name.get(key)?;
+            match self.members[usize::from(member)].target {
+                Target::Node(inner) => Some(usize::from(inner)),
+                Target::Slot(_) => None,
+            }
+        })
+    }
+
+    /// The start of an object, before its first key.
+    pub(super) fn start(&self, node: u16) -> Previous {
+        Previous(self.members.len() + usize::from(node))
+    }
+
+    /// If `rest` begins with a key that followed `previous` before: what it leads to and the length of `"key":`.
+    #[inline]
+    pub(super) fn guess(
+        &mut self,
+        previous: &mut Previous,
+        rest: &[u8],
+    ) -> Option<(Target, usize)> {
+        let [first, second] = self.next[previous.0];
+        if let Some(member) = self.members.get(usize::from(first))
+            && rest.starts_with(&member.token)
+        {
+            *previous = Previous(usize::from(first));
+            return Some((member.target, member.token.len()));
+        }
+        let member = self.members.get(usize::from(second))?;
+        if !rest.starts_with(&member.token) {
+            return None;
+        }
+        self.next[previous.0] = [second, first];
+        *previous = Previous(usize::from(second));
+        Some((member.target, member.token.len()))
+    }
+
+    /// Looks a key up by name, and remembers that it followed `previous`.
+    pub(super) fn look_up(
+        &mut self,
+        node: u16,
+        previous: &mut Previous,
+        key: &str,
+    ) -> Option<Target> {
+        let member = *self.nodes[usize::from(node)].by_name.get(key)?;
+        let last = self.next[previous.0][0];
+        if last != member {
+            self.next[previous.0] = [member, last];
+        }
+        *previous = Previous(usize::from(member));
+        Some(self.members[usize::from(member)].target)
+    }
+}
+
+/// One source of one column, while the tree is built.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    path: &'a [String],
+    declared: bool,
+    column: usize,
+    source: usize,
+}
+
+fn token(key: &str) -> String {
+    format!("{}:", serde_json::Value::from(key))
+}
+
+/// A contract is a file that a person writes: it has no 65,535 fields.
+fn narrow(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(NONE)
+}

@@ -1,0 +1,10 @@
+//! What userflow's events and tables mean: contracts, the decoder made from them, and the SQL models.
+//!
+//! Meaning only: nothing here talks to Kafka, to a lake or to a database, and the only input is files below `models/`.
+//! The words of a domain stand in those files, never in this crate.
+
+pub mod bronze;
+pub mod contract;
+pub mod decode;
+pub mod domain;
+pub mod project;

@@ -1,0 +1,103 @@
+//! The SQL models of all domains: a dbt project, read without dbt and without a database.
+//!
+//! ```text
+//! models/<domain>/{silver,gold,...}/*.sql + .yml, seeds/*.csv + .yml ─▶ Project ─▶ select ─▶ render ─▶ SQL of one window
+//! ```
+//!
+//! Here: what the files say, whether they are right, in which order they run and what a run's SQL is. Not here: running it (the jobs
+//! crate), what an event is (`crate::contract`). A domain is a folder with a `contract.json`; its sources are the two tables that the
+//! ingester writes from it, `bronze.<domain>_events` and `bronze.<domain>_quarantine`.
+
+mod column;
+mod error;
+mod graph;
+mod load;
+mod model;
+mod names;
+mod settings;
+mod template;
+mod window;
+mod yml;
+
+#[cfg(test)]
+mod tests;
+
+pub use column::{Column, ColumnType, PARTITION_COLUMN, Test};
+pub use error::{Problem, ProjectError};
+pub use model::{Model, Seed};
+pub use names::Ref;
+pub use settings::ModelConfig;
+pub use template::Vars;
+pub use window::{Window, WindowRange};
+
+use std::path::Path;
+
+/// Every model and seed under one models folder, checked, the models in dependency order.
+#[derive(Debug)]
+pub struct Project {
+    models: Vec<Model>,
+    seeds: Vec<Seed>,
+    names: names::Names,
+}
+
+impl Project {
+    /// Reads and checks every domain in the folder; the error lists the problems of all files.
+    pub fn load(models_dir: &Path) -> Result<Self, ProjectError> {
+        load::load(models_dir)
+    }
+
+    /// All models, each after what it reads.
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model with this SQL name.
+    pub fn model(&self, name: &str) -> Result<&Model, ProjectError> {
+        let found = self.models.iter().find(|model| model.name == name);
+        found.ok_or_else(|| graph::unknown(&self.models, &self.names, name, name))
+    }
+
+    /// The models that the selectors name, in dependency order. `*` and `?` are wildcards, a leading `+` adds the ancestors, a
+    /// trailing `+` the descendants.
+    pub fn select(&self, selectors: &[&str]) -> Result<Vec<&Model>, ProjectError> {
+        graph::select(&self.models, &self.names, selectors)
+    }
+
+    /// All seeds.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
+    }
+
+    /// SQL names of the tables that the ingester writes.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.names.sources.iter().map(String::as_str)
+    }
+
+    /// The SQL of one run of a model. `resolver` says what to write for a ref; lines stay where they are in the file.
+    pub fn render(
+        &self,
+        model: &Model,
+        vars: &Vars,
+        resolver: &dyn Fn(&Ref) -> String,
+    ) -> Result<String, ProjectError> {
+        Ok(template::render(
+            &model.path,
+            &model.sql,
+            &self.names,
+            &model.refs,
+            vars,
+            resolver,
+        )?)
+    }
+}
+
+impl Vars {
+    /// The values for one window of a model.
+    pub fn of(window: Window, config: &ModelConfig) -> Self {
+        Self {
+            window_start: window.start(),
+            window_end: window.end(),
+            as_of: window.as_of(config.margin),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a template may refer to: the models, seeds and sources of all domains by the names that dbt knows them by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Something a model reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ref {
+    /// Another model, by its SQL name `layer.table`.
+    Model(String),
+    /// A seed, by its name.
+    Seed(String),
+    /// A table that the ingester writes, by its SQL name `bronze.table`.
+    Source(String),
+}
+
+impl Ref {
+    /// The SQL name of a model or source, the plain name of a seed.
+    pub fn name(&self) -> &str {
+        let (Self::Model(name) | Self::Seed(name) | Self::Source(name)) = self;
+        name
+    }
+}
+
+impl fmt::Display for Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Every name of the project.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// Model file name to SQL name.
+    pub(crate) models: BTreeMap<String, String>,
+    pub(crate) seeds: BTreeSet<String>,
+    /// SQL names of the sources.
+    pub(crate) sources: BTreeSet<String>,
+}
+
+impl Names {
+    /// What `ref('name')` means.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Ref, String> {
+        if let Some(model) = self.models.get(name) {
+            return Ok(Ref::Model(model.clone()));
+        }
+        if self.seeds.contains(name) {
+            return Ok(Ref::Seed(name.to_owned()));
+        }
+        let known = self.models.keys().chain(&self.seeds).map(String::as_str);
+        let close = close(name, known).join(", ");
+        Err(format!(
+            "ref('{name}') names no model or seed; close to it: {close}"
+        ))
+    }
+
+    /// What `source('schema', 'table')` means.
+    pub(crate) fn source(&self, schema: &str, table: &str) -> Result<Ref, String> {
+        let name = format!("{schema}.{table}");
+        if self.sources.contains(&name) {
+            return Ok(Ref::Source(name));
+        }
+        let known = self.sources.iter().cloned().collect::<Vec<_>>().join(", ");
+        Err(format!(
+            "source('{schema}', '{table}') is no source; the contracts declare {known}"
+        ))
+    }
+}
+
+/// The names closest to what was typed, the closest first; all of them when none is close.
+pub(crate) fn close<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut scored: Vec<(usize, &str)> = known.map(|name| (distance(typed, name), name)).collect();
+    scored.sort_unstable();
+    let near: Vec<String> = scored
+        .iter()
+        .filter(|(distance, name)| {
+            *distance <= typed.len().max(name.len()) / 3 || name.contains(typed)
+        })
+        .take(5)
+        .map(|(_, name)| (*name).to_owned())
+        .collect();
+    if near.is_empty() {
+        return scored
+            .into_iter()
+            .map(|(_, name)| name.to_owned())
+            .collect();
+    }
+    near
+}
+
+/// Edits (insert, delete, replace) between two names.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, from) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, to) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_single_edits() {
+        for (left, right, edits) in [
+            ("", "abc", 3),
+            ("daily", "daily", 0),
+            ("user_dialy", "user_daily", 2),
+            ("abc", "ac", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(left, right), edits, "{left} {right}");
+            assert_eq!(distance(right, left), edits, "{right} {left}");
+        }
+    }
+
+    #[test]
+    fn the_closest_names_come_first_and_all_of_them_when_none_is_close() {
+        let known = ["gold.user_daily", "gold.user_hourly", "silver.sessions"];
+        assert_eq!(
+            close("gold.user_dayly", known.into_iter())[0],
+            "gold.user_daily"
+        );
+        assert_eq!(close("zzzzzzzzzzzzzzz", known.into_iter()).len(), 3);
+    }
+}

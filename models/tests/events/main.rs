@@ -1,0 +1,20 @@
+//! Contracts and the decoder, through their public face.
+//!
+//! `reasons` and `timestamps` state each rule by example; `properties` compares the decoder with `reference`, which is
+//! written on other ground (serde_json, chrono, arithmetic on text) from hand-written tables (`spec`), never from the
+//! contract's compiled form.
+
+mod broken_contracts;
+mod contracts;
+mod domains;
+mod extra;
+mod generate;
+mod grammar;
+mod identity;
+mod numbers;
+mod properties;
+mod reasons;
+mod reference;
+mod rows;
+mod spec;
+mod times;

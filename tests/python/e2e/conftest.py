@@ -1,0 +1,89 @@
+"""A simulated week through the real broker and the real binaries, once for all tests of this folder."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/python"))
+
+FROM, TO = "2026-11-01", "2026-11-08"
+SESSIONS = 5_000
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Where the week is: topic, lake, what the simulator says it sent, and the topic's messages."""
+
+    brokers: str
+    topic: str
+    lake: Path
+    summary: dict[str, object]
+    dump: Path
+
+    def ingester(self, *arguments: object) -> dict[str, object]:
+        return run("userflow-ingester", *arguments)
+
+    def jobs(self, command: str, *arguments: object, lake: Path | None = None) -> dict[str, object]:
+        return run("userflow-jobs", command, *arguments, "--lake", lake or self.lake, "--output", "json")
+
+    def ingest(self) -> dict[str, object]:
+        return self.ingester(
+            "ingest", "--domain", "webtoon", "--brokers", self.brokers, "--topic", self.topic,
+            "--group", self.topic, "--lake", self.lake, "--until-caught-up", "--output", "json",
+        )  # fmt: skip
+
+
+def run(binary: str, *arguments: object) -> dict[str, object]:
+    """Runs one of our binaries to its end; its standard output is one JSON object, or nothing."""
+    done = attempt(binary, *arguments)
+    assert done.returncode == 0, f"{binary} {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return json.loads(done.stdout) if done.stdout.strip() else {}
+
+
+def attempt(binary: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    folder = Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release"))
+    command = [str(folder / binary), *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def brokers() -> str:
+    """The Kafka that `make test` started."""
+    found = os.environ.get("USERFLOW_TEST_BROKERS")
+    assert found, "USERFLOW_TEST_BROKERS is not set: run `make test`"
+    return found
+
+
+@pytest.fixture(scope="session")
+def pipeline(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """A week, with every kind of trouble the simulator knows, in bronze, silver and gold."""
+    from topic_dump import dump
+
+    folder = tmp_path_factory.mktemp("week")
+    topic = f"test.week.{os.getpid()}.{time.time_ns()}"
+    run(
+        "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", brokers, "--topic", topic,
+        "--seed", 11, "--sessions", SESSIONS, "--start", f"{FROM}T00:00:00Z", "--days", 7,
+        "--duplicates", 0.03, "--out-of-order", 0.05, "--late", 0.02, "--abandoned", 0.1, "--binge", 0.2,
+        "--garbage", 0.02, "--summary", folder / "summary.json",
+    )  # fmt: skip
+    week = Pipeline(
+        brokers=brokers,
+        topic=topic,
+        lake=folder / "lake",
+        summary=json.loads((folder / "summary.json").read_text()),
+        dump=folder / "topic.jsonl",
+    )
+    week.ingest()
+    week.jobs("init")
+    week.jobs("run", "+gold.webtoon_*", "--from", FROM, "--to", TO)
+    with week.dump.open("w") as out:
+        dump(brokers, topic, out)
+    return week

@@ -1,0 +1,113 @@
+"""`gold.webtoon_experiment_daily` of paragraph 4. "Unit of analysis: the user"."""
+
+from fractions import Fraction
+
+from oracle import metrics, stats
+from oracle.metrics import Difference, Row
+from oracle.sessions import Session
+
+CONTROL = "control"
+
+
+def experiment_daily(sessions: list[Session]) -> list[Row]:
+    """One row per experiment and group seen that day."""
+    in_experiment = [s for s in sessions if s.experiment_name is not None]
+    rows = []
+    for name, own in metrics.group(in_experiment, lambda s: s.experiment_name).items():
+        rows.extend({"experiment_name": name, **row} for row in experiment(own))
+    return rows
+
+
+def experiment(sessions: list[Session]) -> list[Row]:
+    """The groups of one experiment, each compared with the control group."""
+    mixed = users_in_several_groups(sessions)
+    groups = {
+        group: Arm([s for s in own if s.user_id not in mixed])
+        for group, own in metrics.group(sessions, lambda s: s.experiment_group).items()
+    }
+    control = groups[control_group(list(groups))]
+    mismatch = stats.sample_ratio_mismatch_p([len(arm.users) for arm in groups.values()])
+    return [
+        {
+            "experiment_group": group,
+            "users": len(arm.users),
+            "sessions": len(arm.sessions),
+            **arm.own_figures(),
+            **compared(arm, control),
+            "srm_p_value": mismatch,
+            "excluded_users": len(mixed),
+        }
+        for group, arm in groups.items()
+    ]
+
+
+def users_in_several_groups(sessions: list[Session]) -> set[str]:
+    """ "Users seen in more than one group (excluded and counted)"."""
+    by_user = metrics.group(sessions, lambda s: s.user_id)
+    return {user for user, own in by_user.items() if len({s.experiment_group for s in own}) > 1}
+
+
+def control_group(groups: list[str]) -> str:
+    """The group named `control`, else the first by name."""
+    return CONTROL if CONTROL in groups else min(groups)
+
+
+class Arm:
+    """The sessions of one group, seen as users."""
+
+    def __init__(self, sessions: list[Session]) -> None:
+        self.sessions = sessions
+        self.users = metrics.group(sessions, lambda s: s.user_id)
+        # A user counts once: as complete with at least one complete session that day ...
+        self.complete_users = len(metrics.users(metrics.completes(sessions)))
+        # ... and with the mean of his own durations, if he has any.
+        self.duration = stats.sample(
+            [
+                Fraction(sum(durations), len(durations))
+                for own in self.users.values()
+                if (durations := [s.duration_ms for s in own if s.duration_ms is not None])
+            ]
+        )
+
+    def own_figures(self) -> Row:
+        """ "Completion_rate with a 95 % Wilson interval; mean duration with its variance and n"."""
+        interval = stats.wilson(self.complete_users, len(self.users))
+        return {
+            "complete_users": self.complete_users,
+            "completion_rate": metrics.divide(self.complete_users, len(self.users)),
+            "completion_rate_low": interval.low,
+            "completion_rate_high": interval.high,
+            "mean_duration_ms": self.duration.mean,
+            "variance_duration_ms": self.duration.variance,
+            "duration_n": self.duration.n,
+        }
+
+
+def compared(arm: Arm, control: Arm) -> Row:
+    """ "Difference to the control group with interval and p-value"; null for the control itself."""
+    if arm is control:
+        return dict.fromkeys(
+            [f"{figure}_{part}" for figure in FIGURES for part in ("diff", *PARTS)], None
+        )
+    completion = stats.compare_proportions(
+        arm.complete_users, len(arm.users), control.complete_users, len(control.users)
+    )
+    duration = stats.compare_means(arm.duration, control.duration)
+    return {
+        **_differences("completion_rate", completion, 1.0),
+        **_differences("duration", duration, max(arm.duration.mean, control.duration.mean)),
+    }
+
+
+FIGURES = ("completion_rate", "duration")
+PARTS = ("diff_low", "diff_high", "p_value")
+
+
+def _differences(figure: str, comparison: stats.Comparison, scale: float) -> Row:
+    """Names the parts; `scale` is the size of the figures that were subtracted."""
+    return {
+        f"{figure}_diff": Difference.of(comparison.difference, scale),
+        f"{figure}_diff_low": Difference.of(comparison.interval.low, scale),
+        f"{figure}_diff_high": Difference.of(comparison.interval.high, scale),
+        f"{figure}_p_value": comparison.p_value,
+    }

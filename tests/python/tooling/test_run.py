@@ -1,0 +1,205 @@
+"""tests/run itself, in a tree of its own where cargo is a shell script and the broker is pretended.
+
+What counts: its sums are right, nothing that goes wrong can end in success, and nothing it started outlives it.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+RUNNER = Path(__file__).resolve().parents[2] / "run"
+
+GOOD_CARGO = """
+echo '     Running unittests src/lib.rs (target/release/deps/userflow_lake-0123abcd)' >&2
+echo 'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.25s'
+echo '     Running unittests src/main.rs (target/release/deps/userflow_lake-4567abcd)' >&2
+echo 'test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s'
+echo '     Running tests/history.rs (target/release/deps/history-89abcdef)' >&2
+echo 'test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s'
+echo '   Doc-tests userflow_lake' >&2
+echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.50s'
+"""
+GOOD_TEST = "def test_truth(): assert True\n"
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = root
+        self.script("tests/run", RUNNER.read_text(), interpreter="")
+        self.script("deploy/servers/kafka", 'echo "$1" >>"$0.calls"; [ "$1" != start ] || echo USERFLOW_BROKERS=127.0.0.1:1')
+        self.script(".userflow/venv/bin/python", f'exec {sys.executable} "$@"')
+        self.file("Cargo.toml", "")
+        self.cargo(GOOD_CARGO)
+
+    def file(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def script(self, name, text, interpreter="#!/bin/sh\n"):
+        self.file(name, interpreter + text).chmod(0o755)
+
+    def cargo(self, test, build="exit 0"):
+        self.script("bin/cargo", f'case "$*" in build*|*--no-run) {build};; esac\n{test}')
+
+    def start(self, *words):
+        environment = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}", "USERFLOW_LAKE": "/the/users/own"}
+        return subprocess.Popen([self.root / "tests/run", *words], env=environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *words):
+        run = self.start(*words)
+        output, _ = run.communicate(timeout=60)
+        return run.returncode, output
+
+    @property
+    def broker_calls(self):
+        return (self.root / "deploy/servers/kafka.calls").read_text().split()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+def last_line(output):
+    return output.splitlines()[-1]
+
+
+def test_sums_all_suites(tree):
+    tree.file("tests/python/test_a.py", GOOD_TEST + "def test_more(): pass\n")
+    tree.file("tests/python/e2e/test_b.py", GOOD_TEST)
+    code, output = tree.run()
+    assert (code, last_line(output)) == (0, "9 passed, 0 failed, 1 skipped"), output
+    assert re.search(r"^rust userflow_lake +4 passed +0 failed +0\.8 s", output, re.M)
+    assert re.search(r"^rust history +2 passed", output, re.M)
+    assert tree.broker_calls == ["stop", "start", "stop"]
+
+
+def test_a_failure_is_counted_and_its_log_shown(tree):
+    tree.file("tests/python/test_a.py", GOOD_TEST + "def test_lie(): assert 1 == 2, 'the reason'\n")
+    code, output = tree.run("python")
+    assert (code, last_line(output)) == (1, "1 passed, 1 failed"), output
+    assert "the reason" in output
+
+
+def test_a_rust_failure_is_counted(tree):
+    tree.cargo(GOOD_CARGO.replace("ok. 2 passed; 0 failed", "FAILED. 1 passed; 1 failed") + "exit 101")
+    code, output = tree.run("rust")
+    assert (code, last_line(output)) == (1, "5 passed, 1 failed, 1 skipped"), output
+
+
+@pytest.mark.parametrize("end", ["exit 101", "kill -9 $$"])
+def test_a_test_program_that_dies_is_a_failure(tree, end):
+    tree.cargo(GOOD_CARGO + end)
+    code, output = tree.run("rust")
+    assert (code, last_line(output)) == (1, "6 passed, 1 failed, 1 skipped"), output
+
+
+@pytest.mark.parametrize("text", ["", "import nothing_of_this_name\n", "raise SystemExit(0)\n"])
+def test_a_suite_that_runs_no_test_is_a_failure(tree, text):
+    tree.file("tests/python/test_a.py", text)
+    code, output = tree.run("python")
+    assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
+
+
+def test_what_does_not_build_is_a_failure(tree):
+    tree.cargo(GOOD_CARGO, build="exit 101")
+    code, output = tree.run()
+    assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
+
+
+def test_the_callers_settings_stay_outside(tree):
+    tree.file("tests/python/e2e/test_b.py", """
+import os
+def test_environment():
+    assert "USERFLOW_LAKE" not in os.environ
+    assert os.environ["USERFLOW_TEST_BROKERS"] == "127.0.0.1:1"
+    assert os.environ["USERFLOW_TEST_BIN"].endswith("/target/release")
+""")
+    code, output = tree.run("e2e")
+    assert code == 0, output
+
+
+def test_words_after_the_dashes_reach_the_suite(tree):
+    tree.file("tests/python/test_a.py", GOOD_TEST + "def test_lie(): assert False\n")
+    code, output = tree.run("python", "--verbose", "--", "-k", "truth")
+    assert (code, last_line(output)) == (0, "1 passed, 0 failed"), output
+    assert "1 passed, 1 deselected" in output
+
+
+def test_what_a_test_leaves_running_is_ended_and_named(tree):
+    tree.file("tests/python/test_a.py", """
+import subprocess
+def test_leaves_a_process():
+    child = subprocess.Popen(["sleep", "3600.125"], start_new_session=True)
+    open("child", "w").write(str(child.pid))
+""")
+    code, output = tree.run("python")
+    assert code == 0, output
+    assert "left running, killed: sleep 3600.125" in output
+    assert has_ended(int((tree.root / "child").read_text()))
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_in_the_middle_it_stops_everything(tree, sig):
+    tree.file("tests/python/e2e/test_b.py", """
+import os, time
+def test_waits():
+    open("child", "w").write(str(os.getpid()))
+    time.sleep(3600)
+""")
+    run = tree.start("e2e")
+    try:
+        while not (child := (tree.root / "child")).exists() or not child.read_text():
+            assert run.poll() is None, run.stdout.read()
+            time.sleep(0.02)
+        run.send_signal(sig)
+        output, _ = run.communicate(timeout=30)
+    finally:
+        run.kill()
+    assert run.returncode == 1
+    assert last_line(output) == "0 passed, 1 failed", output
+    assert tree.broker_calls == ["stop", "start", "stop"]
+    assert has_ended(int(child.read_text()))
+
+
+def test_two_runs_in_one_tree_do_not_mix(tree):
+    tree.file("tests/python/test_a.py", """
+import time
+def test_waits():
+    open("started", "w").close()
+    time.sleep(3600)
+""")
+    first = tree.start("python")
+    try:
+        while not (tree.root / "started").exists():
+            assert first.poll() is None, first.stdout.read()
+            time.sleep(0.02)
+        code, output = tree.run("python")
+        assert code == 1
+        assert "another run is using" in output
+    finally:
+        first.terminate()
+        first.communicate(timeout=30)
+
+
+def has_ended(pid):
+    """Gone, or dead and only not reaped yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_the_fake_is_on_the_path(tree):
+    """Without this, a broken fixture would run the real cargo for an hour."""
+    assert shutil.which("cargo", path=f"{tree.root}/bin") == f"{tree.root}/bin/cargo"

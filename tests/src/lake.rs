@@ -1,0 +1,63 @@
+//! Reads tables back through the plain Parquet files of a version: no query engine, none of the code under test but the
+//! log replay.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, Int64Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use userflow_lake::{DataFile, Lake, Snapshot, TableName};
+
+/// A table's newest version, or `None` when the table does not exist.
+pub fn snapshot(lake: &Path, table: &str) -> Result<Option<Snapshot>> {
+    runtime()?.block_on(async {
+        let lake = Lake::open(&lake.to_string_lossy()).await?;
+        Ok(lake.table(&TableName::parse(table)?).snapshot().await?)
+    })
+}
+
+/// A tokio runtime for one question.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?)
+}
+
+/// The rows of one file.
+pub fn read_file(lake: &Path, table: &str, file: &DataFile) -> Result<Vec<RecordBatch>> {
+    let path = lake.join(table.replace('.', "/")).join(&file.path);
+    let open = std::fs::File::open(&path).with_context(|| format!("open {}", path.display()))?;
+    Ok(ParquetRecordBatchReaderBuilder::try_new(open)?
+        .build()?
+        .collect::<Result<_, _>>()?)
+}
+
+/// All offsets of a table by Kafka partition, sorted, repeats kept.
+pub fn offsets(lake: &Path, table: &str) -> Result<BTreeMap<i32, Vec<i64>>> {
+    let mut found: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    let Some(snapshot) = snapshot(lake, table)? else {
+        return Ok(found);
+    };
+    for file in snapshot.files() {
+        for batch in read_file(lake, table, file)? {
+            let partitions = column(&batch, "_partition")?.as_primitive::<Int32Type>();
+            let offsets = column(&batch, "_offset")?.as_primitive::<Int64Type>();
+            for (partition, offset) in partitions.values().iter().zip(offsets.values()) {
+                found.entry(*partition).or_default().push(*offset);
+            }
+        }
+    }
+    found.values_mut().for_each(|list| list.sort_unstable());
+    Ok(found)
+}
+
+/// A column that must be there.
+pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a dyn Array> {
+    batch
+        .column_by_name(name)
+        .map(AsRef::as_ref)
+        .with_context(|| format!("no column {name}"))
+}

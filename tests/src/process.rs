@@ -1,0 +1,124 @@
+//! The real binaries as child processes: run to the end, or killed in the middle.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+/// A userflow binary with a clean environment for settings, run from the repository's root.
+pub fn binary(name: &str) -> Command {
+    let folder = std::env::var_os("USERFLOW_TEST_BIN")
+        .map_or_else(|| root().join("target/release"), PathBuf::from);
+    let path = folder.join(name);
+    assert!(
+        path.exists(),
+        "{} does not exist: run `make build` first",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("USERFLOW_") {
+            command.env_remove(key);
+        }
+    }
+    command.current_dir(root());
+    command
+}
+
+/// Runs to the end and fails with the log when it does not exit 0.
+pub fn must(command: &mut Command) -> Result<Output> {
+    let output = command.output().with_context(|| format!("run {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?} ended with {}:\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(output)
+}
+
+/// Starts in the background with its log in a file.
+pub fn start(command: &mut Command, log: &Path) -> Result<Running> {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .with_context(|| format!("start {command:?}"))?;
+    Ok(Running(child))
+}
+
+/// A background process, killed when dropped.
+pub struct Running(Child);
+
+impl Running {
+    /// SIGKILL, and waits until it is gone.
+    pub fn kill(mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
+    /// Sends a signal such as `STOP`, `CONT` or `TERM`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.0.id().to_string())
+            .status()?;
+        if !status.success() {
+            bail!("kill -{name} {}: {status}", self.0.id());
+        }
+        Ok(())
+    }
+
+    /// The exit status, once it has ended by itself.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self, patience: Duration) -> Result<ExitStatus> {
+        wait_for("the process to end", patience, || self.ended())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ending twice is no error worth a word.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Polls until a state is reached.
+pub fn wait_for<T>(
+    what: &str,
+    patience: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        if started.elapsed() > patience {
+            bail!("waited {patience:?} in vain for {what}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
