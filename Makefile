@@ -22,7 +22,7 @@ down: ## stops them; their data stays in .userflow/up
 
 build: ## the release binaries, in target/release
 	@deploy/setup rust
-	cargo build --release --workspace --locked
+	cargo build --release --workspace --bins --locked
 
 lint: ## format, clippy, dependencies, SQL and Python, as reviewers expect them
 	@tests/lint

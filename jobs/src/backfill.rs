@@ -23,13 +23,28 @@ pub async fn run(workspace: &Workspace, args: &BackfillArgs) -> Result<()> {
     let models = workspace.project.select(&selectors)?;
     let windows: Vec<Window> = args.window.required()?.windows().collect();
     let bar = progress(models.len() * windows.len());
-    let mut job = Job { workspace, args, bar, lines: Vec::new(), failed: BTreeMap::new(), rewritten: BTreeMap::new(), failure: None };
+    let mut job = Job {
+        workspace,
+        args,
+        bar,
+        lines: Vec::new(),
+        failed: BTreeMap::new(),
+        rewritten: BTreeMap::new(),
+        failure: None,
+    };
     for model in models {
         job.model(model, &windows).await?;
     }
     job.bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
-    Summary::new("backfill", args.dry_run, job.lines, seconds, job.failure.as_ref()).print(workspace.output)?;
+    Summary::new(
+        "backfill",
+        args.dry_run,
+        job.lines,
+        seconds,
+        job.failure.as_ref(),
+    )
+    .print(workspace.output)?;
     job.failure.map_or(Ok(()), Err)
 }
 
@@ -56,24 +71,47 @@ impl Job<'_> {
         for window in windows {
             if let Some(parent) = reads_one_of(model, *window, &self.failed) {
                 let reason = format!("not run: {parent} failed");
-                lines.insert(*window, Line::of(model, *window, Status::Failed, Some(reason)));
-                self.failed.entry(model.name.clone()).or_default().insert(window.days());
+                lines.insert(
+                    *window,
+                    Line::of(model, *window, Status::Failed, Some(reason)),
+                );
+                self.failed
+                    .entry(model.name.clone())
+                    .or_default()
+                    .insert(window.days());
                 self.bar.inc(1);
                 continue;
             }
-            let stale = match (self.args.force, reads_one_of(model, *window, &self.rewritten)) {
+            let stale = match (
+                self.args.force,
+                reads_one_of(model, *window, &self.rewritten),
+            ) {
                 (true, _) => Some("forced".to_owned()),
                 (false, Some(parent)) => Some(format!("reads {parent}, which is to be run")),
                 (false, None) => freshness.why_stale(*window, &mut logs).await?,
             };
             match stale {
                 Some(reason) if self.args.dry_run => {
-                    self.rewritten.entry(model.name.clone()).or_default().insert(window.days());
-                    lines.insert(*window, Line::of(model, *window, Status::Done, Some(format!("would run: {reason}"))));
+                    self.rewritten
+                        .entry(model.name.clone())
+                        .or_default()
+                        .insert(window.days());
+                    lines.insert(
+                        *window,
+                        Line::of(
+                            model,
+                            *window,
+                            Status::Done,
+                            Some(format!("would run: {reason}")),
+                        ),
+                    );
                 }
                 Some(_) => work.push(*window),
                 None => {
-                    lines.insert(*window, Line::of(model, *window, Status::Skipped, Some("up to date".into())));
+                    lines.insert(
+                        *window,
+                        Line::of(model, *window, Status::Skipped, Some("up to date".into())),
+                    );
                     self.bar.inc(1);
                 }
             }
@@ -82,7 +120,13 @@ impl Job<'_> {
         let parallelism = self.workspace.engine.threads().div_ceil(jobs);
         let (workspace, bar) = (self.workspace, &self.bar);
         let runs = work.into_iter().map(|window| async move {
-            let task = Task { model, window, as_of: None, parallelism, dry_run: false };
+            let task = Task {
+                model,
+                window,
+                as_of: None,
+                parallelism,
+                dry_run: false,
+            };
             bar.set_message(format!("{} {window}", model.name));
             let outcome = task.run(workspace).await;
             bar.inc(1);
@@ -94,7 +138,10 @@ impl Job<'_> {
                 Ok(outcome) => Line::done(model, window, &outcome),
                 Err(error) => {
                     tracing::error!(model = model.name, window = %window, "{error:#}");
-                    self.failed.entry(model.name.clone()).or_default().insert(window.days());
+                    self.failed
+                        .entry(model.name.clone())
+                        .or_default()
+                        .insert(window.days());
                     let line = Line::of(model, window, Status::Failed, Some(format!("{error:#}")));
                     self.failure.get_or_insert(error);
                     line
@@ -103,7 +150,12 @@ impl Job<'_> {
             lines.insert(window, line);
         }
         if lines.len() != windows.len() {
-            return Err(anyhow!("{}: {} of {} windows are accounted for", model.name, lines.len(), windows.len()));
+            return Err(anyhow!(
+                "{}: {} of {} windows are accounted for",
+                model.name,
+                lines.len(),
+                windows.len()
+            ));
         }
         self.lines.extend(lines.into_values());
         Ok(())
@@ -111,10 +163,19 @@ impl Job<'_> {
 }
 
 /// A window of a parent that is in `dates` and that this window reads.
-fn reads_one_of(model: &Model, window: Window, dates: &BTreeMap<String, BTreeSet<i32>>) -> Option<String> {
+fn reads_one_of(
+    model: &Model,
+    window: Window,
+    dates: &BTreeMap<String, BTreeSet<i32>>,
+) -> Option<String> {
     model.refs.iter().find_map(|input| {
-        let Ref::Model(parent) = input else { return None };
-        let date = dates.get(parent)?.range(dates_read(model, input, window)).next()?;
+        let Ref::Model(parent) = input else {
+            return None;
+        };
+        let date = dates
+            .get(parent)?
+            .range(dates_read(model, input, window))
+            .next()?;
         Some(format!("{parent} of {}", Window::from_days(*date)?))
     })
 }

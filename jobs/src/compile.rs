@@ -39,22 +39,40 @@ pub async fn run(workspace: &Workspace, args: &CompileArgs) -> Result<()> {
     match (&args.into, workspace.output) {
         (Some(folder), _) => {
             for one in &compiled {
-                let (layer, table) = one.model.split_once('.').context("a model's name has a dot")?;
-                let suffix = if windows.len() > 1 { format!(".{}", one.window) } else { String::new() };
+                let (layer, table) = one
+                    .model
+                    .split_once('.')
+                    .context("a model's name has a dot")?;
+                let suffix = if windows.len() > 1 {
+                    format!(".{}", one.window)
+                } else {
+                    String::new()
+                };
                 let file = folder.join(layer).join(format!("{table}{suffix}.sql"));
-                std::fs::create_dir_all(folder.join(layer)).with_context(|| format!("create {}", folder.display()))?;
-                std::fs::write(&file, &one.sql).with_context(|| format!("write {}", file.display()))?;
+                std::fs::create_dir_all(folder.join(layer))
+                    .with_context(|| format!("create {}", folder.display()))?;
+                std::fs::write(&file, &one.sql)
+                    .with_context(|| format!("write {}", file.display()))?;
             }
             let written = compiled.len();
             match workspace.output {
-                Output::Json => summary::json(&serde_json::json!({"command": "compile", "written": written})),
-                Output::Text => summary::text(&format!("{written} files written to {}", folder.display())),
+                Output::Json => {
+                    summary::json(&serde_json::json!({"command": "compile", "written": written}))
+                }
+                Output::Text => {
+                    summary::text(&format!("{written} files written to {}", folder.display()))
+                }
             }
         }
-        (None, Output::Json) => summary::json(&serde_json::json!({"command": "compile", "models": compiled})),
+        (None, Output::Json) => {
+            summary::json(&serde_json::json!({"command": "compile", "models": compiled}))
+        }
         (None, Output::Text) => {
             for one in &compiled {
-                summary::text(&format!("-- {} for {}, from {}\n{}", one.model, one.window, one.path, one.sql))?;
+                summary::text(&format!(
+                    "-- {} for {}, from {}\n{}",
+                    one.model, one.window, one.path, one.sql
+                ))?;
             }
             Ok(())
         }
@@ -65,5 +83,10 @@ fn render<'a>(workspace: &Workspace, model: &'a Model, window: Window) -> Result
     let vars = Vars::of(window, &model.config);
     let sql = workspace.project.render(model, &vars, &table_name)?;
     let path = model.path.display().to_string();
-    Ok(Compiled { model: &model.name, window: window.to_string(), path, sql: sql.trim().to_owned() })
+    Ok(Compiled {
+        model: &model.name,
+        window: window.to_string(),
+        path,
+        sql: sql.trim().to_owned(),
+    })
 }

@@ -13,13 +13,31 @@ use userflow_models::project::{ProjectError, WindowRange};
 #[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Folder of the domains
-    #[arg(long, env = "USERFLOW_MODELS", default_value = "models", global = true, value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "USERFLOW_MODELS",
+        default_value = "models",
+        global = true,
+        value_name = "FOLDER"
+    )]
     pub models: PathBuf,
     /// The lake: a folder or s3://bucket/prefix
-    #[arg(long, env = "USERFLOW_LAKE", default_value = ".userflow/lake", global = true, value_name = "LOCATION")]
+    #[arg(
+        long,
+        env = "USERFLOW_LAKE",
+        default_value = ".userflow/lake",
+        global = true,
+        value_name = "LOCATION"
+    )]
     pub lake: String,
     /// What to log: error, warn, info, debug, trace, or a filter such as userflow_jobs=debug
-    #[arg(long, env = "RUST_LOG", default_value = "info", global = true, value_name = "FILTER")]
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "info",
+        global = true,
+        value_name = "FILTER"
+    )]
     pub log: String,
     /// Bound of the memory of queries; beyond it they spill to disk
     #[arg(long, env = "USERFLOW_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
@@ -98,7 +116,8 @@ impl WindowArgs {
 
     /// The windows asked for, which must be some.
     pub fn required(&self) -> Result<WindowRange, ProjectError> {
-        let missing = || ProjectError::Window("no window: give --date T, or --from T and --to T".into());
+        let missing =
+            || ProjectError::Window("no window: give --date T, or --from T and --to T".into());
         self.range()?.ok_or_else(missing)
     }
 }
@@ -132,7 +151,12 @@ pub struct PlanArgs {
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants
-    #[arg(value_name = "MODEL", required = true, env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(
+        value_name = "MODEL",
+        required = true,
+        env = "USERFLOW_SELECT",
+        value_delimiter = ' '
+    )]
     pub select: Vec<String>,
     /// The windows.
     #[command(flatten)]
@@ -152,7 +176,12 @@ pub struct RunArgs {
 #[derive(Clone, Debug, Args)]
 pub struct BackfillArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants
-    #[arg(value_name = "MODEL", required = true, env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(
+        value_name = "MODEL",
+        required = true,
+        env = "USERFLOW_SELECT",
+        value_delimiter = ' '
+    )]
     pub select: Vec<String>,
     /// The windows.
     #[command(flatten)]
@@ -198,10 +227,21 @@ pub struct ShowArgs {
     #[arg(long = "where", env = "USERFLOW_WHERE", value_name = "SQL")]
     pub condition: Option<String>,
     /// Only these columns, separated by commas
-    #[arg(long, env = "USERFLOW_COLUMNS", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "USERFLOW_COLUMNS",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
     pub columns: Vec<String>,
     /// Order by these columns; `-name` is descending
-    #[arg(long, env = "USERFLOW_ORDER", value_name = "NAMES", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(
+        long,
+        env = "USERFLOW_ORDER",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     pub order: Vec<String>,
     /// Print at most so many rows
     #[arg(long, env = "USERFLOW_LIMIT", default_value = "20", value_name = "N")]
@@ -219,8 +259,12 @@ fn bytes(text: &str) -> Result<usize, String> {
         "G" | "GB" | "GIB" => 1 << 30,
         other => return Err(format!("unknown unit {other:?}: use KB, MB or GB")),
     };
-    let size = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
-    size.filter(|size| *size >= 1 << 20).ok_or_else(|| format!("{text:?} is no size of at least 1MB, such as 512MB"))
+    let size = digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|count| count.checked_mul(unit));
+    size.filter(|size| *size >= 1 << 20)
+        .ok_or_else(|| format!("{text:?} is no size of at least 1MB, such as 512MB"))
 }
 
 /// `90s`, `30m`, `12h` or `7d`.
@@ -234,8 +278,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(refuse()),
     };
-    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
-    seconds.filter(|seconds| *seconds <= 3650 * 86_400).map(Duration::from_secs).ok_or_else(refuse)
+    let seconds = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|count| count.checked_mul(unit));
+    seconds
+        .filter(|seconds| *seconds <= 3650 * 86_400)
+        .map(Duration::from_secs)
+        .ok_or_else(refuse)
 }
 
 #[cfg(test)]
@@ -262,7 +312,11 @@ mod tests {
 
     #[test]
     fn a_job_without_a_window_is_told_how_to_give_one() {
-        let none = WindowArgs { date: None, from: None, to: None };
+        let none = WindowArgs {
+            date: None,
+            from: None,
+            to: None,
+        };
         assert!(none.required().unwrap_err().to_string().contains("--date"));
     }
 }

@@ -24,19 +24,30 @@ const CATALOG: &str = "lake";
 const POOL_SHARE: (usize, usize) = (6, 10);
 /// Functions that read a clock or make up values: a run must be a function of its inputs.
 const UNREPEATABLE: [&str; 10] = [
-    "now", "current_timestamp", "current_date", "today", "current_time", "random", "uuid", "uuidv4", "uuidv7", "version",
+    "now",
+    "current_timestamp",
+    "current_date",
+    "today",
+    "current_time",
+    "random",
+    "uuid",
+    "uuidv4",
+    "uuidv7",
+    "version",
 ];
 
 /// What the sessions of one process share: the memory pool, the spill folder, the lake.
 pub struct Engine {
     runtime: Arc<RuntimeEnv>,
+    pool_size: usize,
     threads: usize,
 }
 
 impl Engine {
     /// Sets up the pool, the spill folder and the store.
     pub fn new(settings: &Common, lake: &Lake) -> Result<Self> {
-        let pool = FairSpillPool::new(settings.memory_limit / POOL_SHARE.1 * POOL_SHARE.0);
+        let pool_size = settings.memory_limit / POOL_SHARE.1 * POOL_SHARE.0;
+        let pool = FairSpillPool::new(pool_size);
         let shown = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);
         let mode = match &settings.spill_dir {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
@@ -49,7 +60,11 @@ impl Engine {
             .context("set up the query engine")?;
         let url = url::Url::parse(LAKE_URL).context("parse the lake's URL")?;
         runtime.register_object_store(&url, lake.object_store());
-        Ok(Self { runtime, threads: settings.threads() })
+        Ok(Self {
+            runtime,
+            pool_size,
+            threads: settings.threads(),
+        })
     }
 
     /// Threads that one query may use.
@@ -73,15 +88,26 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, "public")
             .with_create_default_catalog_and_schema(true);
         let options = config.options_mut();
+        // The last sort runs in one piece: merging the sorted parts of several threads needs memory that cannot spill, and the parts
+        // have taken it all by then.
+        options.optimizer.repartition_sorts = false;
+        // Sorts set this much aside to merge what they spilled, each of them; the default is meant for large pools.
+        let share = self.pool_size / 16 / parallelism.max(1);
+        options.execution.sort_spill_reservation_bytes =
+            options.execution.sort_spill_reservation_bytes.min(share);
         options.execution.time_zone = Some("UTC".into());
         options.sql_parser.collect_spans = true;
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         for function in UNREPEATABLE {
             context.deregister_udf(function);
         }
-        let catalog = context.catalog(CATALOG).context("open the session's catalog")?;
+        let catalog = context
+            .catalog(CATALOG)
+            .context("open the session's catalog")?;
         for (name, table) in tables {
-            let (schema, table_name) = name.split_once('.').with_context(|| format!("{name} has no schema"))?;
+            let (schema, table_name) = name
+                .split_once('.')
+                .with_context(|| format!("{name} has no schema"))?;
             schema_of(&catalog, schema)?.register_table(table_name.to_owned(), table)?;
         }
         Ok(context)

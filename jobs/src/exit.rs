@@ -59,6 +59,14 @@ mod tests {
         let wrong = anyhow::Error::from(Wrong("x".into())).context("run gold.x");
         let lost = anyhow::Error::from(LostConflict("x".into())).context("run gold.x");
         let lake = anyhow::Error::from(CommitError::from(LakeError::Invalid("x".into())));
-        assert_eq!([code_of(&wrong), code_of(&lost), code_of(&lake), code_of(&anyhow::anyhow!("x"))], [2, 4, 2, 1]);
+        assert_eq!(
+            [
+                code_of(&wrong),
+                code_of(&lost),
+                code_of(&lake),
+                code_of(&anyhow::anyhow!("x"))
+            ],
+            [2, 4, 2, 1]
+        );
     }
 }

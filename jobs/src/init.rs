@@ -23,17 +23,27 @@ struct Line {
 pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
     let mut lines = Vec::new();
     for spec in specs(workspace, args.domain.as_deref())? {
-        lines.push(if args.dry_run { compare(workspace, &spec).await? } else { create(workspace, &spec).await? });
+        lines.push(if args.dry_run {
+            compare(workspace, &spec).await?
+        } else {
+            create(workspace, &spec).await?
+        });
     }
     if workspace.output == Output::Json {
-        return summary::json(&serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines}));
+        return summary::json(
+            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines}),
+        );
     }
     let mut table = summary::new_table(&["table", "", "added columns"]);
     for line in &lines {
         let done = if line.created { "created" } else { "existed" };
         table.add_row([&line.table, done, &line.added_columns.join(", ")]);
     }
-    let dry = if args.dry_run { "\ndry run: nothing was created or added" } else { "" };
+    let dry = if args.dry_run {
+        "\ndry run: nothing was created or added"
+    } else {
+        ""
+    };
     summary::text(&format!("{table}{dry}"))
 }
 
@@ -54,7 +64,12 @@ pub fn specs(workspace: &Workspace, only: Option<&str>) -> Result<Vec<TableSpec>
                 append_only: true,
             });
         }
-        for model in workspace.project.models().iter().filter(|model| model.domain == *name) {
+        for model in workspace
+            .project
+            .models()
+            .iter()
+            .filter(|model| model.domain == *name)
+        {
             specs.push(TableSpec {
                 name: TableName::parse(&model.name)?,
                 description: model.description.clone(),
@@ -69,14 +84,39 @@ pub fn specs(workspace: &Workspace, only: Option<&str>) -> Result<Vec<TableSpec>
 async fn create(workspace: &Workspace, spec: &TableSpec) -> Result<Line> {
     let table = workspace.lake.table(&spec.name);
     let created = table.create(spec).await? == Created::New;
-    let added_columns = if created { Vec::new() } else { table.add_columns(spec).await? };
-    Ok(Line { table: spec.name.to_string(), created, added_columns })
+    let added_columns = if created {
+        Vec::new()
+    } else {
+        table.add_columns(spec).await?
+    };
+    Ok(Line {
+        table: spec.name.to_string(),
+        created,
+        added_columns,
+    })
 }
 
 async fn compare(workspace: &Workspace, spec: &TableSpec) -> Result<Line> {
-    let stored = workspace.lake.table(&spec.name).snapshot().await?.map(|snapshot| snapshot.schema());
-    let missing = |name: &str| stored.as_ref().is_some_and(|stored| stored.field_with_name(name).is_err());
-    let names = spec.schema.fields().iter().map(|field| field.name().clone());
+    let stored = workspace
+        .lake
+        .table(&spec.name)
+        .snapshot()
+        .await?
+        .map(|snapshot| snapshot.schema());
+    let missing = |name: &str| {
+        stored
+            .as_ref()
+            .is_some_and(|stored| stored.field_with_name(name).is_err())
+    };
+    let names = spec
+        .schema
+        .fields()
+        .iter()
+        .map(|field| field.name().clone());
     let added_columns = names.filter(|name| missing(name)).collect();
-    Ok(Line { table: spec.name.to_string(), created: stored.is_none(), added_columns })
+    Ok(Line {
+        table: spec.name.to_string(),
+        created: stored.is_none(),
+        added_columns,
+    })
 }

@@ -23,8 +23,13 @@ pub struct Computed {
 impl Computed {
     /// As positions of the table, for the commit.
     pub fn positions(&self, window: Window) -> Vec<(String, i64)> {
-        let inputs = self.inputs.iter().map(|(input, version)| (app_id(window, input), *version));
-        let definition = self.definition.map(|definition| (app_id(window, DEFINITION), definition));
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|(input, version)| (app_id(window, input), *version));
+        let definition = self
+            .definition
+            .map(|definition| (app_id(window, DEFINITION), definition));
         inputs.chain(definition).collect()
     }
 }
@@ -34,7 +39,8 @@ pub fn read(positions: &HashMap<String, i64>) -> BTreeMap<Window, Computed> {
     let mut windows: BTreeMap<Window, Computed> = BTreeMap::new();
     for (app_id, value) in positions {
         let mut parts = app_id.splitn(3, '/');
-        let (Some(APP), Some(date), Some(input)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(APP), Some(date), Some(input)) = (parts.next(), parts.next(), parts.next())
+        else {
             continue;
         };
         let Ok(window) = date.parse() else {
@@ -53,8 +59,13 @@ pub fn read(positions: &HashMap<String, i64>) -> BTreeMap<Window, Computed> {
 /// The number that stands for everything that a run of the model depends on besides its tables. `judged_late_by` is how many seconds
 /// after the model's own as-of time open questions were judged, when that was asked for.
 pub fn definition(project: &Project, model: &Model, judged_late_by: Option<i64>) -> i64 {
-    let seeds = project.seeds().iter().filter(|seed| model.refs.contains(&Ref::Seed(seed.name.clone())));
-    let parts = seeds.map(|seed| seed.fingerprint).chain(judged_late_by.map(i64::cast_unsigned));
+    let seeds = project
+        .seeds()
+        .iter()
+        .filter(|seed| model.refs.contains(&Ref::Seed(seed.name.clone())));
+    let parts = seeds
+        .map(|seed| seed.fingerprint)
+        .chain(judged_late_by.map(i64::cast_unsigned));
     // Order matters and zero must not vanish: rotate, then multiply by an odd constant (FNV's).
     let mix = |all: u64, part: u64| (all.rotate_left(5) ^ part).wrapping_mul(0x0000_0100_0000_01b3);
     parts.fold(model.fingerprint, mix).cast_signed()

@@ -10,8 +10,11 @@ const QUIET: &str = "buoyant_kernel=warn,deltalake_core=warn";
 /// Starts logging with a filter such as `info` or `userflow_jobs=debug`.
 pub fn start(filter: &str) {
     let with_defaults = |filter: &str| format!("{QUIET},{filter}");
-    let filter = EnvFilter::try_new(with_defaults(filter)).unwrap_or_else(|_| EnvFilter::new(with_defaults("info")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(with_defaults(filter))
+        .unwrap_or_else(|_| EnvFilter::new(with_defaults("info")));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         builder.with_target(false).compact().init();
     } else {

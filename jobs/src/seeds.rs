@@ -22,17 +22,29 @@ pub fn sql_name(seed: &str) -> String {
 /// A seed as a table. An empty field is null.
 pub fn table(seed: &Seed) -> Result<Arc<dyn TableProvider>> {
     let batch = read(seed)?;
-    Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?))
+    Ok(Arc::new(MemTable::try_new(
+        batch.schema(),
+        vec![vec![batch]],
+    )?))
 }
 
 fn read(seed: &Seed) -> Result<RecordBatch> {
     let shown = seed.path.display();
     let wrong = |line: u64, message: String| Wrong(format!("{shown}:{line}: {message}"));
     let mut reader = csv::Reader::from_path(&seed.path).with_context(|| format!("read {shown}"))?;
-    let header = reader.headers().with_context(|| format!("read {shown}"))?.clone();
-    let unknown = header.iter().find(|name| seed.columns.iter().all(|column| column.name != *name));
+    let header = reader
+        .headers()
+        .with_context(|| format!("read {shown}"))?
+        .clone();
+    let unknown = header
+        .iter()
+        .find(|name| seed.columns.iter().all(|column| column.name != *name));
     if let Some(unknown) = unknown {
-        return Err(wrong(1, format!("column `{unknown}` is not declared in the .yml: declare it or remove it")).into());
+        return Err(wrong(
+            1,
+            format!("column `{unknown}` is not declared in the .yml: declare it or remove it"),
+        )
+        .into());
     }
     let mut lines = Vec::new();
     let mut rows = Vec::new();
@@ -47,11 +59,25 @@ fn read(seed: &Seed) -> Result<RecordBatch> {
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(seed.columns.len());
     for (column, field) in seed.columns.iter().zip(seed.schema().fields()) {
         let at = header.iter().position(|name| name == column.name);
-        let at = at.ok_or_else(|| wrong(1, format!("no column `{}`, which the .yml declares", column.name)))?;
-        let texts: StringArray = rows.iter().map(|row| row.get(at).filter(|text| !text.is_empty())).collect();
+        let at = at.ok_or_else(|| {
+            wrong(
+                1,
+                format!("no column `{}`, which the .yml declares", column.name),
+            )
+        })?;
+        let texts: StringArray = rows
+            .iter()
+            .map(|row| row.get(at).filter(|text| !text.is_empty()))
+            .collect();
         let typed = cast(&texts, field.data_type())?;
-        if let Some(row) = (0..texts.len()).find(|row| texts.is_valid(*row) && typed.is_null(*row)) {
-            let message = format!("`{}` in column {} is no {}", texts.value(row), column.name, column.data_type);
+        if let Some(row) = (0..texts.len()).find(|row| texts.is_valid(*row) && typed.is_null(*row))
+        {
+            let message = format!(
+                "`{}` in column {} is no {}",
+                texts.value(row),
+                column.name,
+                column.data_type
+            );
             return Err(wrong(lines[row], message).into());
         }
         arrays.push(typed);
@@ -70,7 +96,12 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("dimension.csv");
         std::fs::write(&path, text)?;
-        let column = |name: &str, data_type| Column { name: name.into(), data_type, description: String::new(), tests: vec![] };
+        let column = |name: &str, data_type| Column {
+            name: name.into(),
+            data_type,
+            description: String::new(),
+            tests: vec![],
+        };
         read(&Seed {
             name: "dimension".into(),
             domain: "demo".into(),
@@ -88,19 +119,42 @@ mod tests {
     #[test]
     fn fields_take_their_declared_types_in_the_declared_order() {
         let batch = seed("at,id,position\n2026-01-02T03:04:05Z,\"a,b\",7\n,c,\n").unwrap();
-        assert_eq!(batch.column(0).as_string::<i32>().iter().collect::<Vec<_>>(), [Some("a,b"), Some("c")]);
-        assert_eq!(batch.column(1).as_primitive::<Int32Type>().iter().collect::<Vec<_>>(), [Some(7), None]);
+        assert_eq!(
+            batch
+                .column(0)
+                .as_string::<i32>()
+                .iter()
+                .collect::<Vec<_>>(),
+            [Some("a,b"), Some("c")]
+        );
+        assert_eq!(
+            batch
+                .column(1)
+                .as_primitive::<Int32Type>()
+                .iter()
+                .collect::<Vec<_>>(),
+            [Some(7), None]
+        );
         // 2026-01-02T03:04:05Z by `date -u -d ... +%s`.
         let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-        assert_eq!(times.iter().collect::<Vec<_>>(), [Some(1_767_323_045_000_000), None]);
+        assert_eq!(
+            times.iter().collect::<Vec<_>>(),
+            [Some(1_767_323_045_000_000), None]
+        );
     }
 
     #[test]
     fn a_broken_seed_names_its_line() {
         for (text, words) in [
-            ("id,position,at\na,1,\nb,x,\n", "dimension.csv:3: `x` in column position is no integer"),
+            (
+                "id,position,at\na,1,\nb,x,\n",
+                "dimension.csv:3: `x` in column position is no integer",
+            ),
             ("id,position\na,1\n", "dimension.csv:1: no column `at`"),
-            ("id,position,at,more\n", "dimension.csv:1: column `more` is not declared"),
+            (
+                "id,position,at,more\n",
+                "dimension.csv:1: column `more` is not declared",
+            ),
             ("id,position,at\na,1,\nb\n", "dimension.csv:3:"),
         ] {
             let error = seed(text).unwrap_err();

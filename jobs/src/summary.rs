@@ -109,16 +109,29 @@ pub struct Summary {
 
 impl Summary {
     /// Adds up the lines of a job that took `seconds` and ended with `error`, or well.
-    pub fn new(command: &'static str, dry_run: bool, runs: Vec<Line>, seconds: f64, error: Option<&anyhow::Error>) -> Self {
+    pub fn new(
+        command: &'static str,
+        dry_run: bool,
+        runs: Vec<Line>,
+        seconds: f64,
+        error: Option<&anyhow::Error>,
+    ) -> Self {
         let count = |status| runs.iter().filter(|line| line.status == status).count();
         let mut tables: BTreeMap<String, i64> = BTreeMap::new();
-        for (model, version) in runs.iter().filter_map(|line| Some((&line.model, line.version?))) {
+        for (model, version) in runs
+            .iter()
+            .filter_map(|line| Some((&line.model, line.version?)))
+        {
             let newest = tables.entry(model.clone()).or_insert(version);
             *newest = version.max(*newest);
         }
         Self {
             command,
-            status: if error.is_some() { Status::Failed } else { Status::Done },
+            status: if error.is_some() {
+                Status::Failed
+            } else {
+                Status::Done
+            },
             error: error.map(|error| format!("{error:#}")),
             dry_run,
             rows_read: runs.iter().map(|line| line.rows_read).sum(),
@@ -142,7 +155,16 @@ impl Summary {
     }
 
     fn to_text(&self) -> String {
-        let mut table = new_table(&["model", "window", "status", "rows read", "rows written", "version", "seconds", ""]);
+        let mut table = new_table(&[
+            "model",
+            "window",
+            "status",
+            "rows read",
+            "rows written",
+            "version",
+            "seconds",
+            "",
+        ]);
         for line in &self.runs {
             let status = format!("{:?}", line.status).to_lowercase();
             table.add_row([
@@ -151,7 +173,8 @@ impl Summary {
                 status,
                 line.rows_read.to_string(),
                 line.rows_written.to_string(),
-                line.version.map_or_else(String::new, |version| version.to_string()),
+                line.version
+                    .map_or_else(String::new, |version| version.to_string()),
                 format!("{:.2}", line.seconds),
                 line.reason.clone().unwrap_or_default(),
             ]);
@@ -161,10 +184,19 @@ impl Summary {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        let dry = if self.dry_run { "dry run, nothing written: " } else { "" };
+        let dry = if self.dry_run {
+            "dry run, nothing written: "
+        } else {
+            ""
+        };
         format!(
             "{table}\n{dry}{} partitions replaced, {} skipped, {} failed; {} rows read, {} written, {:.2} s",
-            self.partitions, self.skipped, self.failed, self.rows_read, self.rows_written, self.seconds
+            self.partitions,
+            self.skipped,
+            self.failed,
+            self.rows_read,
+            self.rows_written,
+            self.seconds
         )
     }
 }
@@ -174,7 +206,9 @@ pub fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header);
     // One line below the header is enough.
-    table.remove_style(TableComponent::HorizontalLines).remove_style(TableComponent::MiddleIntersections);
+    table
+        .remove_style(TableComponent::HorizontalLines)
+        .remove_style(TableComponent::MiddleIntersections);
     table
 }
 
@@ -188,7 +222,9 @@ pub fn text(text: &str) -> Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("write to standard output")
+        }
         _ => Ok(()),
     }
 }

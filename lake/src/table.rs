@@ -1,9 +1,11 @@
 //! A table by name: create it, add columns, read a version, store files.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use deltalake::{DeltaTable, DeltaTableBuilder};
+use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde_json::{Map, json};
@@ -14,6 +16,10 @@ use crate::file::{EncodedFile, NewFile, file_schema, new_path};
 use crate::log::{Action, Change, change, entry_path, read_entry, render_entry};
 use crate::schema::{same_type, schema_string};
 use crate::{Lake, LakeError, PARTITION, Snapshot, TableName};
+
+/// Waits between looks at a table that could not be read: they double, and add up to a third of a second.
+const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LAST_LOOK_AGAIN: Duration = Duration::from_millis(320);
 
 /// What a table is to be.
 #[derive(Clone, Debug)]
@@ -183,17 +189,32 @@ impl Table {
     }
 
     /// The newest version; `None` when there is no such table.
-    pub async fn snapshot(&self) -> Result<Option<Snapshot>, LakeError> {
-        let mut delta = self.delta(None)?;
-        match delta.load().await {
-            Ok(()) => Ok(Some(Snapshot::read(self.clone(), delta).await?)),
-            Err(e) => self.absent_or(e).await,
-        }
+    ///
+    /// A listing of the log that races with a commit can miss an entry and then has a gap, which delta-rs refuses; so a failure is
+    /// looked at again before it is believed.
+    pub fn snapshot(&self) -> BoxFuture<'_, Result<Option<Snapshot>, LakeError>> {
+        Box::pin(async move {
+            let mut wait = FIRST_LOOK_AGAIN;
+            loop {
+                match self.load(None).await {
+                    Err(error @ LakeError::Store { .. }) if wait < LAST_LOOK_AGAIN => {
+                        tracing::debug!(table = %self.name, "reading the table failed, looking again: {error}");
+                        tokio::time::sleep(wait).await;
+                        wait *= 2;
+                    }
+                    result => return result,
+                }
+            }
+        })
     }
 
     /// One version; `None` when there is no such table.
-    pub async fn snapshot_at(&self, version: i64) -> Result<Option<Snapshot>, LakeError> {
-        let mut delta = self.delta(Some(version))?;
+    pub fn snapshot_at(&self, version: i64) -> BoxFuture<'_, Result<Option<Snapshot>, LakeError>> {
+        Box::pin(self.load(Some(version)))
+    }
+
+    async fn load(&self, version: Option<i64>) -> Result<Option<Snapshot>, LakeError> {
+        let mut delta = self.delta(version)?;
         match delta.load().await {
             Ok(()) => Ok(Some(Snapshot::read(self.clone(), delta).await?)),
             Err(e) => self.absent_or(e).await,

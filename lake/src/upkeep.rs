@@ -1,33 +1,43 @@
 //! Checkpoint, log cleanup and vacuum: delta-rs's, called with our lake. Compaction is a query and a commit, so it lives
 //! with the jobs.
+//!
+//! Futures that run delta-rs are boxed here and in `table.rs`: async code is compiled where it is awaited, and delta-rs would
+//! otherwise be compiled again into each crate that reads a table.
 
 use std::time::Duration;
 
 use deltalake::kernel::transaction::CommitProperties;
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::checkpoints::{cleanup_metadata, create_checkpoint};
+use futures::future::BoxFuture;
 
 use crate::{LakeError, Snapshot};
 
 impl Snapshot {
     /// Writes a checkpoint of this version, so that readers replay fewer log entries.
-    pub async fn checkpoint(&self) -> Result<(), LakeError> {
-        create_checkpoint(&self.delta, None)
-            .await
-            .map_err(|e| LakeError::store(format!("checkpoint {}", self.table().name()), e))
+    pub fn checkpoint(&self) -> BoxFuture<'_, Result<(), LakeError>> {
+        let failed = |e| LakeError::store(format!("checkpoint {}", self.table().name()), e);
+        Box::pin(async move { create_checkpoint(&self.delta, None).await.map_err(failed) })
     }
 
     /// Removes log entries that a checkpoint covers and that are older than the table's log retention (30 days unless
     /// the table says otherwise). Returns how many.
-    pub async fn clean_log(&self) -> Result<usize, LakeError> {
-        cleanup_metadata(&self.delta, None)
-            .await
-            .map_err(|e| LakeError::store(format!("clean the log of {}", self.table().name()), e))
+    pub fn clean_log(&self) -> BoxFuture<'_, Result<usize, LakeError>> {
+        let failed = |e| LakeError::store(format!("clean the log of {}", self.table().name()), e);
+        Box::pin(async move { cleanup_metadata(&self.delta, None).await.map_err(failed) })
     }
 
     /// Removes files that no version within `retention` refers to, and orphans older than it. Returns their paths. Run
     /// it under the table's lock: `retention` must exceed the longest write.
-    pub async fn vacuum(
+    pub fn vacuum(
+        &self,
+        retention: Duration,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<Vec<String>, LakeError>> {
+        Box::pin(self.vacuum_files(retention, dry_run))
+    }
+
+    async fn vacuum_files(
         &self,
         retention: Duration,
         dry_run: bool,

@@ -572,16 +572,17 @@ def test_experiment_daily():
     read("mixed", "treatment", "exit", 9)
     rows = {r["experiment_group"]: r for r in topic.rows("experiment_daily")}
     control, treatment = rows["control"], rows["treatment"]
-    assert (control["users"], control["sessions"], control["complete_users"]) == (2, 4, 1)
+    assert (control["users"], control["sessions"], control["completed_users"]) == (2, 4, 1)
     assert control["completion_rate"] == 0.5
-    assert (control["mean_duration_ms"], control["duration_n"]) == (120_000.0, 2)
-    assert control["variance_duration_ms"] == 2 * 60_000.0**2
+    assert (control["mean_duration_ms"], control["duration_n"]) == (180_000.0, 2)
+    assert control["duration_variance"] == 0.0
     assert control["completion_rate_diff"] is None and control["duration_p_value"] is None
     assert treatment["excluded_users"] == control["excluded_users"] == 1
     assert treatment["completion_rate_diff"] == 0.5
     # 2 against 3 users where 2.5 each were expected: chi-square 0.2 with one degree of freedom
     assert treatment["srm_p_value"] == pytest.approx(0.6547208460185768, rel=1e-12)
-    assert treatment["duration_diff"] == 120_000.0
+    assert treatment["duration_diff_ms"] == 60_000.0
+    assert (control["is_control"], treatment["is_control"]) == (True, False)
 
 
 # ---- statistics against published values ----
@@ -629,10 +630,11 @@ def test_comparing_groups():
     found = stats.compare_proportions(15, 50, 30, 50)
     assert found.difference == pytest.approx(-0.3)
     assert found.p_value == pytest.approx(0.002569, abs=1e-6)
-    # interval: 1.96 * sqrt(0.3 * 0.7 / 50 + 0.6 * 0.4 / 50) = 0.18594
-    assert found.interval.low == pytest.approx(-0.48594, abs=1e-5)
-    assert found.interval.high == pytest.approx(-0.11406, abs=1e-5)
-    assert stats.compare_proportions(0, 0, 1, 2).p_value == 1
+    # Newcombe 1998, Statistics in Medicine 17:873, table II, method 10: 56/70 - 48/80
+    interval = stats.compare_proportions(56, 70, 48, 80).interval
+    assert interval.low == pytest.approx(0.0524, abs=5e-5)
+    assert interval.high == pytest.approx(0.3339, abs=5e-5)
+    assert stats.compare_proportions(1, 1, 2, 2).p_value == 1
     one = stats.sample([Fraction(n) for n in (1, 2, 3, 4)])
     assert (one.mean, one.variance, one.n) == (2.5, pytest.approx(5 / 3), 4)
     assert stats.sample([Fraction(3)]) == stats.Sample(3.0, 0.0, 1)

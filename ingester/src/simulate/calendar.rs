@@ -35,9 +35,9 @@ impl Zone {
                 while high - low > 1 {
                     let middle = low + (high - low) / 2;
                     if offset(middle) == offset(at) {
-                        low = middle
+                        low = middle;
                     } else {
-                        high = middle
+                        high = middle;
                     }
                 }
                 changes.push((high, offset(high)));

@@ -22,7 +22,7 @@ pub struct SimulateArgs {
     )]
     pub models: PathBuf,
 
-    /// Domain to play: a folder of --models with a simulation.yml, such as webtoon
+    /// Domain to play: a folder of --models with a simulation.yml
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
     pub domain: String,
 
@@ -132,7 +132,10 @@ impl SimulateArgs {
             .brokers
             .as_deref()
             .filter(|brokers| !brokers.is_empty());
-        #[expect(clippy::disallowed_methods, reason = "this is a config.rs, and clap does not tell a flag from a variable")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is a config.rs, and clap does not tell a flag from a variable"
+        )]
         let from_environment = std::env::var("USERFLOW_BROKERS").ok();
         match (brokers, &self.jsonl) {
             (Some(brokers), Some(_)) if from_environment.as_deref() != Some(brokers) => {

@@ -183,12 +183,12 @@ fn write_value(
 fn write_thousandths(out: &mut Vec<u8>, thousandths: u16) {
     let digit = |place: u16| b'0' + (thousandths / place % 10) as u8;
     out.extend_from_slice(&[digit(1000), b'.']);
-    if thousandths % 1000 == 0 {
+    if thousandths.is_multiple_of(1000) {
         out.push(b'0');
         return;
     }
     out.extend_from_slice(&[digit(100), digit(10)]);
-    if thousandths % 10 != 0 {
+    if !thousandths.is_multiple_of(10) {
         out.push(digit(1));
     }
 }

@@ -66,8 +66,8 @@ pub(crate) enum SimulateError {
 /// Runs `simulate`: plays, sends, and ends with the summary.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let began = Instant::now();
-    let target = args.target().map_err(wrong_setup)?;
-    let program = Program::load(&args.models, &args.domain).map_err(wrong_setup)?;
+    let target = args.target().map_err(WrongSetup::from)?;
+    let program = Program::load(&args.models, &args.domain).map_err(WrongSetup::from)?;
     let summary = match target {
         Target::File(path) => play(args, &program, &mut Lines::open(path)?)?,
         Target::Kafka { brokers, topic } => play(
@@ -95,18 +95,20 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
 pub fn simulate(args: &SimulateArgs, sink: &mut dyn Sink) -> anyhow::Result<Summary> {
     play(
         args,
-        &Program::load(&args.models, &args.domain).map_err(wrong_setup)?,
+        &Program::load(&args.models, &args.domain).map_err(WrongSetup::from)?,
         sink,
     )
 }
 
-fn wrong_setup(error: SimulateError) -> anyhow::Error {
-    WrongSetup(error.to_string()).into()
+impl From<SimulateError> for WrongSetup {
+    fn from(error: SimulateError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 fn play(args: &SimulateArgs, program: &Program, sink: &mut dyn Sink) -> anyhow::Result<Summary> {
     let streams = Streams::new(args.seed);
-    let plan = Plan::new(args, program, &streams).map_err(wrong_setup)?;
+    let plan = Plan::new(args, program, &streams).map_err(WrongSetup::from)?;
     let mut stream = Stream::new(program, &plan, &streams);
     let mut progress = Progress::new();
     let pace = args.rate.map(Pace::new);

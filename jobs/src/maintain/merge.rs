@@ -7,7 +7,10 @@ use anyhow::{Context, Result};
 use datafusion::arrow::array::RecordBatch;
 use futures::StreamExt;
 use serde_json::Map;
-use userflow_lake::{Commit, CommitError, DataFile, FileWriter, Guard, NewFile, PARTITION, Snapshot, Table, WriteSettings};
+use userflow_lake::{
+    Commit, CommitError, DataFile, FileWriter, Guard, NewFile, PARTITION, Snapshot, Table,
+    WriteSettings,
+};
 
 use crate::engine::Engine;
 use crate::scan::SnapshotTable;
@@ -24,21 +27,42 @@ pub(super) fn groups(files: &[DataFile], target: u64) -> Vec<Vec<DataFile>> {
             small.entry(date).or_default().push(file.clone());
         }
     }
-    small.into_values().filter(|files| files.len() > 1).collect()
+    small
+        .into_values()
+        .filter(|files| files.len() > 1)
+        .collect()
 }
 
 /// Merges files of one partition; returns the number of files they became, or `None` when others kept writing to the partition.
-pub(super) async fn merge(workspace: &Workspace, table: &Table, group: &[DataFile], target: usize) -> Result<Option<usize>> {
-    let date = group.first().and_then(|file| file.partition).context("a group to merge has a partition")?;
+pub(super) async fn merge(
+    workspace: &Workspace,
+    table: &Table,
+    group: &[DataFile],
+    target: usize,
+) -> Result<Option<usize>> {
+    let date = group
+        .first()
+        .and_then(|file| file.partition)
+        .context("a group to merge has a partition")?;
     let read = table.require_snapshot().await?;
     let present: BTreeSet<&str> = read.files().iter().map(|file| file.path.as_str()).collect();
-    if group.iter().any(|file| !present.contains(file.path.as_str())) {
+    if group
+        .iter()
+        .any(|file| !present.contains(file.path.as_str()))
+    {
         return Ok(None);
     }
     let adds = rewrite(workspace, &read, group, date, target).await?;
     let rows = |counts: &mut dyn Iterator<Item = Option<u64>>| counts.sum::<Option<u64>>();
-    let (before, after) = (rows(&mut group.iter().map(|file| file.rows)), rows(&mut adds.iter().map(|file| Some(file.rows))));
-    anyhow::ensure!(before.is_none() || before == after, "merging {} changed the row count from {before:?} to {after:?}", table.name());
+    let (before, after) = (
+        rows(&mut group.iter().map(|file| file.rows)),
+        rows(&mut adds.iter().map(|file| Some(file.rows))),
+    );
+    anyhow::ensure!(
+        before.is_none() || before == after,
+        "merging {} changed the row count from {before:?} to {after:?}",
+        table.name()
+    );
     let merged = adds.len();
     let mut commit = Commit {
         base: read.version(),
@@ -50,13 +74,21 @@ pub(super) async fn merge(workspace: &Workspace, table: &Table, group: &[DataFil
         info: Map::new(),
     };
     for _ in 0..ATTEMPTS {
-        match table.commit(&commit, &Guard::Partitions(BTreeSet::from([date]))).await {
+        match table
+            .commit(&commit, &Guard::Partitions(BTreeSet::from([date])))
+            .await
+        {
             Ok(_) => return Ok(Some(merged)),
             Err(CommitError::Conflict { .. }) => {
                 // Rows that came meanwhile are in other files. The merge still holds if none of its own files went away.
                 let now = table.require_snapshot().await?;
-                let present: BTreeSet<&str> = now.files().iter().map(|file| file.path.as_str()).collect();
-                if now.schema() != read.schema() || group.iter().any(|file| !present.contains(file.path.as_str())) {
+                let present: BTreeSet<&str> =
+                    now.files().iter().map(|file| file.path.as_str()).collect();
+                if now.schema() != read.schema()
+                    || group
+                        .iter()
+                        .any(|file| !present.contains(file.path.as_str()))
+                {
                     return Ok(None);
                 }
                 commit.base = now.version();
@@ -67,15 +99,33 @@ pub(super) async fn merge(workspace: &Workspace, table: &Table, group: &[DataFil
     Ok(None)
 }
 
-async fn rewrite(workspace: &Workspace, read: &Snapshot, group: &[DataFile], date: i32, target: usize) -> Result<Vec<NewFile>> {
+async fn rewrite(
+    workspace: &Workspace,
+    read: &Snapshot,
+    group: &[DataFile],
+    date: i32,
+    target: usize,
+) -> Result<Vec<NewFile>> {
     let table = read.table();
     let scan = SnapshotTable::new(Engine::lake_url()?, read, None).only(group.to_vec());
     // One thread, so that rows stay in the order of the files.
-    let session = workspace.engine.session(1, [(table.name().to_string(), Arc::new(scan) as _)])?;
+    let session = workspace
+        .engine
+        .session(1, [(table.name().to_string(), Arc::new(scan) as _)])?;
     let columns = read.schema();
-    let names = columns.fields().iter().map(|field| field.name()).filter(|name| *name != PARTITION);
+    let names = columns
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .filter(|name| *name != PARTITION);
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
-    let frame = session.sql(&format!("select {} from {}", names.join(", "), table.name())).await?;
+    let frame = session
+        .sql(&format!(
+            "select {} from {}",
+            names.join(", "),
+            table.name()
+        ))
+        .await?;
     let mut rows = frame.execute_stream().await?;
     let (mut files, mut open): (Vec<NewFile>, Option<FileWriter>) = (Vec::new(), None);
     while let Some(batch) = rows.next().await {

@@ -39,18 +39,32 @@ pub async fn run(workspace: &Workspace, args: &MaintainArgs) -> Result<()> {
         }
     }
     if workspace.output == Output::Json {
-        summary::json(&serde_json::json!({"command": "maintain", "dry_run": args.dry_run, "tables": lines}))?;
+        summary::json(
+            &serde_json::json!({"command": "maintain", "dry_run": args.dry_run, "tables": lines}),
+        )?;
     } else {
         summary::text(&as_text(&lines, args.dry_run))?;
     }
     match lines.iter().find(|line| line.locked) {
-        Some(line) => Err(LostConflict(format!("{} is being maintained by another process: try again later", line.table)).into()),
+        Some(line) => Err(LostConflict(format!(
+            "{} is being maintained by another process: try again later",
+            line.table
+        ))
+        .into()),
         None => Ok(()),
     }
 }
 
 fn as_text(lines: &[Line], dry_run: bool) -> String {
-    let mut table = summary::new_table(&["table", "files merged", "into", "busy partitions", "log entries removed", "files removed", ""]);
+    let mut table = summary::new_table(&[
+        "table",
+        "files merged",
+        "into",
+        "busy partitions",
+        "log entries removed",
+        "files removed",
+        "",
+    ]);
     for line in lines {
         table.add_row([
             line.table.clone(),
@@ -59,10 +73,18 @@ fn as_text(lines: &[Line], dry_run: bool) -> String {
             line.busy_partitions.to_string(),
             line.removed_log_entries.to_string(),
             line.removed_files.to_string(),
-            if line.locked { "locked by another process".into() } else { String::new() },
+            if line.locked {
+                "locked by another process".into()
+            } else {
+                String::new()
+            },
         ]);
     }
-    let dry = if dry_run { "\ndry run: nothing was changed" } else { "" };
+    let dry = if dry_run {
+        "\ndry run: nothing was changed"
+    } else {
+        ""
+    };
     format!("{table}{dry}")
 }
 
@@ -71,29 +93,57 @@ fn tables(workspace: &Workspace, args: &MaintainArgs) -> Result<Vec<Table>> {
     let declared = init::specs(workspace, None)?;
     let matches = |pattern: &str, name: &str| match pattern.split_once('*') {
         None => pattern == name,
-        Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
+        Some((start, end)) => {
+            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        }
     };
     let names: Vec<String> = declared.iter().map(|spec| spec.name.to_string()).collect();
-    if let Some(unknown) = args.tables.iter().find(|pattern| !names.iter().any(|name| matches(pattern, name))) {
-        return Err(Wrong(format!("no table matches `{unknown}`; there are {}", names.join(", "))).into());
+    if let Some(unknown) = args
+        .tables
+        .iter()
+        .find(|pattern| !names.iter().any(|name| matches(pattern, name)))
+    {
+        return Err(Wrong(format!(
+            "no table matches `{unknown}`; there are {}",
+            names.join(", ")
+        ))
+        .into());
     }
-    let chosen = |name: &str| args.tables.is_empty() || args.tables.iter().any(|pattern| matches(pattern, name));
-    let specs = declared.iter().filter(|spec| chosen(&spec.name.to_string()));
+    let chosen = |name: &str| {
+        args.tables.is_empty() || args.tables.iter().any(|pattern| matches(pattern, name))
+    };
+    let specs = declared
+        .iter()
+        .filter(|spec| chosen(&spec.name.to_string()));
     Ok(specs.map(|spec| workspace.lake.table(&spec.name)).collect())
 }
 
 async fn one(workspace: &Workspace, args: &MaintainArgs, table: &Table) -> Result<Line> {
-    let mut line = Line { table: table.name().to_string(), ..Line::default() };
+    let mut line = Line {
+        table: table.name().to_string(),
+        ..Line::default()
+    };
     let Some(lock) = table.lock().await? else {
-        return Ok(Line { locked: true, ..line });
+        return Ok(Line {
+            locked: true,
+            ..line
+        });
     };
     let done = under_lock(workspace, args, table, &mut line).await;
     lock.release().await?;
     done.map(|()| line)
 }
 
-async fn under_lock(workspace: &Workspace, args: &MaintainArgs, table: &Table, line: &mut Line) -> Result<()> {
-    for group in merge::groups(table.require_snapshot().await?.files(), args.target_size as u64) {
+async fn under_lock(
+    workspace: &Workspace,
+    args: &MaintainArgs,
+    table: &Table,
+    line: &mut Line,
+) -> Result<()> {
+    for group in merge::groups(
+        table.require_snapshot().await?.files(),
+        args.target_size as u64,
+    ) {
         line.merged_files += group.len();
         if args.dry_run {
             continue;

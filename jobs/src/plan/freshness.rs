@@ -22,7 +22,9 @@ pub fn dates_read(model: &Model, input: &Ref, window: Window) -> Range<i32> {
             let date = |time: DateTime<Utc>| time.date_naive().to_epoch_days();
             date(start)..date(end - TimeDelta::microseconds(1)) + 1
         }
-        Ref::Model(_) | Ref::Seed(_) => day.saturating_sub_unsigned(model.config.lookback_days)..day + 1,
+        Ref::Model(_) | Ref::Seed(_) => {
+            day.saturating_sub_unsigned(model.config.lookback_days)..day + 1
+        }
     }
 }
 
@@ -84,8 +86,13 @@ impl<'a> Freshness<'a> {
 
     /// The dates that the model's own sources have rows of.
     pub fn source_dates(&self) -> BTreeSet<i32> {
-        let sources = self.inputs.iter().filter(|input| matches!(input.name, Ref::Source(_)));
-        sources.flat_map(|input| input.dates.iter().copied()).collect()
+        let sources = self
+            .inputs
+            .iter()
+            .filter(|input| matches!(input.name, Ref::Source(_)));
+        sources
+            .flat_map(|input| input.dates.iter().copied())
+            .collect()
     }
 
     /// Why the window is not up to date; `None` when it is.
@@ -101,11 +108,19 @@ impl<'a> Freshness<'a> {
                 return Ok(Some(format!("not yet computed from {}", input.name)));
             };
             let Some(changes) = logs.since(input, *read).await? else {
-                return Ok(Some(format!("the log of {} no longer reaches back to version {read}", input.name)));
+                return Ok(Some(format!(
+                    "the log of {} no longer reaches back to version {read}",
+                    input.name
+                )));
             };
-            let touching = changes.iter().find(|change| self.touches(change, input, window));
+            let touching = changes
+                .iter()
+                .find(|change| self.touches(change, input, window));
             if let Some(change) = touching {
-                return Ok(Some(format!("version {} of {} changed what it reads", change.version, input.name)));
+                return Ok(Some(format!(
+                    "version {} of {} changed what it reads",
+                    change.version, input.name
+                )));
             }
         }
         Ok(None)
@@ -116,7 +131,11 @@ impl<'a> Freshness<'a> {
         let of_dates = |date: Option<i32>| date.is_none_or(|date| dates.contains(&date));
         let added = |file: &DataFile| {
             of_dates(file.partition)
-                && match input.time_column.as_ref().and_then(|column| file.timestamp_range(column)) {
+                && match input
+                    .time_column
+                    .as_ref()
+                    .and_then(|column| file.timestamp_range(column))
+                {
                     Some((first, last)) => {
                         let (start, end) = times_read(self.model, window);
                         first < end.timestamp_micros() && last >= start.timestamp_micros()
@@ -129,7 +148,11 @@ impl<'a> Freshness<'a> {
 }
 
 fn dates_of(snapshot: &Snapshot) -> BTreeSet<i32> {
-    snapshot.files().iter().filter_map(|file| file.partition).collect()
+    snapshot
+        .files()
+        .iter()
+        .filter_map(|file| file.partition)
+        .collect()
 }
 
 /// The column by which a source's files know their times.
@@ -167,7 +190,13 @@ impl Logs {
             let Some(changes) = input.table.changes(version, input.version).await? else {
                 return Ok(None);
             };
-            self.tables.insert(name.to_owned(), Log { after: version, changes });
+            self.tables.insert(
+                name.to_owned(),
+                Log {
+                    after: version,
+                    changes,
+                },
+            );
         }
         let changes = self.tables.get(name).map_or(&[][..], |log| &log.changes);
         let first = changes.partition_point(|change| change.version <= version);

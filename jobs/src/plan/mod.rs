@@ -43,17 +43,36 @@ struct Line<'a> {
 pub async fn run(workspace: &Workspace, args: &PlanArgs) -> Result<()> {
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
     let chosen: BTreeSet<&str> = match selectors.is_empty() {
-        true => workspace.project.models().iter().map(|model| model.name.as_str()).collect(),
-        false => workspace.project.select(&selectors)?.iter().map(|model| model.name.as_str()).collect(),
+        true => workspace
+            .project
+            .models()
+            .iter()
+            .map(|model| model.name.as_str())
+            .collect(),
+        false => workspace
+            .project
+            .select(&selectors)?
+            .iter()
+            .map(|model| model.name.as_str())
+            .collect(),
     };
     let stale = stale(workspace, args.window.range()?).await?;
-    let stale: Vec<Stale<'_>> = stale.into_iter().filter(|found| chosen.contains(found.model.name.as_str())).collect();
+    let stale: Vec<Stale<'_>> = stale
+        .into_iter()
+        .filter(|found| chosen.contains(found.model.name.as_str()))
+        .collect();
     if workspace.output == Output::Json {
         let lines: Vec<Line<'_>> = stale
             .iter()
-            .map(|found| Line { model: &found.model.name, window: found.window.to_string(), reason: &found.reason })
+            .map(|found| Line {
+                model: &found.model.name,
+                window: found.window.to_string(),
+                reason: &found.reason,
+            })
             .collect();
-        return summary::json(&serde_json::json!({"command": "plan", "nothing_to_do": lines.is_empty(), "windows": lines}));
+        return summary::json(
+            &serde_json::json!({"command": "plan", "nothing_to_do": lines.is_empty(), "windows": lines}),
+        );
     }
     if stale.is_empty() {
         return summary::text("nothing to do");
@@ -62,7 +81,10 @@ pub async fn run(workspace: &Workspace, args: &PlanArgs) -> Result<()> {
     for found in &stale {
         table.add_row([&found.model.name, &found.window.to_string(), &found.reason]);
     }
-    summary::text(&format!("{table}\n{} windows to run: userflow-jobs run MODEL… --planned", stale.len()))
+    summary::text(&format!(
+        "{table}\n{} windows to run: userflow-jobs run MODEL… --planned",
+        stale.len()
+    ))
 }
 
 /// The stale windows of all models, models in dependency order, windows by date; only those of `range` when there is one.
@@ -76,11 +98,19 @@ pub async fn stale(workspace: &Workspace, range: Option<WindowRange>) -> Result<
     for model in workspace.project.models() {
         let freshness = Freshness::read(workspace, model).await?;
         let mut candidates: BTreeSet<i32> = freshness.source_dates();
-        candidates.extend(model.parents().filter_map(|parent| dates.get(parent)).flatten());
+        candidates.extend(
+            model
+                .parents()
+                .filter_map(|parent| dates.get(parent))
+                .flatten(),
+        );
         dates.insert(&model.name, candidates.clone());
         candidates.extend(freshness.windows().map(Window::days));
         for window in candidates.into_iter().filter_map(Window::from_days) {
-            if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&window)) {
+            if wanted
+                .as_ref()
+                .is_some_and(|wanted| !wanted.contains(&window))
+            {
                 continue;
             }
             let reason = match upstream(model, window, &rewritten) {
@@ -88,8 +118,15 @@ pub async fn stale(workspace: &Workspace, range: Option<WindowRange>) -> Result<
                 None => freshness.why_stale(window, &mut logs).await?,
             };
             if let Some(reason) = reason {
-                rewritten.entry(&model.name).or_default().insert(window.days());
-                found.push(Stale { model, window, reason });
+                rewritten
+                    .entry(&model.name)
+                    .or_default()
+                    .insert(window.days());
+                found.push(Stale {
+                    model,
+                    window,
+                    reason,
+                });
             }
         }
     }
@@ -97,10 +134,22 @@ pub async fn stale(workspace: &Workspace, range: Option<WindowRange>) -> Result<
 }
 
 /// A parent's window that is to be run and that this window reads.
-fn upstream(model: &Model, window: Window, rewritten: &BTreeMap<&str, BTreeSet<i32>>) -> Option<String> {
+fn upstream(
+    model: &Model,
+    window: Window,
+    rewritten: &BTreeMap<&str, BTreeSet<i32>>,
+) -> Option<String> {
     model.refs.iter().find_map(|input| {
-        let Ref::Model(parent) = input else { return None };
-        let date = rewritten.get(parent.as_str())?.range(dates_read(model, input, window)).next()?;
-        Some(format!("reads {parent} of {}, which is to be run", Window::from_days(*date)?))
+        let Ref::Model(parent) = input else {
+            return None;
+        };
+        let date = rewritten
+            .get(parent.as_str())?
+            .range(dates_read(model, input, window))
+            .next()?;
+        Some(format!(
+            "reads {parent} of {}, which is to be run",
+            Window::from_days(*date)?
+        ))
     })
 }

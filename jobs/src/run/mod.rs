@@ -30,11 +30,22 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let mut failure = None;
     for (model, window) in work {
         if failure.is_some() {
-            lines.push(Line::of(model, window, Status::Failed, Some("not run: an earlier window failed".into())));
+            lines.push(Line::of(
+                model,
+                window,
+                Status::Failed,
+                Some("not run: an earlier window failed".into()),
+            ));
             continue;
         }
         let parallelism = workspace.engine.threads();
-        let task = Task { model, window, as_of: args.as_of, parallelism, dry_run: args.dry_run };
+        let task = Task {
+            model,
+            window,
+            as_of: args.as_of,
+            parallelism,
+            dry_run: args.dry_run,
+        };
         match task.run(workspace).await {
             Ok(outcome) => {
                 tracing::info!(
@@ -49,7 +60,12 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
                 lines.push(Line::done(model, window, &outcome));
             }
             Err(error) => {
-                lines.push(Line::of(model, window, Status::Failed, Some(format!("{error:#}"))));
+                lines.push(Line::of(
+                    model,
+                    window,
+                    Status::Failed,
+                    Some(format!("{error:#}")),
+                ));
                 failure = Some(error);
             }
         }
@@ -60,12 +76,22 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
 }
 
 /// The windows to run, in the order in which they must.
-async fn work<'a>(workspace: &Workspace, args: &RunArgs, models: &[&'a Model]) -> Result<Vec<(&'a Model, Window)>> {
+async fn work<'a>(
+    workspace: &Workspace,
+    args: &RunArgs,
+    models: &[&'a Model],
+) -> Result<Vec<(&'a Model, Window)>> {
     if !args.planned {
         let range = args.window.required()?;
-        return Ok(models.iter().flat_map(|model| range.windows().map(|window| (*model, window))).collect());
+        return Ok(models
+            .iter()
+            .flat_map(|model| range.windows().map(|window| (*model, window)))
+            .collect());
     }
     let stale = plan::stale(workspace, args.window.range()?).await?;
     let chosen = |name: &str| models.iter().find(|model| model.name == name).copied();
-    Ok(stale.iter().filter_map(|found| Some((chosen(&found.model.name)?, found.window))).collect())
+    Ok(stale
+        .iter()
+        .filter_map(|found| Some((chosen(&found.model.name)?, found.window)))
+        .collect())
 }

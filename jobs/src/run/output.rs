@@ -56,7 +56,11 @@ pub async fn write(
 }
 
 /// Runs a result to its end and checks it like [`write`], but stores nothing.
-pub async fn count(model: &Model, window: Window, mut result: SendableRecordBatchStream) -> Result<u64> {
+pub async fn count(
+    model: &Model,
+    window: Window,
+    mut result: SendableRecordBatchStream,
+) -> Result<u64> {
     let mut rows = 0;
     while let Some(batch) = result.next().await {
         rows += within(&batch?, model, window)?.num_rows() as u64;
@@ -75,13 +79,19 @@ impl Written {
 
 /// The batch without the partition column, whose every value must be the window's date.
 fn within(batch: &RecordBatch, model: &Model, window: Window) -> Result<RecordBatch> {
-    let (at, _) = batch.schema_ref().column_with_name(PARTITION_COLUMN).context("the result has no partition column")?;
+    let (at, _) = batch
+        .schema_ref()
+        .column_with_name(PARTITION_COLUMN)
+        .context("the result has no partition column")?;
     let dates = batch.column(at).as_primitive::<Date32Type>();
     let day = Some(window.days());
     let empty = batch.num_rows() == 0;
     if !empty && (dates.null_count() > 0 || min(dates) != day || max(dates) != day) {
-        let found = (0..dates.len()).find(|row| dates.is_null(*row) || Some(dates.value(*row)) != day);
-        let shown = found.filter(|row| dates.is_valid(*row)).and_then(|row| Window::from_days(dates.value(row)));
+        let found =
+            (0..dates.len()).find(|row| dates.is_null(*row) || Some(dates.value(*row)) != day);
+        let shown = found
+            .filter(|row| dates.is_valid(*row))
+            .and_then(|row| Window::from_days(dates.value(row)));
         let shown = shown.map_or_else(|| "null".to_owned(), |date| date.to_string());
         return Err(Wrong(format!(
             "{}: the run of {window} returned a row with {PARTITION_COLUMN} {shown}: a run replaces its own date only, so filter \
@@ -92,10 +102,17 @@ fn within(batch: &RecordBatch, model: &Model, window: Window) -> Result<RecordBa
     }
     let mut columns = batch.columns().to_vec();
     columns.remove(at);
-    Ok(RecordBatch::try_new(without(batch.schema_ref(), at), columns)?)
+    Ok(RecordBatch::try_new(
+        without(batch.schema_ref(), at),
+        columns,
+    )?)
 }
 
 fn without(schema: &SchemaRef, at: usize) -> SchemaRef {
-    let fields = schema.fields().iter().enumerate().filter(|(field, _)| *field != at);
+    let fields = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(field, _)| *field != at);
     Schema::new(fields.map(|(_, field)| field.clone()).collect::<Vec<_>>()).into()
 }

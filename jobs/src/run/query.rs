@@ -41,7 +41,10 @@ impl Inputs {
 
     /// The version of each input, by its SQL name.
     pub fn versions(&self) -> BTreeMap<String, i64> {
-        self.snapshots.iter().map(|(name, snapshot)| (name.clone(), snapshot.version())).collect()
+        self.snapshots
+            .iter()
+            .map(|(name, snapshot)| (name.clone(), snapshot.version()))
+            .collect()
     }
 
     fn tables(
@@ -68,8 +71,14 @@ impl Inputs {
 
 fn advice(model: &Model, input: &Ref) -> String {
     let declared = match input {
-        Ref::Source(_) => format!("more than the margin of {} s around the window", model.config.margin.as_secs()),
-        _ => format!("more than the window and its lookback of {} days", model.config.lookback_days),
+        Ref::Source(_) => format!(
+            "more than the margin of {} s around the window",
+            model.config.margin.as_secs()
+        ),
+        _ => format!(
+            "more than the window and its lookback of {} days",
+            model.config.lookback_days
+        ),
     };
     format!(
         "{declared}: filter on the bare column {PARTITION_COLUMN} where the table is read, or declare more in config(meta=...)"
@@ -81,19 +90,41 @@ pub async fn check(workspace: &Workspace, model: &Model, window: Window) -> Resu
     let mut tables: Vec<(String, Arc<dyn TableProvider>)> = Vec::new();
     let declared = init::specs(workspace, None)?;
     for input in &model.refs {
-        if let Some(spec) = declared.iter().find(|spec| spec.name.to_string() == input.name()) {
-            tables.push((input.name().to_owned(), Arc::new(EmptyTable::new(Arc::clone(&spec.schema)))));
+        if let Some(spec) = declared
+            .iter()
+            .find(|spec| spec.name.to_string() == input.name())
+        {
+            tables.push((
+                input.name().to_owned(),
+                Arc::new(EmptyTable::new(Arc::clone(&spec.schema))),
+            ));
         }
     }
     tables.extend(seed_tables(workspace, model)?);
-    let sql = workspace.project.render(model, &Vars::of(window, &model.config), &table_name)?;
+    let sql = workspace
+        .project
+        .render(model, &Vars::of(window, &model.config), &table_name)?;
     plan_sql(workspace, model, &sql, tables, 1).await.map(drop)
 }
 
-fn seed_tables(workspace: &Workspace, model: &Model) -> Result<Vec<(String, Arc<dyn TableProvider>)>> {
-    let used = |name: &str| model.refs.iter().any(|input| matches!(input, Ref::Seed(seed) if seed == name));
-    let seeds = workspace.project.seeds().iter().filter(|seed| used(&seed.name));
-    seeds.map(|seed| Ok((seeds::sql_name(&seed.name), seeds::table(seed)?))).collect()
+fn seed_tables(
+    workspace: &Workspace,
+    model: &Model,
+) -> Result<Vec<(String, Arc<dyn TableProvider>)>> {
+    let used = |name: &str| {
+        model
+            .refs
+            .iter()
+            .any(|input| matches!(input, Ref::Seed(seed) if seed == name))
+    };
+    let seeds = workspace
+        .project
+        .seeds()
+        .iter()
+        .filter(|seed| used(&seed.name));
+    seeds
+        .map(|seed| Ok((seeds::sql_name(&seed.name), seeds::table(seed)?)))
+        .collect()
 }
 
 /// What to write in the SQL for a ref: the same name in every session, in DuckDB and in Trino, but for the seeds' schema.
@@ -123,7 +154,14 @@ impl Query {
         parallelism: usize,
     ) -> Result<Self> {
         let sql = workspace.project.render(model, vars, &table_name)?;
-        plan_sql(workspace, model, &sql, inputs.tables(workspace, model, window)?, parallelism).await
+        plan_sql(
+            workspace,
+            model,
+            &sql,
+            inputs.tables(workspace, model, window)?,
+            parallelism,
+        )
+        .await
     }
 }
 
@@ -145,10 +183,17 @@ async fn plan_sql(
 /// Names the file and, where DataFusion knows it, the line; rendering keeps lines, so it is the line in the file.
 fn sql_is_wrong(path: &Path, error: &DataFusionError) -> Wrong {
     let text = error.strip_backtrace();
-    let spanned = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start.line);
+    let spanned = error
+        .diagnostic()
+        .and_then(|diagnostic| diagnostic.span)
+        .map(|span| span.start.line);
     let parsed = || {
         let after = text.split_once("Line: ")?.1;
-        after.split(|next: char| !next.is_ascii_digit()).next()?.parse().ok()
+        after
+            .split(|next: char| !next.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
     };
     match spanned.or_else(parsed) {
         Some(line) => Wrong(format!("{}:{line}: {text}", path.display())),
@@ -176,8 +221,13 @@ fn shape(frame: DataFrame, model: &Model) -> Result<DataFrame> {
         })?;
         columns.push(converted.alias(&column.name));
     }
-    let key = model.key().into_iter().map(|name| Expr::Column(Column::from_name(name)).sort(true, true));
-    let shaped = frame.select(columns).and_then(|frame| frame.sort(key.collect()));
+    let key = model
+        .key()
+        .into_iter()
+        .map(|name| Expr::Column(Column::from_name(name)).sort(true, true));
+    let shaped = frame
+        .select(columns)
+        .and_then(|frame| frame.sort(key.collect()));
     shaped.with_context(|| format!("shape the result of {}", model.name))
 }
 
@@ -189,19 +239,29 @@ fn check_names(returned: &DFSchema, model: &Model) -> Result<()> {
         .map(|column| column.name.as_str())
         .filter(|name| returned.fields().iter().all(|field| field.name() != name))
         .collect();
-    let undeclared: Vec<&str> =
-        returned.fields().iter().map(|field| field.name().as_str()).filter(|name| !declared(name)).collect();
+    let undeclared: Vec<&str> = returned
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .filter(|name| !declared(name))
+        .collect();
     if missing.is_empty() && undeclared.is_empty() {
         return Ok(());
     }
     let mut problems = Vec::new();
     if !missing.is_empty() {
         let yml = model.yml.display();
-        problems.push(format!("does not return {}, declared in {yml}", missing.join(", ")));
+        problems.push(format!(
+            "does not return {}, declared in {yml}",
+            missing.join(", ")
+        ));
     }
     if !undeclared.is_empty() {
         let yml = model.yml.display();
-        problems.push(format!("returns {}, not declared in {yml}", undeclared.join(", ")));
+        problems.push(format!(
+            "returns {}, not declared in {yml}",
+            undeclared.join(", ")
+        ));
     }
     Err(Wrong(format!("{}: {}", model.path.display(), problems.join("; "))).into())
 }
@@ -213,14 +273,19 @@ fn convert(value: Expr, from: &DataType, to: ColumnType) -> Option<Expr> {
     if *from == wanted {
         return Some(value);
     }
-    let text = matches!(from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let text = matches!(
+        from,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
     let fits = match to {
         // Stays a view: the writer takes it as it is.
         To::String if text => return Some(value),
         _ if from.is_null() => true,
         To::Bigint | To::Integer => from.is_integer(),
         To::Double => from.is_numeric(),
-        To::Decimal(..) => from.is_integer() || matches!(from, DataType::Decimal128(..) | DataType::Decimal256(..)),
+        To::Decimal(..) => {
+            from.is_integer() || matches!(from, DataType::Decimal128(..) | DataType::Decimal256(..))
+        }
         To::Timestamp => matches!(from, DataType::Timestamp(..)),
         To::String | To::Boolean | To::Date => false,
     };

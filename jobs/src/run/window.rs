@@ -75,14 +75,19 @@ impl Task<'_> {
         loop {
             match self.attempt(workspace).await {
                 Ok(outcome) => {
-                    return Ok(Outcome { attempts: attempt, seconds: started.elapsed().as_secs_f64(), ..outcome });
+                    return Ok(Outcome {
+                        attempts: attempt,
+                        seconds: started.elapsed().as_secs_f64(),
+                        ..outcome
+                    });
                 }
                 Err(error) => {
                     let Some(CommitError::Conflict { .. }) = error.downcast_ref() else {
                         return Err(error.context(context()));
                     };
                     if attempt == ATTEMPTS {
-                        let message = format!("{error}; gave up after {ATTEMPTS} attempts, run it again");
+                        let message =
+                            format!("{error}; gave up after {ATTEMPTS} attempts, run it again");
                         return Err(anyhow::Error::from(LostConflict(message)).context(context()));
                     }
                     tracing::warn!(model = self.model.name, window = %self.window, attempt, "lost a conflict, computing again: {error}");
@@ -106,12 +111,20 @@ impl Task<'_> {
         let result = execute_stream(Arc::clone(&query.plan), query.session.task_ctx())?;
         if self.dry_run {
             let rows_written = output::count(model, window, result).await?;
-            return Ok(Outcome { rows_read: rows_read(&query.plan), rows_written, ..Outcome::default() });
+            return Ok(Outcome {
+                rows_read: rows_read(&query.plan),
+                rows_written,
+                ..Outcome::default()
+            });
         }
         let Written { files, rows } = output::write(target.table(), model, window, result).await?;
 
         let computed = Computed {
-            definition: Some(lineage::definition(&workspace.project, model, judged_late_by)),
+            definition: Some(lineage::definition(
+                &workspace.project,
+                model,
+                judged_late_by,
+            )),
             inputs: inputs.versions(),
         };
         let commit = Commit {
@@ -163,7 +176,12 @@ fn check_columns(model: &Model, target: &Snapshot) -> Result<()> {
             }
             Err(_) => {
                 let message = "is declared and not stored yet: run `userflow-jobs init`";
-                return Err(Wrong(format!("table {}: column {} {message}", model.name, field.name())).into());
+                return Err(Wrong(format!(
+                    "table {}: column {} {message}",
+                    model.name,
+                    field.name()
+                ))
+                .into());
             }
         }
     }
@@ -171,14 +189,19 @@ fn check_columns(model: &Model, target: &Snapshot) -> Result<()> {
 }
 
 fn same(stored: &DataType, declared: &DataType) -> bool {
-    stored == declared || (*declared == DataType::Utf8 && matches!(stored, DataType::Utf8View | DataType::LargeUtf8))
+    stored == declared
+        || (*declared == DataType::Utf8
+            && matches!(stored, DataType::Utf8View | DataType::LargeUtf8))
 }
 
 /// Rows that left the leaves of a plan that ran.
 fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
-        return plan.metrics().and_then(|metrics| metrics.output_rows()).unwrap_or(0) as u64;
+        return plan
+            .metrics()
+            .and_then(|metrics| metrics.output_rows())
+            .unwrap_or(0) as u64;
     }
     children.into_iter().map(rows_read).sum()
 }

@@ -56,10 +56,19 @@ impl SnapshotTable {
     /// model's inputs is then true, and a filter that does not prune is found on the first day and not on the thousandth.
     pub fn new(store: ObjectStoreUrl, snapshot: &Snapshot, bounds: Option<Bounds>) -> Self {
         let columns = snapshot.schema();
-        let data = columns.fields().iter().filter(|field| field.name() != PARTITION);
-        let file_schema = Arc::new(Schema::new(data.map(|field| as_view(field)).collect::<Fields>()));
+        let data = columns
+            .fields()
+            .iter()
+            .filter(|field| field.name() != PARTITION);
+        let file_schema = Arc::new(Schema::new(
+            data.map(|field| as_view(field)).collect::<Fields>(),
+        ));
         let partition = Field::new(PARTITION, DataType::Date32, true);
-        let all = file_schema.fields().iter().cloned().chain([Arc::new(partition)]);
+        let all = file_schema
+            .fields()
+            .iter()
+            .cloned()
+            .chain([Arc::new(partition)]);
         Self {
             store,
             prefix: snapshot.table().prefix(),
@@ -88,7 +97,11 @@ impl SnapshotTable {
     }
 
     fn partitioned(&self, file: &DataFile) -> PartitionedFile {
-        let location = Path::from_iter(self.prefix.parts().chain(Path::from(file.path.as_str()).parts()));
+        let location = Path::from_iter(
+            self.prefix
+                .parts()
+                .chain(Path::from(file.path.as_str()).parts()),
+        );
         let meta = ObjectMeta {
             location,
             last_modified: Default::default(),
@@ -102,7 +115,11 @@ impl SnapshotTable {
     }
 
     /// Row counts and sizes are exact, as the writer counted them; nothing is said about values.
-    fn statistics<'a>(&self, schema: &Schema, files: impl IntoIterator<Item = &'a DataFile>) -> Statistics {
+    fn statistics<'a>(
+        &self,
+        schema: &Schema,
+        files: impl IntoIterator<Item = &'a DataFile>,
+    ) -> Statistics {
         let mut statistics = Statistics::new_unknown(schema);
         let (mut rows, mut bytes) = (Some(0_usize), 0_usize);
         for file in files {
@@ -119,8 +136,12 @@ impl SnapshotTable {
 /// Strings are read as views: no copy out of the Parquet page.
 fn as_view(field: &Arc<Field>) -> Arc<Field> {
     match field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
-        DataType::Binary | DataType::LargeBinary => Arc::new(field.as_ref().clone().with_data_type(DataType::BinaryView)),
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+        }
+        DataType::Binary | DataType::LargeBinary => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::BinaryView))
+        }
         _ => Arc::clone(field),
     }
 }
@@ -135,7 +156,10 @@ impl TableProvider for SnapshotTable {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| match prune::on_partition_only(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Inexact,
@@ -157,10 +181,14 @@ impl TableProvider for SnapshotTable {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }
         let statistics = self.statistics(&self.schema, kept.iter().copied());
-        let files: Vec<PartitionedFile> = kept.into_iter().map(|file| self.partitioned(file)).collect();
+        let files: Vec<PartitionedFile> = kept
+            .into_iter()
+            .map(|file| self.partitioned(file))
+            .collect();
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let partition = Arc::new(self.schema.field(self.schema.fields().len() - 1).clone());
-        let columns = TableSchema::builder(Arc::clone(&self.file_schema)).with_table_partition_cols(vec![partition]);
+        let columns = TableSchema::builder(Arc::clone(&self.file_schema))
+            .with_table_partition_cols(vec![partition]);
         let source = ParquetSource::new(columns.build())
             .with_table_parquet_options(state.default_table_options().parquet);
         let config = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))

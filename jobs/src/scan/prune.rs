@@ -7,8 +7,8 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch}
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::Session;
 use datafusion::common::cast::as_boolean_array;
-use datafusion::common::{DFSchema, Result};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, Volatility};
 use userflow_lake::{DataFile, PARTITION};
@@ -35,25 +35,49 @@ pub(super) fn on_partition_only(filter: &Expr) -> bool {
             | Expr::Alias(_) => true,
             _ => false,
         };
-        Ok(if decidable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        Ok(if decidable {
+            TreeNodeRecursion::Continue
+        } else {
+            TreeNodeRecursion::Stop
+        })
     });
     walked.is_ok() && decidable && !filter.column_refs().is_empty()
 }
 
 /// The files that may hold rows for which all filters are true.
-pub(super) fn files<'a>(state: &dyn Session, files: &'a [DataFile], filters: &[Expr]) -> Result<Vec<&'a DataFile>> {
-    let schema = Arc::new(Schema::new(vec![Field::new(PARTITION, DataType::Date32, true)]));
-    let values: ArrayRef = Arc::new(files.iter().map(|file| file.partition).collect::<Date32Array>());
+pub(super) fn files<'a>(
+    state: &dyn Session,
+    files: &'a [DataFile],
+    filters: &[Expr],
+) -> Result<Vec<&'a DataFile>> {
+    let schema = Arc::new(Schema::new(vec![Field::new(
+        PARTITION,
+        DataType::Date32,
+        true,
+    )]));
+    let values: ArrayRef = Arc::new(
+        files
+            .iter()
+            .map(|file| file.partition)
+            .collect::<Date32Array>(),
+    );
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![values])?;
     let names = DFSchema::try_from(schema)?;
     let mut keep = vec![true; files.len()];
     for filter in filters.iter().filter(|filter| on_partition_only(filter)) {
         let bare = unnormalize_col(filter.clone());
-        let decided = state.create_physical_expr(bare, &names)?.evaluate(&batch)?.into_array(files.len())?;
+        let decided = state
+            .create_physical_expr(bare, &names)?
+            .evaluate(&batch)?
+            .into_array(files.len())?;
         let decided: &BooleanArray = as_boolean_array(&decided)?;
         for (keep, decided) in keep.iter_mut().zip(decided) {
             *keep &= decided.unwrap_or(false);
         }
     }
-    Ok(files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+    Ok(files
+        .iter()
+        .zip(keep)
+        .filter_map(|(file, keep)| keep.then_some(file))
+        .collect())
 }

@@ -14,18 +14,31 @@ fn disturb(world: &World, mut stop: impl FnMut(Duration) -> bool) {
     let mut base = world.snapshot("silver.visits").version();
     while !stop(started.elapsed()) {
         let adds = vec![foreign_file(world, &table)];
-        let commit = Commit { base, adds, data_change: true, operation: "WRITE", ..Commit::default() };
-        base = world.block_on(table.commit(&commit, &Guard::Positions(Default::default()))).unwrap();
+        let commit = Commit {
+            base,
+            adds,
+            data_change: true,
+            operation: "WRITE",
+            ..Commit::default()
+        };
+        base = world
+            .block_on(table.commit(&commit, &Guard::Positions(Default::default())))
+            .unwrap();
     }
 }
 
 fn foreign_file(world: &World, table: &Table) -> NewFile {
     let schema = Table::file_schema(&world.snapshot_schema());
-    let columns = schema.fields().iter().map(|field| arrow::array::new_null_array(field.data_type(), 1));
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| arrow::array::new_null_array(field.data_type(), 1));
     let batch = arrow::array::RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
     let mut writer = FileWriter::new(&schema, &WriteSettings::default()).unwrap();
     writer.write(&batch).unwrap();
-    world.block_on(table.put(writer.finish().unwrap(), 20_758)).unwrap()
+    world
+        .block_on(table.put(writer.finish().unwrap(), 20_758))
+        .unwrap()
 }
 
 impl World {
@@ -39,19 +52,39 @@ impl World {
 fn a_lost_conflict_is_computed_again_until_it_wins() {
     let world = World::with_events();
     let child = world
-        .command(&["run", "silver.visits", "--date", "2026-11-01", "--output", "json"])
+        .command(&[
+            "run",
+            "silver.visits",
+            "--date",
+            "2026-11-01",
+            "--output",
+            "json",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     disturb(&world, |elapsed| elapsed > Duration::from_millis(500));
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(summary["runs"][0]["attempts"].as_u64().unwrap() > 1, "{summary}");
+    assert!(
+        summary["runs"][0]["attempts"].as_u64().unwrap() > 1,
+        "{summary}"
+    );
     // It replaced the whole partition, what the other writer had put there included.
     let rows = &world.content("silver.visits")["2026-11-01"];
-    assert_eq!(rows, &["v1 ann 2 12 2026-11-01T08:00:00Z", "v2 bob 2 3 2026-11-01T23:59:00Z"]);
+    assert_eq!(
+        rows,
+        &[
+            "v1 ann 2 12 2026-11-01T08:00:00Z",
+            "v2 bob 2 3 2026-11-01T23:59:00Z"
+        ]
+    );
 }
 
 #[test]
@@ -60,27 +93,43 @@ fn who_never_wins_gives_up_with_exit_code_4() {
     let mut child = world
         .command(&["run", "silver.visits", "--date", "2026-11-01"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     disturb(&world, |elapsed| {
-        assert!(elapsed < Duration::from_secs(60), "it neither won nor gave up");
+        assert!(
+            elapsed < Duration::from_secs(60),
+            "it neither won nor gave up"
+        );
         child.try_wait().unwrap().is_some()
     });
-    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("gave up after 5 attempts"), "{stderr}");
 }
 
 #[test]
 fn windows_of_other_dates_do_not_conflict() {
     let world = World::with_events();
     let children: Vec<_> = ["2026-11-01", "2026-11-02", "2026-11-03"]
-        .map(|date| world.command(&["run", "silver.visits", "--date", date]).stdout(Stdio::null()).spawn().unwrap())
+        .map(|date| {
+            world
+                .command(&["run", "silver.visits", "--date", date])
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
         .into_iter()
         .collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    let counts: Vec<usize> = world.content("silver.visits").values().map(Vec::len).collect();
+    let counts: Vec<usize> = world
+        .content("silver.visits")
+        .values()
+        .map(Vec::len)
+        .collect();
     assert_eq!(counts, [2, 1, 1]);
 }
 
@@ -97,25 +146,47 @@ fn sigkill_at_any_instant_leaves_the_old_or_the_new_version() {
         // Every event so far, whether or not a run got to it.
         let new = visits(&ids[..=round]);
 
-        let mut child = world.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = world
+            .command(&run)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let deadline = Instant::now() + Duration::from_millis(4 * round as u64);
         while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
         child.kill().unwrap();
-        if child.wait().unwrap().success() { finished += 1 } else { killed += 1 }
+        if child.wait().unwrap().success() {
+            finished += 1
+        } else {
+            killed += 1
+        }
 
         let now = world.content("silver.visits")["2026-11-01"].clone();
-        assert!(now == old || now == new, "round {round}: neither the old nor the new version\n{now:?}");
+        assert!(
+            now == old || now == new,
+            "round {round}: neither the old nor the new version\n{now:?}"
+        );
         if round % 3 == 0 {
             world.ok(&run);
-            assert_eq!(world.content("silver.visits")["2026-11-01"], new, "round {round}: the next run repairs it");
+            assert_eq!(
+                world.content("silver.visits")["2026-11-01"],
+                new,
+                "round {round}: the next run repairs it"
+            );
         }
     }
-    assert!(killed > 5, "{killed} killed, {finished} finished: nothing was interrupted");
+    assert!(
+        killed > 5,
+        "{killed} killed, {finished} finished: nothing was interrupted"
+    );
     // Every version that was ever committed is one of these results, whole.
     for version in 1..=world.snapshot("silver.visits").version() {
-        let snapshot = world.block_on(world.table("silver.visits").snapshot_at(version)).unwrap().unwrap();
+        let snapshot = world
+            .block_on(world.table("silver.visits").snapshot_at(version))
+            .unwrap()
+            .unwrap();
         let rows = content_of(&world.lake_dir(), &snapshot)["2026-11-01"].clone();
         assert_eq!(rows, visits(&ids[..rows.len() - 2]), "version {version}");
     }
@@ -123,8 +194,14 @@ fn sigkill_at_any_instant_leaves_the_old_or_the_new_version() {
 
 /// The rows of the first day when these visits of zoe have been added.
 fn visits(ids: &[String]) -> Vec<String> {
-    let mut rows: Vec<String> = ids.iter().map(|id| format!("{id} zoe 1 1 2026-11-01T10:00:00Z")).collect();
-    rows.extend(["v1 ann 2 12 2026-11-01T08:00:00Z".to_owned(), "v2 bob 2 3 2026-11-01T23:59:00Z".to_owned()]);
+    let mut rows: Vec<String> = ids
+        .iter()
+        .map(|id| format!("{id} zoe 1 1 2026-11-01T10:00:00Z"))
+        .collect();
+    rows.extend([
+        "v1 ann 2 12 2026-11-01T08:00:00Z".to_owned(),
+        "v2 bob 2 3 2026-11-01T23:59:00Z".to_owned(),
+    ]);
     rows.sort();
     rows
 }

@@ -3,7 +3,10 @@
 use crate::world::World;
 
 fn windows(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected.iter().map(|(model, date)| ((*model).to_owned(), (*date).to_owned())).collect()
+    expected
+        .iter()
+        .map(|(model, date)| ((*model).to_owned(), (*date).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -11,7 +14,11 @@ fn nothing_is_planned_in_an_empty_lake_and_everything_that_never_ran_after_that(
     let world = World::new();
     assert!(world.planned().is_empty());
     world.events(&[("v1", "ann", 1, "2026-11-01T08:00:00Z")]);
-    let expected = [("silver.visits", "2026-11-01"), ("gold.user_daily", "2026-11-01"), ("gold.user_3d", "2026-11-01")];
+    let expected = [
+        ("silver.visits", "2026-11-01"),
+        ("gold.user_daily", "2026-11-01"),
+        ("gold.user_3d", "2026-11-01"),
+    ];
     assert_eq!(world.planned(), windows(&expected));
 }
 
@@ -39,7 +46,10 @@ fn new_events_touch_their_windows_and_those_that_read_them() {
     let summary = world.ok(&["run", "gold.*", "silver.*", "--planned"]);
     assert_eq!(summary["partitions"], 4);
     assert!(world.planned().is_empty());
-    assert_eq!(world.content("gold.user_daily")["2026-11-02"], ["ann 1 3 Ann", "bob 1 9 Bob"]);
+    assert_eq!(
+        world.content("gold.user_daily")["2026-11-02"],
+        ["ann 1 3 Ann", "bob 1 9 Bob"]
+    );
 }
 
 #[test]
@@ -49,7 +59,10 @@ fn an_event_in_the_margin_touches_both_days() {
     // Two hours of margin: 22:00 is read by the next day, 21:59 is not.
     world.events(&[("v9", "bob", 9, "2026-11-01T21:59:59Z")]);
     let silver = |world: &World| {
-        let planned = world.planned().into_iter().filter(|(model, _)| model == "silver.visits");
+        let planned = world
+            .planned()
+            .into_iter()
+            .filter(|(model, _)| model == "silver.visits");
         planned.map(|(_, date)| date).collect::<Vec<_>>()
     };
     assert_eq!(silver(&world), ["2026-11-01"]);
@@ -69,9 +82,26 @@ fn an_event_in_the_margin_touches_both_days() {
 fn a_changed_model_or_seed_is_planned_with_its_readers() {
     let world = World::with_events();
     world.run_all();
-    world.put("demo/seeds/people.csv", "user_id,name\nann,Ann\nbob,Robert\n");
-    let models: Vec<String> = world.planned().into_iter().map(|(model, _)| model).collect();
-    assert_eq!(models, ["gold.user_daily", "gold.user_daily", "gold.user_daily", "gold.user_3d", "gold.user_3d", "gold.user_3d"]);
+    world.put(
+        "demo/seeds/people.csv",
+        "user_id,name\nann,Ann\nbob,Robert\n",
+    );
+    let models: Vec<String> = world
+        .planned()
+        .into_iter()
+        .map(|(model, _)| model)
+        .collect();
+    assert_eq!(
+        models,
+        [
+            "gold.user_daily",
+            "gold.user_daily",
+            "gold.user_daily",
+            "gold.user_3d",
+            "gold.user_3d",
+            "gold.user_3d"
+        ]
+    );
     world.run_all();
     world.edit("demo/gold/user_3d.sql", "sum(visits)", "sum(visits + 0)");
     assert_eq!(world.planned().len(), 3);
@@ -83,6 +113,9 @@ fn a_selection_and_a_range_narrow_the_plan() {
     let plan = world.ok(&["plan", "+gold.user_daily", "--date", "2026-11-02"]);
     let lines = plan["windows"].as_array().unwrap();
     assert_eq!(lines.len(), 2);
-    assert_eq!((&lines[0]["model"], &lines[0]["window"]), (&"silver.visits".into(), &"2026-11-02".into()));
+    assert_eq!(
+        (&lines[0]["model"], &lines[0]["window"]),
+        (&"silver.visits".into(), &"2026-11-02".into())
+    );
     assert_eq!(lines[0]["reason"], "never run");
 }

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
-use userflow_lake::{Commit, FileWriter, Guard, Lake, NewFile, Snapshot, Table, TableName, WriteSettings};
+use userflow_lake::{
+    Commit, FileWriter, Guard, Lake, NewFile, Snapshot, Table, TableName, WriteSettings,
+};
 use userflow_models::bronze;
 use userflow_models::domain::Domain;
 use userflow_models::project::Window;
@@ -126,8 +130,15 @@ pub(crate) struct World {
 impl World {
     /// A domain without tables.
     pub(crate) fn bare() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let world = Self { dir: tempfile::tempdir().unwrap(), runtime };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let world = Self {
+            dir: tempfile::tempdir().unwrap(),
+            runtime,
+        };
         world.put("demo/contract.json", CONTRACT);
         world.put("demo/silver/visits.sql", VISITS_SQL);
         world.put("demo/silver/visits.yml", VISITS_YML);
@@ -184,14 +195,26 @@ impl World {
     /// The real binary, with this world's folders and no settings from outside.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_userflow-jobs"));
-        command.env_clear().env("USERFLOW_MODELS", self.models()).env("USERFLOW_LAKE", self.lake_dir()).args(args);
+        command
+            .env_clear()
+            .env("USERFLOW_MODELS", self.models())
+            .env("USERFLOW_LAKE", self.lake_dir())
+            .args(args);
         command
     }
 
     /// Runs the binary: exit code, standard output, standard error.
     pub(crate) fn jobs(&self, args: &[&str]) -> (i32, String, String) {
-        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
-        (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(args).output().unwrap();
+        (
+            status.code().unwrap(),
+            String::from_utf8(stdout).unwrap(),
+            String::from_utf8(stderr).unwrap(),
+        )
     }
 
     /// Runs the binary, which must succeed and print one JSON object.
@@ -203,7 +226,14 @@ impl World {
 
     /// Runs everything for the three days.
     pub(crate) fn run_all(&self) -> serde_json::Value {
-        self.ok(&["run", "+gold.*", "--from", "2026-11-01", "--to", "2026-11-04"])
+        self.ok(&[
+            "run",
+            "+gold.*",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-11-04",
+        ])
     }
 
     /// What `plan` lists: model and window.
@@ -212,11 +242,16 @@ impl World {
         let plan = self.ok(&["plan"]);
         let windows = plan["windows"].as_array().unwrap();
         assert_eq!(plan["nothing_to_do"].as_bool(), Some(windows.is_empty()));
-        windows.iter().map(|line| (text(&line["model"]), text(&line["window"]))).collect()
+        windows
+            .iter()
+            .map(|line| (text(&line["model"]), text(&line["window"])))
+            .collect()
     }
 
     pub(crate) fn table(&self, name: &str) -> Table {
-        self.block_on(Lake::open(&self.lake_dir().to_string_lossy())).unwrap().table(&TableName::parse(name).unwrap())
+        self.block_on(Lake::open(&self.lake_dir().to_string_lossy()))
+            .unwrap()
+            .table(&TableName::parse(name).unwrap())
     }
 
     pub(crate) fn snapshot(&self, name: &str) -> Snapshot {
@@ -233,34 +268,65 @@ impl World {
         let table = self.table("bronze.demo_events");
         let mut by_date: BTreeMap<i32, Vec<&Event<'_>>> = BTreeMap::new();
         for event in events {
-            by_date.entry(event.3[..10].parse::<Window>().unwrap().days()).or_default().push(event);
+            by_date
+                .entry(event.3[..10].parse::<Window>().unwrap().days())
+                .or_default()
+                .push(event);
         }
-        let adds = by_date.into_iter().map(|(date, events)| self.bronze_file(&table, &bronze::events(&contract), date, &events));
+        let adds = by_date.into_iter().map(|(date, events)| {
+            self.bronze_file(&table, &bronze::events(&contract), date, &events)
+        });
         let adds: Vec<NewFile> = adds.collect();
         let base = self.snapshot("bronze.demo_events").version();
-        let commit = Commit { base, adds, data_change: true, operation: "WRITE", ..Commit::default() };
-        self.block_on(table.commit(&commit, &Guard::Positions(Default::default()))).unwrap();
+        let commit = Commit {
+            base,
+            adds,
+            data_change: true,
+            operation: "WRITE",
+            ..Commit::default()
+        };
+        self.block_on(table.commit(&commit, &Guard::Positions(Default::default())))
+            .unwrap();
     }
 
-    fn bronze_file(&self, table: &Table, spec: &bronze::BronzeTable, date: i32, events: &[&Event<'_>]) -> NewFile {
+    fn bronze_file(
+        &self,
+        table: &Table,
+        spec: &bronze::BronzeTable,
+        date: i32,
+        events: &[&Event<'_>],
+    ) -> NewFile {
         let schema = Table::file_schema(&spec.schema);
-        let times = events.iter().map(|event| chrono::DateTime::parse_from_rfc3339(event.3).unwrap().timestamp_micros());
-        let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
-        let ids: Vec<String> = events.iter().map(|event| format!("{}-{}-{}", event.0, event.2, event.3)).collect();
-        let text = |texts: Vec<&str>| Arc::new(StringArray::from(texts)) as ArrayRef;
-        let columns = schema.fields().iter().map(|field| match field.name().as_str() {
-            "event_id" => text(ids.iter().map(String::as_str).collect()),
-            "event_type" => text(vec!["look"; events.len()]),
-            "visit_id" => text(events.iter().map(|event| event.0).collect()),
-            "user_id" => text(events.iter().map(|event| event.1).collect()),
-            "amount" => Arc::new(Int64Array::from_iter_values(events.iter().map(|event| event.2))),
-            "event_time" => Arc::new(times.clone()),
-            _ => new_null_array(field.data_type(), events.len()),
+        let times = events.iter().map(|event| {
+            chrono::DateTime::parse_from_rfc3339(event.3)
+                .unwrap()
+                .timestamp_micros()
         });
+        let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
+        let ids: Vec<String> = events
+            .iter()
+            .map(|event| format!("{}-{}-{}", event.0, event.2, event.3))
+            .collect();
+        let text = |texts: Vec<&str>| Arc::new(StringArray::from(texts)) as ArrayRef;
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| match field.name().as_str() {
+                "event_id" => text(ids.iter().map(String::as_str).collect()),
+                "event_type" => text(vec!["look"; events.len()]),
+                "visit_id" => text(events.iter().map(|event| event.0).collect()),
+                "user_id" => text(events.iter().map(|event| event.1).collect()),
+                "amount" => Arc::new(Int64Array::from_iter_values(
+                    events.iter().map(|event| event.2),
+                )),
+                "event_time" => Arc::new(times.clone()),
+                _ => new_null_array(field.data_type(), events.len()),
+            });
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
         let mut writer = FileWriter::new(&schema, &WriteSettings::default()).unwrap();
         writer.write(&batch).unwrap();
-        self.block_on(table.put(writer.finish().unwrap(), date)).unwrap()
+        self.block_on(table.put(writer.finish().unwrap(), date))
+            .unwrap()
     }
 
     /// The rows of a table by date, each as text, sorted.
@@ -270,14 +336,19 @@ impl World {
 
     /// The content of every silver and gold table.
     pub(crate) fn everything(&self) -> BTreeMap<&'static str, BTreeMap<String, Vec<String>>> {
-        ["silver.visits", "gold.user_daily", "gold.user_3d"].into_iter().map(|name| (name, self.content(name))).collect()
+        ["silver.visits", "gold.user_daily", "gold.user_3d"]
+            .into_iter()
+            .map(|name| (name, self.content(name)))
+            .collect()
     }
 
     /// The files of a table by date.
     pub(crate) fn files(&self, table: &str) -> BTreeMap<String, BTreeSet<String>> {
         let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for file in self.snapshot(table).files() {
-            let date = Window::from_days(file.partition.unwrap()).unwrap().to_string();
+            let date = Window::from_days(file.partition.unwrap())
+                .unwrap()
+                .to_string();
             files.entry(date).or_default().insert(file.path.clone());
         }
         files
@@ -289,15 +360,27 @@ pub(crate) fn content_of(lake: &Path, snapshot: &Snapshot) -> BTreeMap<String, V
     let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let folder = lake.join(snapshot.table().name().to_string().replace('.', "/"));
     for file in snapshot.files() {
-        let date = Window::from_days(file.partition.unwrap()).unwrap().to_string();
+        let date = Window::from_days(file.partition.unwrap())
+            .unwrap()
+            .to_string();
         let open = std::fs::File::open(folder.join(&file.path)).unwrap();
-        for batch in ParquetRecordBatchReaderBuilder::try_new(open).unwrap().build().unwrap() {
+        for batch in ParquetRecordBatchReaderBuilder::try_new(open)
+            .unwrap()
+            .build()
+            .unwrap()
+        {
             let batch = batch.unwrap();
             let options = FormatOptions::default().with_null("null");
-            let columns: Vec<_> =
-                batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+                .collect();
             for row in 0..batch.num_rows() {
-                let cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+                let cells: Vec<String> = columns
+                    .iter()
+                    .map(|column| column.value(row).to_string())
+                    .collect();
                 rows.entry(date.clone()).or_default().push(cells.join(" "));
             }
         }
@@ -309,5 +392,8 @@ pub(crate) fn content_of(lake: &Path, snapshot: &Snapshot) -> BTreeMap<String, V
 /// A table's content as it should be: dates and rows.
 pub(crate) fn rows(expected: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
     let own = |rows: &&[&str]| rows.iter().map(|row| (*row).to_owned()).collect();
-    expected.iter().map(|(date, rows)| ((*date).to_owned(), own(rows))).collect()
+    expected
+        .iter()
+        .map(|(date, rows)| ((*date).to_owned(), own(rows)))
+        .collect()
 }

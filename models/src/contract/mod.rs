@@ -256,15 +256,15 @@ fn role(
 
 /// `enum` refuses a message, so only the event type may have one, and must.
 fn enums(columns: &[Column], event_type: usize, place: &Place<'_>) -> Result<(), ContractError> {
+    let named = &columns[event_type];
+    if named.checks.known.is_empty() {
+        return Err(place.key("x-event-type").error(format!(
+            "`{}` has no enum: list the event types that are accepted",
+            named.name
+        )));
+    }
     for (index, column) in columns.iter().enumerate() {
-        let known = !column.checks.known.is_empty();
-        if index == event_type && !known {
-            return Err(place.key("x-event-type").error(format!(
-                "`{}` has no enum: list the event types that are accepted",
-                column.name
-            )));
-        }
-        if index != event_type && known {
+        if index != event_type && !column.checks.known.is_empty() {
             return Err(place.key("properties").error(format!(
                 "`{}` has an enum, but only the event type is refused for its value: use examples, and test the values in a model",
                 column.name

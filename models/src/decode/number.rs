@@ -77,6 +77,9 @@ pub(crate) fn exact(text: &[u8], scale: u8) -> Option<Exact> {
             .and_then(|missing| POWERS.get(missing))?;
         units = units.checked_mul(*power)?;
     }
+    if units >= POWERS[38] {
+        return None;
+    }
     Some(Exact {
         units: if negative { -units } else { units },
         inexact,

@@ -30,10 +30,20 @@ impl Written {
 }
 
 /// Reads times. Remembers the last date, because neighbouring events share it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clock {
     date: [u8; 10],
     days: i64,
+}
+
+impl Default for Clock {
+    /// Remembers a date that is true: what is remembered is not looked at again.
+    fn default() -> Self {
+        Self {
+            date: *b"1970-01-01",
+            days: 0,
+        }
+    }
 }
 
 impl Clock {

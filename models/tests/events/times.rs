@@ -232,3 +232,13 @@ fn an_escaped_time_is_a_time() {
         wrong()
     );
 }
+
+/// The clock remembers the last date it read; before the first there must be nothing that a text could equal by accident.
+#[test]
+fn ten_nul_characters_are_no_date_even_for_a_new_decoder() {
+    let nul = "\\u0000".repeat(10);
+    assert_eq!(
+        webtoon_at(&format!("\"utimestamptz\":\"{nul}T00:00:00Z\"")),
+        wrong()
+    );
+}

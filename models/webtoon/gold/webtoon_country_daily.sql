@@ -99,36 +99,21 @@ countries as (
     group by country_users.event_date, country_users.country
 ),
 
--- the same sums over all countries of the day
-totals as (
+-- the same sums over all countries of the day, beside each country's
+countries_and_totals as (
     select
-        event_date,
-        sum(total_sessions) as total_sessions,
-        sum(completes) as completes,
-        sum(scroll_hundredths) as scroll_hundredths,
-        sum(scroll_sessions) as scroll_sessions,
-        sum(duration_ms) as duration_ms,
-        sum(duration_sessions) as duration_sessions
+        *,
+        sum(total_sessions) over all_countries as global_sessions,
+        sum(completes) over all_countries as global_completes,
+        sum(scroll_hundredths) over all_countries as global_scroll_hundredths,
+        sum(scroll_sessions) over all_countries as global_scroll_sessions,
+        sum(duration_ms) over all_countries as global_duration_ms,
+        sum(duration_sessions) over all_countries as global_duration_sessions
     from countries
-    group by event_date
+    window all_countries as (partition by event_date)
 ),
 
-global_averages as (
-    select
-        event_date,
-        cast(completes as double) / total_sessions as completion_rate,
-        case
-            when scroll_sessions > 0 then cast(scroll_hundredths as double) / (100 * scroll_sessions)
-            else 0
-        end as avg_scroll_ratio,
-        case
-            when duration_sessions > 0 then cast(duration_ms as double) / duration_sessions
-            else 0
-        end as avg_duration_ms
-    from totals
-),
-
-country_averages as (
+averages as (
     select
         event_date,
         country,
@@ -149,47 +134,49 @@ country_averages as (
             else 0
         end as avg_duration_ms,
         cast(bounces as double) / total_sessions as bounce_ratio,
-        cast(user_episodes as double) / unique_users as active_user_depth
-    from countries
+        cast(user_episodes as double) / unique_users as active_user_depth,
+        cast(global_completes as double) / global_sessions as global_completion_rate,
+        case
+            when global_scroll_sessions > 0
+                then cast(global_scroll_hundredths as double) / (100 * global_scroll_sessions)
+            else 0
+        end as global_avg_scroll_ratio,
+        case
+            when global_duration_sessions > 0 then cast(global_duration_ms as double) / global_duration_sessions
+            else 0
+        end as global_avg_duration_ms
+    from countries_and_totals
 ),
 
 final as (
     select
-        country_averages.event_date,
-        country_averages.country,
-        country_averages.total_sessions,
-        country_averages.unique_users,
-        country_averages.sessions_per_user,
-        country_averages.completion_rate,
-        country_averages.exit_rate,
-        country_averages.timeout_exit_rate,
-        country_averages.avg_scroll_ratio,
-        country_averages.avg_duration_ms,
-        country_averages.bounce_ratio,
-        country_averages.active_user_depth,
-        country_averages.returning_users,
-        country_averages.new_users,
-        cast(country_averages.returning_users as double) / country_averages.unique_users as return_user_ratio,
-        cast(country_averages.new_users as double) / country_averages.unique_users as new_user_ratio,
-        country_averages.completion_rate - global_averages.completion_rate as completion_rate_gap_vs_global,
+        event_date,
+        country,
+        total_sessions,
+        unique_users,
+        sessions_per_user,
+        completion_rate,
+        exit_rate,
+        timeout_exit_rate,
+        avg_scroll_ratio,
+        avg_duration_ms,
+        bounce_ratio,
+        active_user_depth,
+        returning_users,
+        new_users,
+        cast(returning_users as double) / unique_users as return_user_ratio,
+        cast(new_users as double) / unique_users as new_user_ratio,
+        completion_rate - global_completion_rate as completion_rate_gap_vs_global,
         case
-            when global_averages.avg_scroll_ratio > 0
-                then country_averages.avg_scroll_ratio / global_averages.avg_scroll_ratio
+            when global_avg_scroll_ratio > 0 then avg_scroll_ratio / global_avg_scroll_ratio
             else 0
         end as scroll_depth_index,
         case
-            when global_averages.avg_duration_ms > 0
-                then country_averages.avg_duration_ms / global_averages.avg_duration_ms
+            when global_avg_duration_ms > 0 then avg_duration_ms / global_avg_duration_ms
             else 0
         end as avg_duration_index,
-        case
-            when country_averages.exit_rate > 0
-                then country_averages.completion_rate / country_averages.exit_rate
-            else 0
-        end as completion_exit_ratio
-    from country_averages
-    inner join global_averages
-        on country_averages.event_date = global_averages.event_date
+        case when exit_rate > 0 then completion_rate / exit_rate else 0 end as completion_exit_ratio
+    from averages
 )
 
 select * from final

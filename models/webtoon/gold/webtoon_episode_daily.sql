@@ -14,7 +14,6 @@ sessions as (
         session_state,
         is_complete,
         is_exit,
-        max_scroll_ratio,
         cast(max_scroll_ratio * 100 as bigint) as scroll_hundredths,
         cast(duration_ms as decimal(19, 0)) as duration_ms
     from {{ ref('webtoon_sessions') }}
@@ -52,27 +51,38 @@ user_episodes as (
     group by event_date, user_id, webtoon_id, episode_id
 ),
 
--- the furthest episode of the same webtoon that the user completed that day, by number and by name
+-- the furthest episode of a webtoon that a user completed that day, by number and by name
 user_progress as (
     select
-        *,
-        max(case when completes > 0 then episode_no end) over user_title as last_no,
-        max(case when completes > 0 then episode_id end) over user_title as last_id,
-        max(case when completes > 0 and episode_no is null then episode_id end) over user_title as last_unnumbered_id
-    from user_episodes
-    window user_title as (partition by event_date, user_id, webtoon_id)
+        event_date,
+        user_id,
+        webtoon_id,
+        max(episode_no) as last_no,
+        max(episode_id) as last_id,
+        max(case when episode_no is null then episode_id end) as last_unnumbered_id
+    from sessions
+    where is_complete = 1
+    group by event_date, user_id, webtoon_id
 ),
 
 -- two episodes are compared by number when both have one, else by name
 user_continuations as (
     select
-        *,
-        completes > 0
+        user_episodes.*,
+        user_episodes.completes > 0
         and case
-            when episode_no is null then last_id > episode_id
-            else coalesce(last_no > episode_no, false) or coalesce(last_unnumbered_id > episode_id, false)
+            when user_episodes.episode_no is null
+                then coalesce(user_progress.last_id > user_episodes.episode_id, false)
+            else
+                coalesce(user_progress.last_no > user_episodes.episode_no, false)
+                or coalesce(user_progress.last_unnumbered_id > user_episodes.episode_id, false)
         end as continued
-    from user_progress
+    from user_episodes
+    left join user_progress
+        on
+            user_episodes.event_date = user_progress.event_date
+            and user_episodes.user_id = user_progress.user_id
+            and user_episodes.webtoon_id = user_progress.webtoon_id
 ),
 
 episodes as (

@@ -18,9 +18,8 @@ sessions as (
         is_exit,
         cast(max_scroll_ratio * 100 as bigint) as scroll_hundredths,
         cast(duration_ms as decimal(19, 0)) as duration_ms,
-        cast(floor(extract(epoch from start_time)) as bigint) as start_second,
-        cast(floor(extract(epoch from end_time)) as bigint) as end_second,
-        start_time
+        start_time,
+        end_time
     from {{ ref('webtoon_sessions') }}
     where
         event_date >= cast(cast('{{ var("window_start") }}' as timestamp) as date)
@@ -86,17 +85,24 @@ episode_sessions as (
     group by event_date, user_id
 ),
 
--- every session but the first of the day has a previous one
+-- every session but the first of the day has a previous one; two that start and end together are interchangeable
 previous_sessions as (
     select
         event_date,
         user_id,
-        start_second,
-        lag(end_second) over (
-            partition by event_date, user_id
-            order by start_time, session_id, webtoon_id, episode_id
-        ) as previous_end_second
+        start_time,
+        lag(end_time) over (partition by event_date, user_id order by start_time, end_time) as previous_end_time
     from sessions
+),
+
+intervals as (
+    select
+        event_date,
+        user_id,
+        cast(floor(extract(epoch from start_time)) as bigint)
+        - cast(floor(extract(epoch from previous_end_time)) as bigint) as seconds
+    from previous_sessions
+    where previous_end_time is not null
 ),
 
 returns as (
@@ -104,10 +110,8 @@ returns as (
         event_date,
         user_id,
         count(*) as intervals,
-        sum(case when start_second > previous_end_second then start_second - previous_end_second else 0 end)
-            as interval_seconds
-    from previous_sessions
-    where previous_end_second is not null
+        sum(case when seconds > 0 then seconds else 0 end) as interval_seconds
+    from intervals
     group by event_date, user_id
 ),
 

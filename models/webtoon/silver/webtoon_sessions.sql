@@ -66,7 +66,8 @@ copies as (
     inner join events on repeated_ids.event_id = events.event_id
 ),
 
--- event_order sorts by event time, then id, and carries the local time along; its separator sorts before every letter and digit
+-- event_order sorts by event time, then id, and carries the local time along; its separator sorts before every letter and digit.
+-- The few copies stand first in the join, because an engine without better knowledge builds its hash table on that side.
 kept_events as (
     select
         events.*,
@@ -78,7 +79,7 @@ kept_events as (
             events.local_timestamptz
         ) as event_order
     from copies
-    right join events
+    right join events -- noqa: CV08
         on
             copies._partition = events._partition
             and copies._offset = events._offset
@@ -121,25 +122,40 @@ ordered_pieces as (
     select
         *,
         concat(split_part(first_event, chr(1), 1), chr(1)) as piece_order,
-        split_part(first_event, chr(1), 2) as local_timestamptz
+        split_part(first_event, chr(1), 2) as local_timestamptz,
+        (
+            platform is not null and country is not null and device is not null and browser is not null
+            and network_type is not null and experiment_name is not null and experiment_group is not null
+        ) as has_all
     from pieces
 ),
 
--- of each attribute the smallest (order, value): the value of the earliest piece that has one
+-- The smallest (order, value) of an attribute is the value of the earliest piece that has one. Most pieces have every attribute
+-- and are packed once, with separators between; in the others each attribute stands alone, behind as many separators.
 packed_sessions as (
     select
         session_id,
         user_id,
         webtoon_id,
         episode_id,
-        min(piece_order || platform) as platform,
-        min(piece_order || country) as country,
-        min(piece_order || device) as device,
-        min(piece_order || browser) as browser,
-        min(piece_order || network_type) as network_type,
-        min(piece_order || experiment_name) as experiment_name,
-        min(piece_order || experiment_group) as experiment_group,
-        min(piece_order || local_timestamptz) as local_timestamptz,
+        min(
+            case
+                when has_all
+                    then
+                        concat(
+                            piece_order, platform, chr(1), country, chr(1), device, chr(1), browser, chr(1),
+                            network_type, chr(1), experiment_name, chr(1), experiment_group, chr(1), local_timestamptz
+                        )
+            end
+        ) as attributes,
+        min(case when not has_all then piece_order || platform end) as platform,
+        min(case when not has_all then piece_order || repeat(chr(1), 1) || country end) as country,
+        min(case when not has_all then piece_order || repeat(chr(1), 2) || device end) as device,
+        min(case when not has_all then piece_order || repeat(chr(1), 3) || browser end) as browser,
+        min(case when not has_all then piece_order || repeat(chr(1), 4) || network_type end) as network_type,
+        min(case when not has_all then piece_order || repeat(chr(1), 5) || experiment_name end) as experiment_name,
+        min(case when not has_all then piece_order || repeat(chr(1), 6) || experiment_group end) as experiment_group,
+        min(case when not has_all then piece_order || repeat(chr(1), 7) || local_timestamptz end) as local_timestamptz,
         min(start_time) as start_time,
         max(end_time) as end_time,
         max(duration_ms) as duration_ms,
@@ -155,7 +171,7 @@ packed_sessions as (
     group by session_id, user_id, webtoon_id, episode_id
 ),
 
--- the sessions that start inside the window; decimals round half up
+-- the sessions that start inside the window; least() passes over nulls, decimals round half up
 sessions as (
     select
         session_id,
@@ -174,14 +190,14 @@ sessions as (
         seen_scroll,
         seen_complete,
         seen_exit,
-        coalesce(split_part(platform, chr(1), 2), 'UNKNOWN') as platform,
-        coalesce(split_part(country, chr(1), 2), 'UNKNOWN') as country,
-        coalesce(split_part(device, chr(1), 2), 'UNKNOWN') as device,
-        coalesce(split_part(browser, chr(1), 2), 'UNKNOWN') as browser,
-        split_part(network_type, chr(1), 2) as network_type,
-        split_part(experiment_name, chr(1), 2) as experiment_name,
-        split_part(experiment_group, chr(1), 2) as experiment_group,
-        nullif(split_part(local_timestamptz, chr(1), 2), '') as local_timestamptz
+        coalesce(split_part(least(attributes, platform), chr(1), 2), 'UNKNOWN') as platform,
+        coalesce(split_part(least(attributes, country), chr(1), 3), 'UNKNOWN') as country,
+        coalesce(split_part(least(attributes, device), chr(1), 4), 'UNKNOWN') as device,
+        coalesce(split_part(least(attributes, browser), chr(1), 5), 'UNKNOWN') as browser,
+        split_part(least(attributes, network_type), chr(1), 6) as network_type,
+        split_part(least(attributes, experiment_name), chr(1), 7) as experiment_name,
+        split_part(least(attributes, experiment_group), chr(1), 8) as experiment_group,
+        nullif(split_part(least(attributes, local_timestamptz), chr(1), 9), '') as local_timestamptz
     from packed_sessions
     where
         start_time >= cast('{{ var("window_start") }}+00:00' as timestamp with time zone)

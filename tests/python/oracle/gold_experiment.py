@@ -30,6 +30,7 @@ def experiment(sessions: list[Session]) -> list[Row]:
     return [
         {
             "experiment_group": group,
+            "is_control": arm is control,
             "users": len(arm.users),
             "sessions": len(arm.sessions),
             **arm.own_figures(),
@@ -59,11 +60,11 @@ class Arm:
         self.sessions = sessions
         self.users = metrics.group(sessions, lambda s: s.user_id)
         # A user counts once: as complete with at least one complete session that day ...
-        self.complete_users = len(metrics.users(metrics.completes(sessions)))
-        # ... and with the mean of his own durations, if he has any.
+        self.completed_users = len(metrics.users(metrics.completes(sessions)))
+        # ... and with the time read that day, if any of the sessions has a duration.
         self.duration = stats.sample(
             [
-                Fraction(sum(durations), len(durations))
+                Fraction(sum(durations))
                 for own in self.users.values()
                 if (durations := [s.duration_ms for s in own if s.duration_ms is not None])
             ]
@@ -71,43 +72,44 @@ class Arm:
 
     def own_figures(self) -> Row:
         """ "Completion_rate with a 95 % Wilson interval; mean duration with its variance and n"."""
-        interval = stats.wilson(self.complete_users, len(self.users))
+        interval = stats.wilson(self.completed_users, len(self.users))
         return {
-            "complete_users": self.complete_users,
-            "completion_rate": metrics.divide(self.complete_users, len(self.users)),
+            "completed_users": self.completed_users,
+            "completion_rate": metrics.divide(self.completed_users, len(self.users)),
             "completion_rate_low": interval.low,
             "completion_rate_high": interval.high,
             "mean_duration_ms": self.duration.mean,
-            "variance_duration_ms": self.duration.variance,
+            "duration_variance": self.duration.variance,
             "duration_n": self.duration.n,
         }
 
 
 def compared(arm: Arm, control: Arm) -> Row:
     """ "Difference to the control group with interval and p-value"; null for the control itself."""
-    if arm is control:
-        return dict.fromkeys(
-            [f"{figure}_{part}" for figure in FIGURES for part in ("diff", *PARTS)], None
+    completion = duration = None
+    if arm is not control and arm.users and control.users:
+        completion = stats.compare_proportions(
+            arm.completed_users, len(arm.users), control.completed_users, len(control.users)
         )
-    completion = stats.compare_proportions(
-        arm.complete_users, len(arm.users), control.complete_users, len(control.users)
-    )
-    duration = stats.compare_means(arm.duration, control.duration)
+    if arm is not control and min(arm.duration.n, control.duration.n) > 1:
+        duration = stats.compare_means(arm.duration, control.duration)
     return {
-        **_differences("completion_rate", completion, 1.0),
-        **_differences("duration", duration, max(arm.duration.mean, control.duration.mean)),
+        **_differences("completion_rate", "", completion, 1.0),
+        **_differences("duration", "_ms", duration, max(arm.duration.mean, control.duration.mean)),
     }
 
 
-FIGURES = ("completion_rate", "duration")
-PARTS = ("diff_low", "diff_high", "p_value")
-
-
-def _differences(figure: str, comparison: stats.Comparison, scale: float) -> Row:
+def _differences(
+    figure: str, unit: str, comparison: stats.Comparison | None, scale: float
+) -> Row:
     """Names the parts; `scale` is the size of the figures that were subtracted."""
-    return {
-        f"{figure}_diff": Difference.of(comparison.difference, scale),
-        f"{figure}_diff_low": Difference.of(comparison.interval.low, scale),
-        f"{figure}_diff_high": Difference.of(comparison.interval.high, scale),
-        f"{figure}_p_value": comparison.p_value,
-    }
+    if comparison is None:
+        parts = dict.fromkeys(("diff", "diff_low", "diff_high"))
+    else:
+        parts = {
+            "diff": Difference.of(comparison.difference, scale),
+            "diff_low": Difference.of(comparison.interval.low, scale),
+            "diff_high": Difference.of(comparison.interval.high, scale),
+        }
+    named = {f"{figure}_{part}{unit}": value for part, value in parts.items()}
+    return {**named, f"{figure}_p_value": comparison.p_value if comparison else None}

@@ -44,15 +44,20 @@ def two_sided_p(z: float) -> float:
 def compare_proportions(
     successes: int, trials: int, control_successes: int, control_trials: int
 ) -> Comparison:
-    """Two proportions: the interval with their own variances, the z-test with the pooled one."""
-    p = successes / trials if trials else 0.0
-    q = control_successes / control_trials if control_trials else 0.0
-    if not trials or not control_trials:
-        return _compared(p - q, 0.0, 0.0)
-    own = math.sqrt(p * (1 - p) / trials + q * (1 - q) / control_trials)
+    """Two proportions of at least one trial each: Newcombe's interval, the pooled z-test.
+
+    Newcombe 1998, Statistics in Medicine 17:873, method 10: the interval of a difference from the
+    Wilson intervals of its parts.
+    """
+    p, q = successes / trials, control_successes / control_trials
+    own, others = wilson(successes, trials), wilson(control_successes, control_trials)
+    interval = Interval(
+        p - q - math.hypot(p - own.low, others.high - q),
+        p - q + math.hypot(own.high - p, q - others.low),
+    )
     pool = (successes + control_successes) / (trials + control_trials)
-    pooled = math.sqrt(pool * (1 - pool) * (1 / trials + 1 / control_trials))
-    return _compared(p - q, own, pooled)
+    error = math.sqrt(pool * (1 - pool) * (1 / trials + 1 / control_trials))
+    return Comparison(p - q, interval, two_sided_p(_standardised(p - q, error)))
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,9 @@ def sample(values: list[Fraction]) -> Sample:
 def compare_means(group: Sample, control: Sample) -> Comparison:
     """Two means: Welch's standard error, normal approximation."""
     difference = group.mean - control.mean
-    if group.n == 0 or control.n == 0:
-        return _compared(difference, 0.0, 0.0)
     error = math.sqrt(group.variance / group.n + control.variance / control.n)
-    return _compared(difference, error, error)
+    interval = Interval(difference - Z_95 * error, difference + Z_95 * error)
+    return Comparison(difference, interval, two_sided_p(_standardised(difference, error)))
 
 
 def chi_square_p(statistic: float, degrees: int) -> float:
@@ -99,10 +103,11 @@ def sample_ratio_mismatch_p(counts: list[int]) -> float:
     return chi_square_p(statistic, len(counts) - 1)
 
 
-def _compared(difference: float, interval_error: float, test_error: float) -> Comparison:
-    half = Z_95 * interval_error
-    z = difference / test_error if test_error else 0.0
-    return Comparison(difference, Interval(difference - half, difference + half), two_sided_p(z))
+def _standardised(difference: float, error: float) -> float:
+    """A difference in units of its error; without any error only equality is unsurprising."""
+    if error:
+        return difference / error
+    return math.inf if difference else 0.0
 
 
 def _upper_gamma(shape: float, x: float) -> float:
