@@ -28,6 +28,10 @@ pub struct IngestArgs {
     /// Consumer group: ingesters of one group share the partitions
     #[arg(long, env = "USERFLOW_GROUP", default_value = "userflow-bronze", value_name = "GROUP")]
     pub group: String,
+    /// A name of this ingester that stays the same when it restarts (Kafka's static membership): it gets its partitions
+    /// back at once instead of after the session timeout. Two live ingesters must not share one
+    #[arg(long, env = "USERFLOW_INSTANCE_ID", value_name = "NAME")]
+    pub instance_id: Option<String>,
     /// Stop at the offsets that were the end at start, everything committed
     #[arg(long)]
     pub until_caught_up: bool,
@@ -37,6 +41,10 @@ pub struct IngestArgs {
     /// Go on at the log's start when the topic no longer has the offsets that come next (they are lost)
     #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
     pub accept_data_loss: bool,
+    /// Do not ask the broker for the topic's id, which tells a re-created topic from the one before: for `dev-broker`, which
+    /// has none
+    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
+    pub no_topic_id: bool,
     /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
     #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
     pub metrics_addr: Option<SocketAddr>,

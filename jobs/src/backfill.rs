@@ -12,7 +12,7 @@ use userflow_models::project::{Model, Ref, Window};
 
 use crate::config::BackfillArgs;
 use crate::plan::{Freshness, Logs, dates_read};
-use crate::run::Task;
+use crate::run::{Task, check_all};
 use crate::summary::{Line, Status, Summary};
 use crate::workspace::Workspace;
 
@@ -21,6 +21,7 @@ pub async fn run(workspace: &Workspace, args: &BackfillArgs) -> Result<()> {
     let started = Instant::now();
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
     let models = workspace.project.select(&selectors)?;
+    check_all(workspace, &models).await?;
     let windows: Vec<Window> = args.window.required()?.windows().collect();
     let bar = progress(models.len() * windows.len());
     let mut job = Job {

@@ -17,7 +17,7 @@ struct Compiled<'a> {
     sql: String,
 }
 
-/// Checks the models and prints or writes their SQL. Without a window, the one of 2000-01-01 stands for any.
+/// Checks the models and prints or writes their SQL. Without a window, the one of 1970-01-01 stands for any.
 pub async fn run(workspace: &Workspace, args: &CompileArgs) -> Result<()> {
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
     let models = match selectors.is_empty() {
@@ -27,7 +27,7 @@ pub async fn run(workspace: &Workspace, args: &CompileArgs) -> Result<()> {
     let range = args.window.range()?;
     let windows: Vec<Window> = match range {
         Some(range) => range.windows().collect(),
-        None => vec!["2000-01-01".parse()?],
+        None => vec![Window::new(Default::default())],
     };
     let mut compiled = Vec::new();
     for model in models {

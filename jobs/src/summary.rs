@@ -176,7 +176,7 @@ impl Summary {
                 line.version
                     .map_or_else(String::new, |version| version.to_string()),
                 format!("{:.2}", line.seconds),
-                line.reason.clone().unwrap_or_default(),
+                shortened(line.reason.as_deref().unwrap_or_default()),
             ]);
         }
         for column in [3, 4, 5, 6] {
@@ -198,6 +198,14 @@ impl Summary {
             self.rows_written,
             self.seconds
         )
+    }
+}
+
+/// The start of a reason: the table stays readable, and the whole of it was logged.
+fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
     }
 }
 

@@ -105,7 +105,11 @@ async fn set_up(
         .clone()
         .unwrap_or_else(|| format!("{}.events", args.domain));
     let targets = tokio::task::block_in_place(|| kafka::watermarks(probe, &topic))?;
-    let id = tokio::task::block_in_place(|| topic_id::of(probe, &topic, PATIENCE))?;
+    let id = if args.no_topic_id {
+        topic_id::UNKNOWN.to_owned()
+    } else {
+        tokio::task::block_in_place(|| topic_id::of(probe, &topic, PATIENCE))?
+    };
     let lake = Lake::open(&args.lake).await?;
     let tables = Tables::open(&lake, &domain.contract).await?;
     tracing::info!(%topic, topic_id = %id, partitions = targets.len(), lake = %lake.url(), "ingesting");
@@ -142,8 +146,8 @@ fn work(shared: &Arc<Shared>, probe: &BaseConsumer) -> Result<()> {
             .map(|n| {
                 std::thread::Builder::new()
                     .name(format!("worker-{n}"))
-                    .spawn_scoped(scope, || {
-                        let outcome = Worker::new(shared).and_then(Worker::run);
+                    .spawn_scoped(scope, move || {
+                        let outcome = Worker::new(shared, n).and_then(Worker::run);
                         if outcome.is_err() {
                             shared.stop.store(true, Ordering::Relaxed);
                         }

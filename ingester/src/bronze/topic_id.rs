@@ -8,12 +8,19 @@ use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rdkafka::bindings as sys;
+use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
-/// The id of a topic as text, or `-` when the broker does not tell (a mock broker, Kafka before 2.8).
+/// What stands for the id of a topic whose broker does not tell it.
+pub(super) const UNKNOWN: &str = "-";
+
+/// The id of a topic as text.
+///
+/// Only a broker that says that it cannot tell (Kafka before 2.8) gives [`UNKNOWN`]. An error is an error: positions are
+/// kept under the id, so taking a timeout for "no id" would read the whole topic a second time.
 pub(super) fn of<C>(consumer: &BaseConsumer<C>, topic: &str, patience: Duration) -> Result<String>
 where
     C: ConsumerContext + ClientContext,
@@ -30,11 +37,11 @@ where
         sys::rd_kafka_DescribeTopics(client, topics, ptr::null(), queue);
         let event = sys::rd_kafka_queue_poll(queue, millis);
         let mut found = None;
+        let mut code = Code::RD_KAFKA_RESP_ERR__TIMED_OUT;
         if !event.is_null() {
+            code = sys::rd_kafka_event_error(event);
             let result = sys::rd_kafka_event_DescribeTopics_result(event);
-            let failed = sys::rd_kafka_event_error(event)
-                != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-            if !failed && !result.is_null() {
+            if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR && !result.is_null() {
                 let mut count = 0;
                 let list = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
                 if count == 1 && !list.is_null() {
@@ -45,7 +52,19 @@ where
         }
         sys::rd_kafka_queue_destroy(queue);
         sys::rd_kafka_TopicCollection_destroy(topics);
-        Ok(found.unwrap_or_else(|| "-".to_owned()))
+        match (code, found) {
+            (Code::RD_KAFKA_RESP_ERR_NO_ERROR, Some(id)) => Ok(id),
+            (
+                Code::RD_KAFKA_RESP_ERR_NO_ERROR
+                | Code::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE
+                | Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION,
+                _,
+            ) => Ok(UNKNOWN.to_owned()),
+            (code, _) => {
+                let said = CStr::from_ptr(sys::rd_kafka_err2str(code)).to_string_lossy();
+                bail!("ask for the id of topic {topic}: {said} (a development broker has none: --no-topic-id)")
+            }
+        }
     }
 }
 

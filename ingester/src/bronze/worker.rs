@@ -44,7 +44,14 @@ enum Note {
     Revoke,
 }
 
-impl ClientContext for Notes {}
+impl ClientContext for Notes {
+    /// The end of a partition is no error here: it is how the loop knows that it has caught up.
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error, KafkaError::PartitionEOF(_)) {
+            tracing::warn!("kafka: {error}: {reason}");
+        }
+    }
+}
 
 impl ConsumerContext for Notes {
     fn rebalance(
@@ -88,9 +95,13 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: &Arc<Shared>) -> Result<Self> {
+    pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
         let queue_kb = (shared.memory_per_worker() / 4 / 1024).clamp(4_096, 65_536);
-        let consumer: WorkerConsumer = kafka::consumer(&shared.args.kafka, &shared.args.group, queue_kb)
+        let mut config = kafka::consumer(&shared.args.kafka, &shared.args.group, queue_kb);
+        if let Some(name) = &shared.args.instance_id {
+            config.set("group.instance.id", format!("{name}-{number}"));
+        }
+        let consumer: WorkerConsumer = config
             .create_with_context(Notes::default())
             .context("create a Kafka consumer: check --brokers and --kafka-option")?;
         consumer

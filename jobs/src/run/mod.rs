@@ -25,6 +25,7 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let started = Instant::now();
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
     let models = workspace.project.select(&selectors)?;
+    check_all(workspace, &models).await?;
     let work = work(workspace, args, &models).await?;
     let mut lines = Vec::with_capacity(work.len());
     let mut failure = None;
@@ -73,6 +74,16 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     Summary::new("run", args.dry_run, lines, seconds, failure.as_ref()).print(workspace.output)?;
     failure.map_or(Ok(()), Err)
+}
+
+/// Finds what is wrong with any of the models before the first of them changes a table.
+pub async fn check_all(workspace: &Workspace, models: &[&Model]) -> Result<()> {
+    // The SQL is the same for every window but for the dates in it.
+    let any = Window::new(Default::default());
+    for model in models {
+        check(workspace, model, any).await?;
+    }
+    Ok(())
 }
 
 /// The windows to run, in the order in which they must.

@@ -11,7 +11,7 @@ use datafusion::common::{Column, DFSchema, DataFusionError};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::{Expr, cast};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use userflow_lake::Snapshot;
 use userflow_models::project::{ColumnType, Model, PARTITION_COLUMN, Ref, Vars, Window};
@@ -177,6 +177,13 @@ async fn plan_sql(
     let frame = session.sql(sql).await.map_err(wrong)?;
     let frame = shape(frame, model)?;
     let plan = frame.create_physical_plan().await.map_err(wrong)?;
+    tracing::debug!(
+        model = model.name,
+        "{}",
+        displayable(plan.as_ref())
+            .set_show_statistics(true)
+            .indent(false)
+    );
     Ok(Query { session, plan })
 }
 

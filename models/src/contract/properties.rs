@@ -6,6 +6,8 @@ use super::column::{Accepts, Bound, Checks, Column, ColumnType, Presence, Source
 use super::error::{ContractError, Place};
 use super::tree::Tree;
 
+/// The decoder numbers places and objects in 16 bits.
+const MOST_KEYS: usize = 10_000;
 /// Keywords that say nothing to the decoder.
 pub(super) const ANNOTATIONS: [&str; 5] =
     ["$comment", "title", "description", "examples", "default"];
@@ -82,6 +84,16 @@ pub(super) fn columns(root: &Tree, place: &Place<'_>) -> Result<Vec<Column>, Con
         }
     }
     no_place_inside_another(&columns, place)?;
+    let keys = columns
+        .iter()
+        .flat_map(|column| &column.sources)
+        .map(|source| source.path.len());
+    let keys: usize = keys.sum();
+    if keys > MOST_KEYS {
+        return Err(place.key("properties").error(format!(
+            "the places of values have {keys} keys in all: a contract has at most {MOST_KEYS}"
+        )));
+    }
     Ok(columns)
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder,
-    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    NullBufferBuilder, RecordBatch, StringArray, TimestampMicrosecondBuilder,
 };
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, SchemaRef};
 
 /// The value of one column of one event.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) enum Cell {
+    #[default]
     Null,
     /// A range of the message.
     Text(u32, u32),
@@ -19,13 +21,20 @@ pub(super) enum Cell {
     Double(f64),
     /// A `bigint`, or a time in microseconds.
     Long(i64),
-    Units(i128),
+    /// An `i128` in two halves, high and low, which keeps every cell at three words.
+    Units(i64, u64),
     Boolean(bool),
     Date(i32),
 }
 
+impl Cell {
+    pub(super) fn units(value: i128) -> Self {
+        Self::Units((value >> 64) as i64, value as u64)
+    }
+}
+
 enum Builder {
-    Text(StringBuilder),
+    Text(TextBuilder),
     Double(Float64Builder),
     Long(Int64Builder),
     Decimal(Decimal128Builder),
@@ -82,7 +91,10 @@ impl Columns {
             self.text_bytes += builder.append(*cell, message, scratch);
         }
         if let Some(Builder::Text(builder)) = self.builders.last_mut() {
-            builder.append_option(extra);
+            match extra {
+                Some(extra) => builder.append(extra.as_bytes()),
+                None => builder.append_null(),
+            }
             self.text_bytes += extra.map_or(0, str::len);
         }
         self.rows += 1;
@@ -120,7 +132,7 @@ impl Builder {
             DataType::Timestamp(..) => Self::Time(
                 TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(data_type.clone()),
             ),
-            _ => Self::Text(StringBuilder::with_capacity(rows, bytes)),
+            _ => Self::Text(TextBuilder::with_capacity(rows, bytes)),
         }
     }
 
@@ -138,15 +150,16 @@ impl Builder {
     fn append(&mut self, cell: Cell, message: &str, scratch: &str) -> usize {
         match self {
             Self::Text(builder) => {
-                let text = match cell {
-                    Cell::Text(start, end) => &message[start as usize..end as usize],
-                    Cell::Scratch(start, end) => &scratch[start as usize..end as usize],
+                let (from, start, end) = match cell {
+                    Cell::Text(start, end) => (message, start, end),
+                    Cell::Scratch(start, end) => (scratch, start, end),
                     _ => {
                         builder.append_null();
                         return 0;
                     }
                 };
-                builder.append_value(text);
+                let text = &from.as_bytes()[start as usize..end as usize];
+                builder.append(text);
                 return text.len();
             }
             Self::Long(builder) => match cell {
@@ -158,7 +171,9 @@ impl Builder {
                 _ => builder.append_null(),
             },
             Self::Decimal(builder) => match cell {
-                Cell::Units(value) => builder.append_value(value),
+                Cell::Units(high, low) => {
+                    builder.append_value(i128::from(high) << 64 | i128::from(low));
+                }
                 _ => builder.append_null(),
             },
             Self::Double(builder) => match cell {
@@ -179,11 +194,11 @@ impl Builder {
 
     fn finish(&mut self, data_type: &DataType, rows: usize) -> ArrayRef {
         let bytes = match self {
-            Self::Text(builder) => builder.values_slice().len(),
+            Self::Text(builder) => builder.values.len(),
             _ => 0,
         };
         match std::mem::replace(self, Self::new(data_type, rows, bytes)) {
-            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Text(builder) => Arc::new(builder.finish()),
             Self::Double(mut builder) => Arc::new(builder.finish()),
             Self::Long(mut builder) => Arc::new(builder.finish()),
             Self::Decimal(mut builder) => Arc::new(builder.finish()),
@@ -191,5 +206,57 @@ impl Builder {
             Self::Time(mut builder) => Arc::new(builder.finish()),
             Self::Date(mut builder) => Arc::new(builder.finish()),
         }
+    }
+}
+
+/// Arrow's own builder takes `&str`, and cutting one from the message checks its ends for every value. Here bytes are
+/// appended, and what they are is checked once for the whole column, when the array is made.
+struct TextBuilder {
+    values: Vec<u8>,
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl TextBuilder {
+    fn with_capacity(rows: usize, bytes: usize) -> Self {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Self {
+            values: Vec::with_capacity(bytes),
+            ends,
+            nulls: NullBufferBuilder::new(rows),
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, text: &[u8]) {
+        self.values.extend_from_slice(text);
+        self.end();
+        self.nulls.append_non_null();
+    }
+
+    fn append_null(&mut self) {
+        self.end();
+        self.nulls.append_null();
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        #[expect(
+            clippy::expect_used,
+            reason = "the caller's bug, named in Decoder::bytes"
+        )]
+        let end = i32::try_from(self.values.len()).expect("a batch of less than 2 GiB per column");
+        self.ends.push(end);
+    }
+
+    fn finish(mut self) -> StringArray {
+        let ends = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+        let values = Buffer::from_vec(self.values);
+        #[expect(
+            clippy::expect_used,
+            reason = "values are whole strings of a UTF-8 message"
+        )]
+        StringArray::try_new(ends, values, self.nulls.finish()).expect("texts of a UTF-8 message")
     }
 }

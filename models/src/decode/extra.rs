@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use super::shape::Shape;
 use super::slots::Unnamed;
 use super::text::unescape;
+use super::word;
 
 /// Writes the object into `out`, or leaves it empty if there is nothing to keep.
 pub(super) fn assemble(message: &str, members: &mut Vec<Unnamed>, shape: &Shape, out: &mut String) {
@@ -80,13 +81,25 @@ fn last_of_each_key(message: &str, members: &mut Vec<Unnamed>, shape: &Shape) {
     let mut seen: HashSet<(u16, String)> = HashSet::with_capacity(members.len());
     let mut last: Vec<Unnamed> = Vec::with_capacity(members.len());
     for member in members.iter().rev() {
-        let raw = &message[member.start as usize + 1..member.key_end as usize - 1];
-        let mut key = String::with_capacity(raw.len());
-        unescape(raw, &mut key);
+        let mut key = String::new();
+        unescape(key_of(message, member), &mut key);
         if seen.insert((parent_of(member, shape), key)) {
             last.push(*member);
         }
     }
     last.reverse();
     *members = last;
+}
+
+/// The key between its quotes, as written.
+fn key_of<'a>(message: &'a str, member: &Unnamed) -> &'a str {
+    let start = member.start as usize + 1;
+    let mut end = start;
+    loop {
+        end = word::plain_until(message.as_bytes(), end);
+        match message.as_bytes().get(end) {
+            Some(b'\\') => end += 2,
+            _ => return &message[start..end],
+        }
+    }
 }

@@ -6,11 +6,46 @@
 use super::slots::{Kind, Slot};
 use super::word;
 
-/// Where the grammar breaks, and how.
+/// How the grammar is broken. Where: the scanner's `pos`. One byte, so that a result of the inner loops stays in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) at: usize,
-    pub(super) what: &'static str,
+pub(super) enum Fault {
+    AfterTheEnd,
+    TooDeep,
+    Key,
+    Colon,
+    Value,
+    EndOfText,
+    EndInString,
+    ControlCharacter,
+    Escape,
+    CodeUnit,
+    Surrogate,
+    Digit,
+    LeadingZero,
+    CommaOrBrace,
+    CommaOrBracket,
+}
+
+impl Fault {
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::AfterTheEnd => "more text after the end of the value",
+            Self::TooDeep => "nested deeper than the contract's max_depth",
+            Self::Key => "expected a key in double quotes",
+            Self::Colon => "expected `:` after a key",
+            Self::Value => "expected a value",
+            Self::EndOfText => "the text ends where a value is expected",
+            Self::EndInString => "the text ends inside a string",
+            Self::ControlCharacter => "control character in a string: escape it",
+            Self::Escape => "unknown escape in a string",
+            Self::CodeUnit => "expected \\u and four hexadecimal digits",
+            Self::Surrogate => "lone surrogate in a string",
+            Self::Digit => "expected a digit",
+            Self::LeadingZero => "number with a leading zero",
+            Self::CommaOrBrace => "expected `,` or `}` after a value",
+            Self::CommaOrBracket => "expected `,` or `]` after a value",
+        }
+    }
 }
 
 /// A place in the text.
@@ -23,10 +58,6 @@ pub(super) struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    pub(super) fn fault(&self, what: &'static str) -> Fault {
-        Fault { at: self.pos, what }
-    }
-
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.pos).copied()
@@ -40,9 +71,9 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, byte: u8, fault: Fault) -> Result<(), Fault> {
         if self.peek() != Some(byte) {
-            return Err(self.fault(what));
+            return Err(fault);
         }
         self.pos += 1;
         Ok(())
@@ -51,7 +82,7 @@ impl Scanner<'_> {
     pub(super) fn enter(&mut self) -> Result<(), Fault> {
         self.depth += 1;
         if self.depth > self.max_depth {
-            return Err(self.fault("nested deeper than the contract's max_depth"));
+            return Err(Fault::TooDeep);
         }
         self.pos += 1;
         Ok(())
@@ -63,7 +94,7 @@ impl Scanner<'_> {
     }
 
     pub(super) fn key(&mut self) -> Result<Slot, Fault> {
-        self.expect(b'"', "expected a key in double quotes")?;
+        self.expect(b'"', Fault::Key)?;
         self.string()
     }
 
@@ -80,8 +111,8 @@ impl Scanner<'_> {
             Some(b'f') => self.literal(b"false", Kind::False),
             Some(b'n') => self.literal(b"null", Kind::Null),
             Some(b'{' | b'[') => self.container(),
-            Some(_) => Err(self.fault("expected a value")),
-            None => Err(self.fault("the text ends where a value is expected")),
+            Some(_) => Err(Fault::Value),
+            None => Err(Fault::EndOfText),
         }
     }
 
@@ -89,7 +120,6 @@ impl Scanner<'_> {
         Slot {
             kind,
             key: 0,
-            key_end: 0,
             start: start as u32,
             end: end as u32,
         }
@@ -98,7 +128,7 @@ impl Scanner<'_> {
     fn literal(&mut self, word: &[u8], kind: Kind) -> Result<Slot, Fault> {
         let start = self.pos;
         if !self.bytes[start..].starts_with(word) {
-            return Err(self.fault("expected a value"));
+            return Err(Fault::Value);
         }
         self.pos += word.len();
         Ok(self.slot(kind, start, self.pos))
@@ -129,9 +159,9 @@ impl Scanner<'_> {
                     kind = Kind::Escaped;
                     self.escape()?;
                 }
-                Some(0..0x20) => return Err(self.fault("control character in a string: escape it")),
+                Some(0..0x20) => return Err(Fault::ControlCharacter),
                 Some(_) => {}
-                None => return Err(self.fault("the text ends inside a string")),
+                None => return Err(Fault::EndInString),
             }
             self.pos = word::plain_until(self.bytes, self.pos);
         }
@@ -144,14 +174,14 @@ impl Scanner<'_> {
                 return Ok(());
             }
             Some(b'u') => {}
-            _ => return Err(self.fault("unknown escape in a string")),
+            _ => return Err(Fault::Escape),
         }
         let unit = self.code_unit(self.pos)?;
         let length = match unit {
-            0xDC00..=0xDFFF => return Err(self.fault("lone surrogate in a string")),
+            0xDC00..=0xDFFF => return Err(Fault::Surrogate),
             0xD800..=0xDBFF => match self.code_unit(self.pos + 6) {
                 Ok(0xDC00..=0xDFFF) => 12,
-                _ => return Err(self.fault("lone surrogate in a string")),
+                _ => return Err(Fault::Surrogate),
             },
             _ => 6,
         };
@@ -161,10 +191,7 @@ impl Scanner<'_> {
 
     /// The number behind `\u` at `at`.
     fn code_unit(&self, at: usize) -> Result<u32, Fault> {
-        let bad = Fault {
-            at,
-            what: "expected \\u and four hexadecimal digits",
-        };
+        let bad = Fault::CodeUnit;
         let escape = self.bytes.get(at..at + 6).ok_or(bad)?;
         let digits = escape.strip_prefix(b"\\u").ok_or(bad)?;
         digits.iter().try_fold(0, |unit, digit| {
@@ -190,13 +217,10 @@ impl Scanner<'_> {
         }
         let leading_zero = self.peek() == Some(b'0');
         match self.digits() {
-            0 => return Err(self.fault("expected a digit")),
+            0 => return Err(Fault::Digit),
             1 => {}
             _ if leading_zero => {
-                return Err(Fault {
-                    at: start,
-                    what: "number with a leading zero",
-                });
+                return Err(Fault::LeadingZero);
             }
             _ => {}
         }
@@ -205,7 +229,7 @@ impl Scanner<'_> {
             kind = Kind::Number;
             self.pos += 1;
             if self.digits() == 0 {
-                return Err(self.fault("expected a digit after the point"));
+                return Err(Fault::Digit);
             }
         }
         if let Some(b'e' | b'E') = self.peek() {
@@ -215,7 +239,7 @@ impl Scanner<'_> {
                 self.pos += 1;
             }
             if self.digits() == 0 {
-                return Err(self.fault("expected a digit in the exponent"));
+                return Err(Fault::Digit);
             }
         }
         Ok(self.slot(kind, start, self.pos))
@@ -266,8 +290,8 @@ impl Scanner<'_> {
                         self.leave();
                         open >>= 1;
                     }
-                    (_, true) => return Err(self.fault("expected `,` or `}` after a value")),
-                    (_, false) => return Err(self.fault("expected `,` or `]` after a value")),
+                    (_, true) => return Err(Fault::CommaOrBrace),
+                    (_, false) => return Err(Fault::CommaOrBracket),
                 }
             }
             if self.depth == outside {
@@ -280,7 +304,7 @@ impl Scanner<'_> {
         if object {
             self.key()?;
             self.space();
-            self.expect(b':', "expected `:` after a key")?;
+            self.expect(b':', Fault::Colon)?;
             self.space();
         }
         Ok(())

@@ -80,8 +80,8 @@ impl Decoder {
                 let detail = format!("the message is {}, expected an object", kind.describe());
                 return Err(Rejection::whole(Reason::WrongType, detail));
             }
-            Err(fault) => {
-                let detail = format!("{} (byte {})", fault.what, fault.at);
+            Err((fault, at)) => {
+                let detail = format!("{} (byte {at})", fault.describe());
                 return Err(Rejection::whole(Reason::InvalidJson, detail));
             }
         }

@@ -11,6 +11,10 @@ pub(super) struct ColumnPlan {
     pub(super) name: String,
     pub(super) column_type: ColumnType,
     pub(super) sources: Vec<SourcePlan>,
+    /// The place that is read first.
+    pub(super) slot: usize,
+    /// The only place, and a text there is taken as it is.
+    pub(super) plain_text: bool,
     pub(super) need: Need,
     /// Columns that need this one when they have a value.
     pub(super) needed_by: Vec<usize>,
@@ -69,6 +73,8 @@ pub(super) fn compile(contract: &Contract) -> (Shape, Vec<ColumnPlan>) {
                 ColumnPlan {
                     name: column.name.clone(),
                     column_type: column.column_type,
+                    slot: usize::from(slots[0]),
+                    plain_text: plain_text(column),
                     sources: sources(column, slots),
                     need: need(&column.presence, &shape),
                     needed_by: dependencies
@@ -99,6 +105,15 @@ fn sources(column: &Column, slots: &[u16]) -> Vec<SourcePlan> {
             date_time: source.date_time,
         });
     plans.collect()
+}
+
+fn plain_text(column: &Column) -> bool {
+    let [source] = column.sources.as_slice() else {
+        return false;
+    };
+    let text = matches!(column.column_type, ColumnType::String | ColumnType::Id);
+    let unchecked = column.checks.known.is_empty() && column.checks.values.is_empty();
+    text && unchecked && source.accepts.text && !source.date_time
 }
 
 fn need(presence: &Presence, shape: &Shape) -> Need {

@@ -4,7 +4,7 @@
 //! what the contract does not name is noted for `extra`.
 
 use super::grammar::{Fault, Scanner};
-use super::shape::{Shape, Target};
+use super::shape::{Previous, Shape, Target};
 use super::slots::{Kind, Slots, Unnamed};
 use super::text::unescape;
 
@@ -22,7 +22,7 @@ pub(super) fn scan(
     max_depth: usize,
     shape: &mut Shape,
     slots: &mut Slots,
-) -> Result<Root, Fault> {
+) -> Result<Root, (Fault, usize)> {
     let mut scanner = Scanner {
         text: message,
         bytes: message.as_bytes(),
@@ -30,21 +30,26 @@ pub(super) fn scan(
         depth: 0,
         max_depth,
     };
-    scanner.space();
-    let root = if scanner.peek() == Some(b'{') {
-        scanner.object(0, shape, slots)?;
-        Root::Object
-    } else {
-        Root::Other(scanner.value()?.kind)
-    };
-    scanner.space();
-    match scanner.peek() {
-        None => Ok(root),
-        Some(_) => Err(scanner.fault("more text after the end of the value")),
-    }
+    let root = scanner.root(shape, slots);
+    root.map_err(|fault| (fault, scanner.pos))
 }
 
 impl Scanner<'_> {
+    fn root(&mut self, shape: &mut Shape, slots: &mut Slots) -> Result<Root, Fault> {
+        self.space();
+        let root = if self.peek() == Some(b'{') {
+            self.object(0, shape, slots)?;
+            Root::Object
+        } else {
+            Root::Other(self.value()?.kind)
+        };
+        self.space();
+        match self.peek() {
+            None => Ok(root),
+            Some(_) => Err(Fault::AfterTheEnd),
+        }
+    }
+
     /// An object that has places inside; `pos` is at its brace.
     fn object(&mut self, node: u16, shape: &mut Shape, slots: &mut Slots) -> Result<(), Fault> {
         self.enter()?;
@@ -57,44 +62,28 @@ impl Scanner<'_> {
         loop {
             let key = self.pos;
             let guessed = shape.guess(&mut previous, self.bytes.get(key..).unwrap_or_default());
-            let (target, key_end) = match guessed {
+            let target = match guessed {
                 Some((target, length)) => {
                     self.pos += length;
-                    (Some(target), key + length - 1)
+                    Some(target)
                 }
-                None => {
-                    let name = self.key()?;
-                    let key_end = name.end as usize + 1;
-                    self.space();
-                    self.expect(b':', "expected `:` after a key")?;
-                    let raw = &self.text[name.range()];
-                    let target = if name.kind == Kind::Text {
-                        shape.look_up(node, &mut previous, raw)
-                    } else {
-                        let mut decoded = String::new();
-                        unescape(raw, &mut decoded);
-                        shape.look_up(node, &mut previous, &decoded)
-                    };
-                    (target, key_end)
-                }
+                None => self.look_up(node, &mut previous, shape)?,
             };
             self.space();
             match target {
                 Some(Target::Slot(slot)) => {
                     let mut value = self.value()?;
                     value.key = key as u32;
-                    value.key_end = key_end as u32;
                     slots.slots[usize::from(slot)] = value;
                 }
-                Some(Target::Node(inner)) => self.node(inner, key, key_end, shape, slots)?,
+                Some(Target::Node(inner)) => self.node(inner, key, shape, slots)?,
                 None => {
                     self.value()?;
-                    let (start, key_end, end) = (key as u32, key_end as u32, self.pos as u32);
+                    let (start, end) = (key as u32, self.pos as u32);
                     slots.unnamed.push(Unnamed {
                         node,
                         in_place_of_node: false,
                         start,
-                        key_end,
                         end,
                     });
                 }
@@ -108,7 +97,7 @@ impl Scanner<'_> {
                     self.leave();
                     return Ok(());
                 }
-                _ => return Err(self.fault("expected `,` or `}` after a value")),
+                _ => return Err(Fault::CommaOrBrace),
             }
             if self.peek() != Some(b'"') {
                 self.space();
@@ -116,12 +105,31 @@ impl Scanner<'_> {
         }
     }
 
+    /// What a key leads to that was not guessed, its colon included.
+    #[cold]
+    fn look_up(
+        &mut self,
+        node: u16,
+        previous: &mut Previous,
+        shape: &mut Shape,
+    ) -> Result<Option<Target>, Fault> {
+        let name = self.key()?;
+        self.space();
+        self.expect(b':', Fault::Colon)?;
+        let raw = &self.text[name.range()];
+        if name.kind == Kind::Text {
+            return Ok(shape.look_up(node, previous, raw));
+        }
+        let mut decoded = String::new();
+        unescape(raw, &mut decoded);
+        Ok(shape.look_up(node, previous, &decoded))
+    }
+
     /// The value of a key behind which places are expected.
     fn node(
         &mut self,
         node: u16,
         key: usize,
-        key_end: usize,
         shape: &mut Shape,
         slots: &mut Slots,
     ) -> Result<(), Fault> {
@@ -137,12 +145,11 @@ impl Scanner<'_> {
         slots.nodes[number] = self.value()?.kind;
         if !shape.nodes[number].declared && slots.nodes[number] != Kind::Null {
             // Only an alias looks inside: what else stands here is as good as unknown.
-            let (start, key_end, end) = (key as u32, key_end as u32, self.pos as u32);
+            let (start, end) = (key as u32, self.pos as u32);
             slots.unnamed.push(Unnamed {
                 node,
                 in_place_of_node: true,
                 start,
-                key_end,
                 end,
             });
         }

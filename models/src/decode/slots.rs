@@ -38,9 +38,8 @@ impl Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub(super) kind: Kind,
-    /// Where the key starts and ends, with its quotes.
+    /// Where the key's quote is.
     pub(super) key: u32,
-    pub(super) key_end: u32,
     pub(super) start: u32,
     pub(super) end: u32,
 }
@@ -49,7 +48,6 @@ impl Slot {
     const ABSENT: Self = Self {
         kind: Kind::Absent,
         key: 0,
-        key_end: 0,
         start: 0,
         end: 0,
     };
@@ -74,7 +72,6 @@ pub(super) struct Unnamed {
     pub(super) node: u16,
     pub(super) in_place_of_node: bool,
     pub(super) start: u32,
-    pub(super) key_end: u32,
     pub(super) end: u32,
 }
 

@@ -119,7 +119,7 @@ fn ratio_field() -> BoxedStrategy<(Option<Pair>, Option<String>)> {
             let text = match style {
                 0 => format!("0.{digits}"),
                 1 => format!("0.00{digits}e2"),
-                _ => format!("{}.{}E-01", &digits[..1], format!("{}0", &digits[1..])),
+                _ => format!("{}.{}0E-01", &digits[..1], &digits[1..]),
             };
             (text, units.to_string())
         }),

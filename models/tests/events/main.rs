@@ -4,6 +4,12 @@
 //! written on other ground (serde_json, chrono, arithmetic on text) from hand-written tables (`spec`), never from the
 //! contract's compiled form.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test stops at the first surprise, and json!() reads best as an argument"
+)]
+
 mod broken_contracts;
 mod contracts;
 mod domains;

@@ -63,7 +63,7 @@ pub fn decode(spec: &Spec, message: &[u8], kafka_ms: i64) -> Outcome {
     for column in &spec.columns {
         for object in &misplaced {
             let inside = |source: &&str| source.starts_with(&format!("{object}/"));
-            if !said.contains(object) && column.sources.iter().any(|source| inside(&source)) {
+            if !said.contains(object) && column.sources.iter().any(inside) {
                 said.push(object);
                 problems.push(format!("wrong_type {}", column.name));
             }

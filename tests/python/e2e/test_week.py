@@ -98,7 +98,7 @@ def test_plan_lists_exactly_the_windows_that_new_events_touch(pipeline):
 
 def planned(pipeline: Pipeline) -> set[tuple[str, date]]:
     return {
-        (window["model"], date.fromisoformat(window["date"]))
+        (window["model"], date.fromisoformat(window["window"]))
         for window in pipeline.jobs("plan")["windows"]
     }
 

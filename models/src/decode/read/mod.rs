@@ -25,6 +25,7 @@ pub(in crate::decode) struct Reader {
     /// Texts that are not as they stand in the message.
     pub(in crate::decode) scratch: String,
     pub(in crate::decode) cells: Vec<Cell>,
+    event_day: Cell,
     pub(in crate::decode) problems: Vec<Problem>,
 }
 
@@ -48,46 +49,65 @@ impl Reader {
         self.scratch.clear();
         self.cells.clear();
         self.problems.clear();
-        let mut event_day = Cell::Null;
+        self.event_day = Cell::Null;
         let misplaced = misplaced(shape, slots);
         for plan in plans {
-            for node in &misplaced {
-                let first = shape.nodes[*node].slots.start;
-                if plan.sources.iter().any(|source| source.slot == first) {
-                    self.problems.push(not_an_object(
-                        plan,
-                        &shape.nodes[*node].pointer,
-                        slots.nodes[*node],
-                    ));
-                }
+            let slot = slots.slots[plan.slot];
+            if plan.plain_text && slot.kind == Kind::Text && slot.start < slot.end {
+                self.cells.push(Cell::Text(slot.start, slot.end));
+                continue;
             }
-            let cell = match find(plan, slots) {
-                Some((source, slot)) => {
-                    if plan.sources.len() > 1 {
-                        unused_aliases(plan, source, shape, slots);
-                    }
-                    self.cell(message, plan, source, slot)
-                }
-                None => absent(plan, plans, shape, slots, &misplaced),
-            };
-            match cell {
-                Ok(cell) => {
-                    if let (true, Cell::Long(micros)) = (plan.event_time, cell) {
-                        event_day = Cell::Date(timestamp::date_of(micros.div_euclid(1000)));
-                    }
-                    self.cells.push(cell);
-                }
-                Err(Flaw { reason, detail }) => {
-                    self.problems.push(Problem {
-                        reason,
-                        field: plan.name.clone(),
-                        detail,
-                    });
-                    self.cells.push(Cell::Null);
-                }
+            self.checked_cell(plan, message, plans, shape, slots, &misplaced);
+        }
+        let event_day = self.event_day;
+        self.cells.push(event_day);
+    }
+
+    /// Pushes the cell of a column that asks for more than to be taken as it is.
+    fn checked_cell(
+        &mut self,
+        plan: &ColumnPlan,
+        message: Message<'_>,
+        plans: &[ColumnPlan],
+        shape: &Shape,
+        slots: &mut Slots,
+        misplaced: &[usize],
+    ) {
+        for node in misplaced {
+            let first = shape.nodes[*node].slots.start;
+            if plan.sources.iter().any(|source| source.slot == first) {
+                self.problems.push(not_an_object(
+                    plan,
+                    &shape.nodes[*node].pointer,
+                    slots.nodes[*node],
+                ));
             }
         }
-        self.cells.push(event_day);
+        let cell = match find(plan, slots) {
+            Some((source, slot)) => {
+                if plan.sources.len() > 1 {
+                    unused_aliases(plan, source, shape, slots);
+                }
+                self.cell(message, plan, source, slot)
+            }
+            None => absent(plan, plans, shape, slots, misplaced),
+        };
+        match cell {
+            Ok(cell) => {
+                if let (true, Cell::Long(micros)) = (plan.event_time, cell) {
+                    self.event_day = Cell::Date(timestamp::date_of(micros.div_euclid(1000)));
+                }
+                self.cells.push(cell);
+            }
+            Err(Flaw { reason, detail }) => {
+                self.problems.push(Problem {
+                    reason,
+                    field: plan.name.clone(),
+                    detail,
+                });
+                self.cells.push(Cell::Null);
+            }
+        }
     }
 }
 
@@ -108,7 +128,6 @@ fn unused_aliases(plan: &ColumnPlan, used: &SourcePlan, shape: &Shape, slots: &m
                 node: shape.node_of_slot[source.slot],
                 in_place_of_node: false,
                 start: slot.key,
-                key_end: slot.key_end,
                 end: slot.outer_end(),
             });
         }

@@ -59,7 +59,7 @@ pub(super) fn decimal(
     if exact.units <= -limit || exact.units >= limit {
         return Err(too_long());
     }
-    Ok(Cell::Units(exact.units))
+    Ok(Cell::units(exact.units))
 }
 
 #[inline]
