@@ -1,6 +1,6 @@
 //! The floor under `ingest`: reads a topic from start to end with the same client and touches each message, nothing else.
 //!
-//! `cargo run --release -p userflow-ingester --example drain -- BROKERS TOPIC THREADS` prints messages, bytes, seconds as
+//! `target/release/examples/drain BROKERS TOPIC THREADS` prints messages, bytes, seconds as
 //! one JSON object. `tests/bench/run` compares the ingester with it.
 
 use std::time::{Duration, Instant};
@@ -40,9 +40,7 @@ fn main() -> Result<()> {
             })
             .collect();
         running.into_iter().try_fold((0, 0), |sum, thread| {
-            let (m, b) = thread
-                .join()
-                .map_err(|_| anyhow!("a thread panicked"))??;
+            let (m, b) = thread.join().map_err(|_| anyhow!("a thread panicked"))??;
             Ok::<_, anyhow::Error>((sum.0 + m, sum.1 + b))
         })
     })?;

@@ -10,7 +10,13 @@ use crate::simulate::SimulateArgs;
 #[command(name = "userflow-ingester", version, about, max_term_width = 110)]
 pub struct Cli {
     /// What to log: error, warn, info, debug, trace, or a filter such as userflow_ingester=debug
-    #[arg(long, env = "RUST_LOG", default_value = "info", global = true, value_name = "FILTER")]
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "info",
+        global = true,
+        value_name = "FILTER"
+    )]
     pub log: String,
     /// The role.
     #[command(subcommand)]

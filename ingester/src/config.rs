@@ -14,10 +14,20 @@ pub struct IngestArgs {
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
     pub domain: String,
     /// Folder of the domains
-    #[arg(long, env = "USERFLOW_MODELS", default_value = "models", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "USERFLOW_MODELS",
+        default_value = "models",
+        value_name = "FOLDER"
+    )]
     pub models: PathBuf,
     /// The lake: a folder or s3://bucket/prefix
-    #[arg(long, env = "USERFLOW_LAKE", default_value = ".userflow/lake", value_name = "LOCATION")]
+    #[arg(
+        long,
+        env = "USERFLOW_LAKE",
+        default_value = ".userflow/lake",
+        value_name = "LOCATION"
+    )]
     pub lake: String,
     /// Kafka.
     #[command(flatten)]
@@ -26,7 +36,12 @@ pub struct IngestArgs {
     #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
     pub topic: Option<String>,
     /// Consumer group: ingesters of one group share the partitions
-    #[arg(long, env = "USERFLOW_GROUP", default_value = "userflow-bronze", value_name = "GROUP")]
+    #[arg(
+        long,
+        env = "USERFLOW_GROUP",
+        default_value = "userflow-bronze",
+        value_name = "GROUP"
+    )]
     pub group: String,
     /// A name of this ingester that stays the same when it restarts (Kafka's static membership): it gets its partitions
     /// back at once instead of after the session timeout. Two live ingesters must not share one

@@ -28,7 +28,10 @@ pub async fn serve(addr: SocketAddr, health: Health) -> Result<SocketAddr> {
         .with_context(|| format!("bind --metrics-addr {addr}"))?;
     let bound = listener.local_addr()?;
     let app = Router::new()
-        .route("/metrics", get(|State(h): State<Health>| async move { h.metrics.render() }))
+        .route(
+            "/metrics",
+            get(|State(h): State<Health>| async move { h.metrics.render() }),
+        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .with_state(health);

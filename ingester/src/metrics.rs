@@ -44,18 +44,29 @@ impl Metrics {
             Ok(gauge)
         };
         let quarantined = IntCounterVec::new(
-            Opts::new("quarantined_total", "Messages quarantined, by their first reason"),
+            Opts::new(
+                "quarantined_total",
+                "Messages quarantined, by their first reason",
+            ),
             &["reason"],
         )?;
         registry.register(Box::new(quarantined.clone()))?;
         let lag = IntGaugeVec::new(
-            Opts::new("lag", "Offsets between the table's position and the partition's end"),
+            Opts::new(
+                "lag",
+                "Offsets between the table's position and the partition's end",
+            ),
             &["partition"],
         )?;
         registry.register(Box::new(lag.clone()))?;
         let flush_seconds = Histogram::with_opts(
-            HistogramOpts::new("flush_seconds", "Seconds from the start of a flush to its commit")
-                .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
+            HistogramOpts::new(
+                "flush_seconds",
+                "Seconds from the start of a flush to its commit",
+            )
+            .buckets(vec![
+                0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+            ]),
         )?;
         registry.register(Box::new(flush_seconds.clone()))?;
         Ok(Self {

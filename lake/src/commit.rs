@@ -134,7 +134,15 @@ pub(crate) async fn commit_metadata(
     metadata: Value,
 ) -> Result<i64, CommitError> {
     let actions = vec![Action::MetaData(metadata)];
-    write(table, base, "ADD COLUMN", Map::new(), actions, &Guard::Everything).await
+    write(
+        table,
+        base,
+        "ADD COLUMN",
+        Map::new(),
+        actions,
+        &Guard::Everything,
+    )
+    .await
 }
 
 async fn write(
@@ -157,9 +165,10 @@ async fn write(
     header.insert("readVersion".into(), json!(base));
     header.insert("batchId".into(), json!(batch_id));
     actions.insert(0, Action::CommitInfo(header));
-    let bytes = bytes::Bytes::from(render_entry(&actions).map_err(|e| {
-        LakeError::store(format!("render a commit to {}", table.name()), e)
-    })?);
+    let bytes = bytes::Bytes::from(
+        render_entry(&actions)
+            .map_err(|e| LakeError::store(format!("render a commit to {}", table.name()), e))?,
+    );
 
     let mut version = base + 1;
     let mut store_errors = 0;

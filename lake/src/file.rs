@@ -62,8 +62,8 @@ impl WriteSettings {
             );
         }
         for column in &self.plain {
-            builder = builder
-                .set_column_dictionary_enabled(ColumnPath::from(column.as_str()), false);
+            builder =
+                builder.set_column_dictionary_enabled(ColumnPath::from(column.as_str()), false);
         }
         for column in &self.delta {
             let path = ColumnPath::from(column.as_str());

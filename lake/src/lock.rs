@@ -37,8 +37,8 @@ impl Table {
     fn lock_file(&self, folder: &std::path::Path) -> Result<Option<TableLock>, LakeError> {
         let failed = |e: std::io::Error| LakeError::store(format!("lock {}", self.name()), e);
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let file = std::fs::File::create(folder.join(format!("{}.lock", self.name())))
-            .map_err(failed)?;
+        let file =
+            std::fs::File::create(folder.join(format!("{}.lock", self.name()))).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(TableLock(Held::File(file)))),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),

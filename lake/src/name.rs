@@ -61,7 +61,14 @@ mod tests {
         assert_eq!((name.layer(), name.table()), ("gold", "user_daily"));
         assert_eq!(name.to_string(), "gold.user_daily");
         for bad in [
-            "gold", "gold.", ".x", "gold.a.b", "Gold.x", "gold.a/b", "gold.../x", "",
+            "gold",
+            "gold.",
+            ".x",
+            "gold.a.b",
+            "Gold.x",
+            "gold.a/b",
+            "gold.../x",
+            "",
         ] {
             assert!(TableName::parse(bad).is_err(), "{bad}");
         }

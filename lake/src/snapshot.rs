@@ -99,8 +99,7 @@ impl Snapshot {
             .collect();
         files.sort_by(|a, b| (a.partition, &a.path).cmp(&(b.partition, &b.path)));
         Ok(Self {
-            version: i64::try_from(state.version())
-                .map_err(|e| LakeError::store(action(), e))?,
+            version: i64::try_from(state.version()).map_err(|e| LakeError::store(action(), e))?,
             schema: state.arrow_schema(),
             files: Arc::new(files),
             table: table.clone(),
@@ -196,8 +195,9 @@ impl Snapshot {
         path: &object_store::path::Path,
         positions: &mut HashMap<String, i64>,
     ) -> Result<(), LakeError> {
-        let failed =
-            |e: Box<dyn std::error::Error + Send + Sync>| LakeError::store(format!("read {path}"), e);
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+            LakeError::store(format!("read {path}"), e)
+        };
         let bytes = self
             .table
             .store()
@@ -209,10 +209,7 @@ impl Snapshot {
             .map_err(|e| failed(e.into()))?;
         let builder =
             ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| failed(e.into()))?;
-        let mask = ProjectionMask::columns(
-            builder.parquet_schema(),
-            ["txn.appId", "txn.version"],
-        );
+        let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
         let reader = builder
             .with_projection(mask)
             .build()
@@ -229,7 +226,9 @@ impl Snapshot {
                 .column_by_name("version")
                 .and_then(|c| c.as_primitive_opt::<Int64Type>());
             let (Some(ids), Some(versions)) = (ids, versions) else {
-                return Err(failed("txn.appId and txn.version are not string and long".into()));
+                return Err(failed(
+                    "txn.appId and txn.version are not string and long".into(),
+                ));
             };
             for row in (0..txn.len()).filter(|row| txn.is_valid(*row) && ids.is_valid(*row)) {
                 positions.insert(ids.value(row).to_owned(), versions.value(row));

@@ -22,7 +22,10 @@ pub(crate) fn of(schema: &Schema, meta: &ParquetMetaData, rows: u64) -> String {
         let Ok(field) = schema.field_with_name(name) else {
             continue;
         };
-        let mut all = meta.row_groups().iter().map(|g| g.column(leaf).statistics());
+        let mut all = meta
+            .row_groups()
+            .iter()
+            .map(|g| g.column(leaf).statistics());
         let Some(merged) = merge(field.data_type(), &mut all) else {
             continue;
         };
@@ -134,14 +137,19 @@ fn bounds(data_type: &DataType, statistics: &Statistics) -> Option<(Bound, Bound
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{
+        Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    };
 
     use crate::{FileWriter, WriteSettings};
 
     #[test]
     fn statistics_bound_what_was_written() {
         let batch = RecordBatch::try_from_iter([
-            ("n", Arc::new(Int64Array::from(vec![Some(5), None, Some(-3)])) as _),
+            (
+                "n",
+                Arc::new(Int64Array::from(vec![Some(5), None, Some(-3)])) as _,
+            ),
             ("s", Arc::new(StringArray::from(vec!["b", "a", "c"])) as _),
             ("d", Arc::new(Date32Array::from(vec![1, 0, 2])) as _),
             (
@@ -175,9 +183,11 @@ mod tests {
     #[test]
     fn the_bound_of_a_long_text_is_still_a_bound() {
         let long = "z".repeat(500);
-        let batch =
-            RecordBatch::try_from_iter([("s", Arc::new(StringArray::from(vec![long.as_str()])) as _)])
-                .unwrap();
+        let batch = RecordBatch::try_from_iter([(
+            "s",
+            Arc::new(StringArray::from(vec![long.as_str()])) as _,
+        )])
+        .unwrap();
         let mut writer = FileWriter::new(&batch.schema(), &WriteSettings::default()).unwrap();
         writer.write(&batch).unwrap();
         let stats: serde_json::Value =

@@ -177,9 +177,8 @@ impl Table {
             if added.is_empty() {
                 return Ok(added);
             }
-            let metadata = snapshot.metadata_with_schema(&schema_string(
-                &arrow::datatypes::Schema::new(merged),
-            )?)?;
+            let metadata = snapshot
+                .metadata_with_schema(&schema_string(&arrow::datatypes::Schema::new(merged))?)?;
             match commit::commit_metadata(self, snapshot.version(), metadata).await {
                 Ok(_) => return Ok(added),
                 Err(CommitError::Conflict { .. }) => {}
@@ -243,9 +242,8 @@ impl Table {
     }
 
     fn delta(&self, version: Option<i64>) -> Result<DeltaTable, LakeError> {
-        let invalid = |e: deltalake::DeltaTableError| {
-            LakeError::Invalid(format!("table {}: {e}", self.name))
-        };
+        let invalid =
+            |e: deltalake::DeltaTableError| LakeError::Invalid(format!("table {}: {e}", self.name));
         let url = self.url()?;
         let mut builder = DeltaTableBuilder::from_url(url.clone())
             .map_err(invalid)?
@@ -265,7 +263,11 @@ impl Table {
     pub async fn put(&self, file: EncodedFile, partition: i32) -> Result<NewFile, LakeError> {
         let path = new_path(partition);
         let size = file.bytes.len() as u64;
-        let full = Path::from_iter(self.prefix().parts().chain(Path::from(path.as_str()).parts()));
+        let full = Path::from_iter(
+            self.prefix()
+                .parts()
+                .chain(Path::from(path.as_str()).parts()),
+        );
         self.store()
             .put(&full, file.bytes.into())
             .await

@@ -50,13 +50,13 @@ impl Snapshot {
             .delta
             .clone()
             .vacuum()
-        .with_mode(VacuumMode::Full)
-        .with_retention_period(retention)
-        .with_enforce_retention_duration(false)
-        .with_dry_run(dry_run)
-        .with_commit_properties(CommitProperties::default().with_create_checkpoint(false))
-        .await
-        .map_err(|e| failed(e.into()))?;
+            .with_mode(VacuumMode::Full)
+            .with_retention_period(retention)
+            .with_enforce_retention_duration(false)
+            .with_dry_run(dry_run)
+            .with_commit_properties(CommitProperties::default().with_create_checkpoint(false))
+            .await
+            .map_err(|e| failed(e.into()))?;
         Ok(metrics.files_deleted)
     }
 }

@@ -35,9 +35,10 @@ pub fn create_topic(label: &str, partitions: i32) -> Result<String> {
 pub fn create_named_topic(name: &str, partitions: i32) -> Result<()> {
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     let results = block_on(admin()?.create_topics([&topic], &AdminOptions::new()))?;
-    results
-        .into_iter()
-        .try_for_each(|r| r.map(drop).map_err(|(t, e)| anyhow!("create topic {t}: {e}")))
+    results.into_iter().try_for_each(|r| {
+        r.map(drop)
+            .map_err(|(t, e)| anyhow!("create topic {t}: {e}"))
+    })
 }
 
 /// Deletes a topic and waits until the broker has forgotten it.
@@ -64,9 +65,7 @@ fn admin() -> Result<AdminClient<DefaultClientContext>> {
         .context("create an admin client")
 }
 
-fn block_on<T>(
-    future: impl Future<Output = Result<T, KafkaError>>,
-) -> Result<T> {
+fn block_on<T>(future: impl Future<Output = Result<T, KafkaError>>) -> Result<T> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -36,7 +36,9 @@ pub fn binary(name: &str) -> Command {
 
 /// Runs to the end and fails with the log when it does not exit 0.
 pub fn must(command: &mut Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("run {command:?}"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("run {command:?}"))?;
     if !output.status.success() {
         bail!(
             "{command:?} ended with {}:\n{}{}",

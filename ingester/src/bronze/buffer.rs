@@ -93,17 +93,18 @@ impl Buffer {
             Ok(()) => {
                 self.partitions.append_value(origin.partition);
                 self.offsets.append_value(origin.offset);
-                self.times.append_option(origin.time_ms.map(|ms| ms * 1_000));
+                self.times
+                    .append_option(origin.time_ms.map(|ms| ms * 1_000));
             }
             Err(rejection) if origin.offset >= quarantined_below => {
                 self.quarantine.push(origin, message, rejection);
             }
             Err(_) => {}
         }
-        let held = self.held.entry(origin.partition).or_insert(Held {
-            start,
-            next: start,
-        });
+        let held = self
+            .held
+            .entry(origin.partition)
+            .or_insert(Held { start, next: start });
         held.next = origin.offset + 1;
         if self.decoder.rows() >= BATCH_ROWS {
             self.encode()?;

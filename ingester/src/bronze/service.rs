@@ -236,9 +236,9 @@ impl Shared {
     /// Other ingesters of the group commit partitions that this one does not have: the table knows.
     fn look_aside(&self, probe: &BaseConsumer) -> Result<()> {
         let table = self.tables.events.table.clone();
-        let positions = self.runtime.block_on(async {
-            table.require_snapshot().await?.positions().await
-        })?;
+        let positions = self
+            .runtime
+            .block_on(async { table.require_snapshot().await?.positions().await })?;
         let positions = self.ids.pick(&positions);
         for (partition, next) in &positions {
             self.progress.committed(*partition, *next);
@@ -315,7 +315,10 @@ impl Progress {
     fn done(&self) -> bool {
         let committed = lock(&self.committed);
         self.targets.iter().all(|(partition, log)| {
-            log.high == log.low || committed.get(partition).is_some_and(|next| *next >= log.high)
+            log.high == log.low
+                || committed
+                    .get(partition)
+                    .is_some_and(|next| *next >= log.high)
         })
     }
 }

@@ -62,7 +62,9 @@ where
             ) => Ok(UNKNOWN.to_owned()),
             (code, _) => {
                 let said = CStr::from_ptr(sys::rd_kafka_err2str(code)).to_string_lossy();
-                bail!("ask for the id of topic {topic}: {said} (a development broker has none: --no-topic-id)")
+                bail!(
+                    "ask for the id of topic {topic}: {said} (a development broker has none: --no-topic-id)"
+                )
             }
         }
     }

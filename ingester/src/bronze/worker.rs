@@ -47,7 +47,7 @@ enum Note {
 impl ClientContext for Notes {
     /// The end of a partition is no error here: it is how the loop knows that it has caught up.
     fn error(&self, error: KafkaError, reason: &str) {
-        if !matches!(error, KafkaError::PartitionEOF(_)) {
+        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
             tracing::warn!("kafka: {error}: {reason}");
         }
     }
@@ -108,11 +108,7 @@ impl Worker {
             .subscribe(&[&shared.topic])
             .with_context(|| format!("subscribe to {}", shared.topic))?;
         Ok(Self {
-            committer: Committer::new(
-                shared.tables.clone(),
-                &shared.topic,
-                shared.ids.clone(),
-            ),
+            committer: Committer::new(shared.tables.clone(), &shared.topic, shared.ids.clone()),
             buffer: Buffer::new(&shared.contract, &shared.tables.events),
             consumer,
             reading: BTreeMap::new(),
@@ -131,7 +127,10 @@ impl Worker {
             Ok(()) => self.flush(),
             Err(_) => Ok(()),
         };
-        self.consumer.context().closing.store(true, Ordering::Release);
+        self.consumer
+            .context()
+            .closing
+            .store(true, Ordering::Release);
         self.act_on_notes_while_closing();
         self.report_memory(0);
         outcome.and(closed)
@@ -170,7 +169,11 @@ impl Worker {
 
     fn read_burst(&mut self) -> Result<()> {
         for taken in 0..BURST {
-            let wait = if taken == 0 { IDLE_WAIT } else { Duration::ZERO };
+            let wait = if taken == 0 {
+                IDLE_WAIT
+            } else {
+                Duration::ZERO
+            };
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
@@ -230,7 +233,9 @@ impl Worker {
         let flush = &self.shared.args.flush;
         self.buffer.encoded() >= flush.flush_size
             || self.buffer.memory() >= self.shared.memory_per_worker()
-            || self.oldest.is_some_and(|t| t.elapsed() >= flush.flush_interval)
+            || self
+                .oldest
+                .is_some_and(|t| t.elapsed() >= flush.flush_interval)
             || (self.shared.args.until_caught_up && self.reached_targets())
     }
 
@@ -279,7 +284,10 @@ impl Worker {
     fn start_over(&mut self, why: &str) -> Result<()> {
         self.fenced_in_a_row += 1;
         self.shared.metrics.fenced.inc();
-        tracing::warn!(attempt = self.fenced_in_a_row, "{why}; reading again from the table's positions");
+        tracing::warn!(
+            attempt = self.fenced_in_a_row,
+            "{why}; reading again from the table's positions"
+        );
         if self.fenced_in_a_row >= FENCED_LIMIT {
             return Err(Fenced(format!(
                 "{why}; gave up after {FENCED_LIMIT} attempts: is another ingester reading the same topic under \
@@ -372,6 +380,8 @@ impl Worker {
 impl Progress {
     /// The offset that a partition has to reach; without a target it is never reached.
     fn target(&self, partition: i32) -> i64 {
-        self.targets.get(&partition).map_or(i64::MAX, |log| log.high)
+        self.targets
+            .get(&partition)
+            .map_or(i64::MAX, |log| log.high)
     }
 }

@@ -17,7 +17,7 @@ const FILE_SIZE: usize = 128 << 20;
 
 /// The stored files of a result, in no version yet.
 #[derive(Debug, Default)]
-pub struct Written {
+pub(super) struct Written {
     /// The files.
     pub files: Vec<NewFile>,
     /// Rows in all of them.
@@ -25,7 +25,7 @@ pub struct Written {
 }
 
 /// Writes a result whose rows all belong to `window`; a row of another date is the model's mistake.
-pub async fn write(
+pub(super) async fn write(
     table: &Table,
     model: &Model,
     window: Window,
@@ -56,7 +56,7 @@ pub async fn write(
 }
 
 /// Runs a result to its end and checks it like [`write`], but stores nothing.
-pub async fn count(
+pub(super) async fn count(
     model: &Model,
     window: Window,
     mut result: SendableRecordBatchStream,

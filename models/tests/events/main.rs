@@ -1,6 +1,6 @@
 //! Contracts and the decoder, through their public face.
 //!
-//! `reasons` and `timestamps` state each rule by example; `properties` compares the decoder with `reference`, which is
+//! `reasons`, `times`, `numbers`, `extra` and `grammar` state each rule by example; `properties` compares the decoder with `reference`, which is
 //! written on other ground (serde_json, chrono, arithmetic on text) from hand-written tables (`spec`), never from the
 //! contract's compiled form.
 

@@ -17,14 +17,39 @@ const PARTITIONS: i32 = 4;
 const KILLS: u32 = 24;
 
 /// Simulated messages, good and bad, one per line.
-pub(crate) fn simulated(folder: &Path, sessions: u32, garbage: f64, seed: u64) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn simulated(
+    folder: &Path,
+    sessions: u32,
+    garbage: f64,
+    seed: u64,
+) -> Result<Vec<Vec<u8>>> {
     let file = folder.join("events.jsonl");
-    must(binary("userflow-ingester")
-        .args(["simulate", "--domain", "webtoon", "--start", "2026-11-01T00:00:00Z"])
-        .args(["--seed", &seed.to_string(), "--sessions", &sessions.to_string()])
-        .args(["--days", "2", "--garbage", &garbage.to_string(), "--duplicates", "0.02"])
-        .arg("--jsonl")
-        .arg(&file))?;
+    must(
+        binary("userflow-ingester")
+            .args([
+                "simulate",
+                "--domain",
+                "webtoon",
+                "--start",
+                "2026-11-01T00:00:00Z",
+            ])
+            .args([
+                "--seed",
+                &seed.to_string(),
+                "--sessions",
+                &sessions.to_string(),
+            ])
+            .args([
+                "--days",
+                "2",
+                "--garbage",
+                &garbage.to_string(),
+                "--duplicates",
+                "0.02",
+            ])
+            .arg("--jsonl")
+            .arg(&file),
+    )?;
     Ok(std::fs::read(&file)?
         .split(|b| *b == b'\n')
         .filter(|line| !line.is_empty())
@@ -108,7 +133,9 @@ fn kill_9_at_any_moment_loses_and_repeats_nothing() -> Result<()> {
         })();
         producing.store(false, Ordering::Relaxed);
         drop(slots);
-        producer.join().map_err(|_| anyhow::anyhow!("the producer panicked"))??;
+        producer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the producer panicked"))??;
         outcome
     })?;
 
@@ -116,7 +143,10 @@ fn kill_9_at_any_moment_loses_and_repeats_nothing() -> Result<()> {
     accounts_for_every_offset(&lake, "webtoon", &watermarks(&topic)?)?;
     let versions = every_version_is_consistent(&lake, "webtoon")?;
     println!("{KILLS} kills, {versions} versions checked");
-    anyhow::ensure!(versions > 10, "only {versions} versions: the kills met no commits");
+    anyhow::ensure!(
+        versions > 10,
+        "only {versions} versions: the kills met no commits"
+    );
     Ok(())
 }
 
@@ -139,7 +169,14 @@ fn a_paused_ingester_that_wakes_up_is_fenced() -> Result<()> {
     let log = folder.path().join("zombie.log");
     let metrics = folder.path().join("zombie.metrics");
     let mut command = ingest(&topic, &lake);
-    command.args(["--flush-interval", "3600", "--threads", "1", "--metrics-addr", "127.0.0.1:0"]);
+    command.args([
+        "--flush-interval",
+        "3600",
+        "--threads",
+        "1",
+        "--metrics-addr",
+        "127.0.0.1:0",
+    ]);
     let zombie = start(&mut command, &log)?;
     let address = wait_for("the metrics address", Duration::from_secs(60), || {
         let text = std::fs::read_to_string(&log)?;
@@ -148,11 +185,17 @@ fn a_paused_ingester_that_wakes_up_is_fenced() -> Result<()> {
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
             .find_map(|line| line.get("addr")?.as_str().map(str::to_owned)))
     })?;
-    wait_for("all messages in its memory", Duration::from_secs(60), || {
-        let text = fetch(&address, "/metrics")?;
-        std::fs::write(&metrics, &text)?;
-        Ok(text.contains("userflow_ingest_messages_total 500").then_some(()))
-    })?;
+    wait_for(
+        "all messages in its memory",
+        Duration::from_secs(60),
+        || {
+            let text = fetch(&address, "/metrics")?;
+            std::fs::write(&metrics, &text)?;
+            Ok(text
+                .contains("userflow_ingest_messages_total 500")
+                .then_some(()))
+        },
+    )?;
     zombie.signal("STOP")?;
 
     // The second takes over and commits the same offsets.
@@ -173,7 +216,10 @@ fn a_paused_ingester_that_wakes_up_is_fenced() -> Result<()> {
 pub(crate) fn fetch(address: &str, path: &str) -> Result<String> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)

@@ -31,7 +31,11 @@ fn quarantined(lake: &Path) -> Result<BTreeMap<i64, (String, Option<Vec<u8>>)>> 
             for row in 0..batch.num_rows() {
                 let kept = raw.is_valid(row).then(|| bytes.value(row).to_vec());
                 let again = found.insert(offsets.value(row), (reasons.value(row).to_owned(), kept));
-                ensure!(again.is_none(), "offset {} is there twice", offsets.value(row));
+                ensure!(
+                    again.is_none(),
+                    "offset {} is there twice",
+                    offsets.value(row)
+                );
             }
         }
     }
@@ -50,15 +54,36 @@ fn a_partition_that_gets_only_garbage_advances_and_keeps_every_byte() -> Result<
         (Some(b"[1,2]".to_vec()), "wrong_type"),
         (Some(b"".to_vec()), "invalid_json"),
         (None, "invalid_json"),
-        (Some(GOOD.replace("\"session_id\":\"s1\",", "").into_bytes()), "missing_field"),
-        (Some(GOOD.replace("\"w1\"", "17").into_bytes()), "wrong_type"),
-        (Some(GOOD.replace("2026-11-03T11:59:00Z", "yesterday").into_bytes()), "wrong_type"),
         (
-            Some(GOOD.replace("{\"event_id\"", "{\"scroll_ratio\":1.5,\"event_id\"").into_bytes()),
+            Some(GOOD.replace("\"session_id\":\"s1\",", "").into_bytes()),
+            "missing_field",
+        ),
+        (
+            Some(GOOD.replace("\"w1\"", "17").into_bytes()),
+            "wrong_type",
+        ),
+        (
+            Some(
+                GOOD.replace("2026-11-03T11:59:00Z", "yesterday")
+                    .into_bytes(),
+            ),
+            "wrong_type",
+        ),
+        (
+            Some(
+                GOOD.replace("{\"event_id\"", "{\"scroll_ratio\":1.5,\"event_id\"")
+                    .into_bytes(),
+            ),
             "out_of_range",
         ),
-        (Some(GOOD.replace("enter", "teleport").into_bytes()), "unknown_event_type"),
-        (Some(GOOD.replace("2026-11-03T", "2027-11-03T").into_bytes()), "clock_skew"),
+        (
+            Some(GOOD.replace("enter", "teleport").into_bytes()),
+            "unknown_event_type",
+        ),
+        (
+            Some(GOOD.replace("2026-11-03T", "2027-11-03T").into_bytes()),
+            "clock_skew",
+        ),
         (Some(long.into_bytes()), "too_large"),
     ];
     let sender = Sender::new(&topic)?;
@@ -71,11 +96,17 @@ fn a_partition_that_gets_only_garbage_advances_and_keeps_every_byte() -> Result<
     let found = quarantined(&lake)?;
     for (offset, (message, reason)) in (0_i64..).zip(&cases) {
         let (kept_reason, kept) = found.get(&offset).context("a message is missing")?;
-        ensure!(kept_reason == reason, "offset {offset}: {kept_reason}, expected {reason}");
+        ensure!(
+            kept_reason == reason,
+            "offset {offset}: {kept_reason}, expected {reason}"
+        );
         ensure!(kept == message, "offset {offset}: the bytes differ");
     }
     ensure!(found.len() == cases.len());
-    ensure!(offsets(&lake, "bronze.webtoon_events")?.is_empty(), "garbage got into bronze");
+    ensure!(
+        offsets(&lake, "bronze.webtoon_events")?.is_empty(),
+        "garbage got into bronze"
+    );
 
     // The position advanced: nothing is read twice, and a good message behind the garbage arrives.
     let again = must(ingest(&topic, &lake).arg("--until-caught-up"))?;
@@ -113,11 +144,16 @@ fn sigterm_commits_what_is_held_and_exits_0() -> Result<()> {
     })?;
     wait_for("all messages in memory", Duration::from_secs(60), || {
         let text = fetch(&address, "/metrics")?;
-        Ok(text.contains("userflow_ingest_messages_total 300").then_some(()))
+        Ok(text
+            .contains("userflow_ingest_messages_total 300")
+            .then_some(()))
     })?;
     ensure!(fetch(&address, "/healthz")?.contains("200 OK"));
     ensure!(fetch(&address, "/readyz")?.contains("200 OK"));
-    ensure!(offsets(&lake, "bronze.webtoon_events")?.is_empty(), "nothing was due yet");
+    ensure!(
+        offsets(&lake, "bronze.webtoon_events")?.is_empty(),
+        "nothing was due yet"
+    );
     running.signal("TERM")?;
     let status = running.wait(Duration::from_secs(30))?;
     ensure!(status.success(), "{status}");
@@ -167,7 +203,11 @@ fn lost_offsets_stop_the_ingester_until_an_operator_decides() -> Result<()> {
     delete_records(&topic, 0, 6)?;
     let refused = ingest(&topic, &lake).arg("--until-caught-up").output()?;
     let log = String::from_utf8_lossy(&refused.stderr);
-    ensure!(refused.status.code() == Some(2), "{}: {log}", refused.status);
+    ensure!(
+        refused.status.code() == Some(2),
+        "{}: {log}",
+        refused.status
+    );
     ensure!(log.contains("--accept-data-loss"), "{log}");
     ensure!(offsets(&lake, "bronze.webtoon_events")?[&0] == [0, 1, 2]);
     must(ingest(&topic, &lake).args(["--until-caught-up", "--accept-data-loss"]))?;

@@ -8,18 +8,34 @@ use userflow_tests::process::{binary, root};
 fn refused(args: &[&str]) -> Result<String> {
     let output = binary("userflow-ingester").args(args).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.code() == Some(2), "{args:?}: {} {said}", output.status);
+    ensure!(
+        output.status.code() == Some(2),
+        "{args:?}: {} {said}",
+        output.status
+    );
     ensure!(!said.contains("panicked"), "{said}");
     Ok(said)
 }
 
 #[test]
 fn help_names_every_setting_with_its_variable() -> Result<()> {
-    let output = binary("userflow-ingester").args(["ingest", "--help"]).output()?;
+    let output = binary("userflow-ingester")
+        .args(["ingest", "--help"])
+        .output()?;
     let help = String::from_utf8_lossy(&output.stdout);
-    for name in ["domain", "models", "lake", "brokers", "topic", "metrics-addr"] {
+    for name in [
+        "domain",
+        "models",
+        "lake",
+        "brokers",
+        "topic",
+        "metrics-addr",
+    ] {
         let variable = format!("USERFLOW_{}", name.replace('-', "_").to_uppercase());
-        ensure!(help.contains(&format!("--{name}")) && help.contains(&variable), "{name}: {help}");
+        ensure!(
+            help.contains(&format!("--{name}")) && help.contains(&variable),
+            "{name}: {help}"
+        );
     }
     ensure!(help.contains("RUST_LOG"));
     Ok(())
@@ -28,7 +44,10 @@ fn help_names_every_setting_with_its_variable() -> Result<()> {
 #[test]
 fn an_unknown_domain_names_the_known_ones() -> Result<()> {
     let said = refused(&["ingest", "--domain", "nosuch", "--brokers", &brokers()])?;
-    ensure!(said.contains("nosuch") && said.contains("webtoon"), "{said}");
+    ensure!(
+        said.contains("nosuch") && said.contains("webtoon"),
+        "{said}"
+    );
     Ok(())
 }
 
@@ -53,7 +72,15 @@ fn a_topic_that_does_not_exist_is_named() -> Result<()> {
 
 #[test]
 fn wrong_flags_are_refused() -> Result<()> {
-    let said = refused(&["ingest", "--domain", "webtoon", "--brokers", "x", "--flush-size", "1"])?;
+    let said = refused(&[
+        "ingest",
+        "--domain",
+        "webtoon",
+        "--brokers",
+        "x",
+        "--flush-size",
+        "1",
+    ])?;
     ensure!(said.contains("--flush-size"), "{said}");
     let said = refused(&["ingest", "--brokers", "x"])?;
     ensure!(said.contains("--domain"), "{said}");
@@ -69,7 +96,15 @@ fn a_broken_contract_is_named_with_file_and_line() -> Result<()> {
     let cut = &good[..good.len() / 2];
     std::fs::write(domain.join("contract.json"), cut)?;
     let models = folder.path().to_string_lossy().into_owned();
-    let said = refused(&["ingest", "--domain", "broken", "--models", &models, "--brokers", &brokers()])?;
+    let said = refused(&[
+        "ingest",
+        "--domain",
+        "broken",
+        "--models",
+        &models,
+        "--brokers",
+        &brokers(),
+    ])?;
     // file:line:column
     let place = said.split("contract.json:").nth(1).unwrap_or_default();
     ensure!(place.starts_with(|c: char| c.is_ascii_digit()), "{said}");

@@ -45,7 +45,9 @@ pub(crate) fn accounts_for_every_offset(
 pub(crate) fn every_version_is_consistent(lake: &Path, domain: &str) -> Result<usize> {
     let events = format!("bronze.{domain}_events");
     let quarantine = offsets(lake, &format!("bronze.{domain}_quarantine"))?;
-    let newest = snapshot(lake, &events)?.context("no bronze table")?.version();
+    let newest = snapshot(lake, &events)?
+        .context("no bronze table")?
+        .version();
     let (mut position, mut versions) = (BTreeMap::<i32, i64>::new(), 0);
     for version in 1..=newest {
         let Some((added, next)) = read_version(lake, &events, version)? else {
@@ -98,7 +100,10 @@ fn read_version(lake: &Path, table: &str, version: i64) -> Result<Entry> {
         if let Some(txn) = action.get("txn") {
             let id = txn["appId"].as_str().context("txn without appId")?;
             let partition = id.rsplit('/').next().context("empty appId")?.parse()?;
-            next.insert(partition, txn["version"].as_i64().context("txn without version")?);
+            next.insert(
+                partition,
+                txn["version"].as_i64().context("txn without version")?,
+            );
         }
     }
     if next.is_empty() {
