@@ -1,7 +1,7 @@
 //! How fast the decoder is on one core, from bytes to Arrow batches, against `serde_json` into a `Value` in the same run.
 //!
 //! ```text
-//! cargo run --release -p userflow-models --example decode_bench [seconds per round]
+//! cargo build --release --workspace --examples && target/release/examples/decode_bench [seconds per round]
 //! ```
 //!
 //! The events are those of the webtoon contract: 16 fields, about 430 bytes, compact as producers write them, with the
