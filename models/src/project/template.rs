@@ -164,7 +164,7 @@ fn add_ref(
                 .map(|target| found(&target))
                 .map_err(refuse),
             _ => Err(refuse(
-                "ref takes one name, such as ref('episode_metadata')",
+                "ref takes one name, such as ref('my_table')",
             )),
         }
     });
