@@ -45,6 +45,8 @@ where
                 let mut count = 0;
                 let list = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
                 if count == 1 && !list.is_null() {
+                    // A topic's own error (not authorised, no leader yet) comes inside a successful answer.
+                    code = sys::rd_kafka_error_code(sys::rd_kafka_TopicDescription_error(*list));
                     found = id_of(*list);
                 }
             }
