@@ -7,14 +7,14 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
 		printf 'make %-7s %s\n' "$$target" "$$text"; done
 
-demo: ## two simulated days through the whole pipeline, printed as tables; needs neither Java nor Python
+demo: ## two simulated days through the whole pipeline, printed as tables, and sessions live; needs no Java
 	@deploy/demo
 
 test: setup ## every suite on real servers; one suite: make test ARGS="e2e -- -k restart"
 	@tests/run $(ARGS)
 
 up: ## real servers for development, kept running; then: source .userflow/env
-	@deploy/setup kafka databases
+	@deploy/setup kafka databases redis
 	@deploy/up
 
 down: ## stops them; their data stays in .userflow/up
@@ -31,11 +31,11 @@ fmt: ## formats the Rust sources
 	cargo fmt --all
 
 bench: ## the benchmarks, release build; figures and what they are compared with
-	@deploy/setup rust python kafka
+	@deploy/setup rust python kafka databases
 	@tests/bench/run $(ARGS)
 
 setup: ## installs what building and testing need and this machine lacks
-	@deploy/setup rust python kafka
+	@deploy/setup rust python kafka databases
 
 # A lake is data: .userflow/lake, .userflow/demo and .userflow/up stay. So does the cache outside the tree.
 clean: ## removes what was built and the logs of tests; never a lake

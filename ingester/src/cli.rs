@@ -2,10 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{DevBrokerArgs, IngestArgs};
+use crate::config::{DevBrokerArgs, IngestArgs, SessionizeArgs};
 use crate::simulate::SimulateArgs;
 
-/// Kafka in, lake out: simulate user behaviour, ingest it exactly once
+/// Everything that touches Kafka: simulate user behaviour, land it in the lake exactly once, keep live features
 #[derive(Debug, Parser)]
 #[command(name = "userflow-ingester", version, about, max_term_width = 110)]
 pub struct Cli {
@@ -30,6 +30,8 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// Land a Kafka topic in the bronze and quarantine tables, exactly once; runs until stopped
     Ingest(Box<IngestArgs>),
+    /// Keep the feature views of a domain in PostgreSQL, live: sessions, windows, lifetimes; runs until stopped
+    Sessionize(Box<SessionizeArgs>),
     /// Run an embedded development broker (librdkafka's mock cluster): for the demo, never for production
     DevBroker(DevBrokerArgs),
 }

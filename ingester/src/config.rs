@@ -1,4 +1,4 @@
-//! Settings of `ingest` and `dev-broker`: one struct per concern, each field a flag and an environment variable. The
+//! Settings of `ingest`, `sessionize` and `dev-broker`: one struct per concern, each field a flag and an environment variable. The
 //! only file of this crate that reads the environment (the simulator's flags, `simulate/`, go through clap as well).
 
 use std::net::SocketAddr;
@@ -68,6 +68,158 @@ pub struct IngestArgs {
     pub output: Output,
 }
 
+/// Settings of `sessionize`.
+#[derive(Clone, Debug, Args)]
+pub struct SessionizeArgs {
+    /// The domain: a folder under --models with a contract.json and features/*.yml
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: String,
+    /// Folder of the domains
+    #[arg(
+        long,
+        env = "USERFLOW_MODELS",
+        default_value = "models",
+        value_name = "FOLDER"
+    )]
+    pub models: PathBuf,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// The online store, postgres://user:password@host:5432/database; its tables are made by `userflow-jobs init`
+    #[arg(
+        long,
+        env = "USERFLOW_POSTGRES_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub postgres_url: SecretUrl,
+    /// Topic to read; default <domain>.events
+    #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// Consumer group: sessionizers of one group share the partitions
+    #[arg(
+        long,
+        env = "USERFLOW_ONLINE_GROUP",
+        default_value = "userflow-online",
+        value_name = "GROUP"
+    )]
+    pub group: String,
+    /// A name of this sessionizer that stays the same when it restarts (Kafka's static membership): it gets its partitions
+    /// back at once instead of after the session timeout. Two live sessionizers must not share one
+    #[arg(long, env = "USERFLOW_INSTANCE_ID", value_name = "NAME")]
+    pub instance_id: Option<String>,
+    /// Checkpoints.
+    #[command(flatten)]
+    pub checkpoints: CheckpointArgs,
+    /// Event time.
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// Worker threads, each owning whole Kafka partitions; default one per core
+    #[arg(long, env = "USERFLOW_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Longest that a change waits for others under load; without load it is written at once
+    #[arg(long, env = "USERFLOW_ONLINE_FLUSH_INTERVAL", default_value = "0.2", value_name = "SECONDS", value_parser = seconds)]
+    pub flush_interval: Duration,
+    /// Stop at the offsets that were the end at start, everything written
+    #[arg(long)]
+    pub until_caught_up: bool,
+    /// With --until-caught-up: then say that it is this time (RFC 3339), which ends windows and sessions that an idle stream would
+    /// end later
+    #[arg(long, requires = "until_caught_up", value_name = "TIME")]
+    pub advance_to: Option<chrono::DateTime<chrono::Utc>>,
+    /// Print what the checkpoints hold, and do nothing else
+    #[arg(long)]
+    pub inspect: bool,
+    /// Go on although the topic lost offsets (retention) or is another one than before: online rows of a topic that is gone are removed
+    #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
+    pub accept_data_loss: bool,
+    /// Do not ask the broker for the topic's id, which tells a re-created topic from the one before: for `dev-broker`, which
+    /// has none
+    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
+    pub no_topic_id: bool,
+    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
+    #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
+    /// How the closing summary is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+impl SessionizeArgs {
+    /// Worker threads to start.
+    pub fn workers(&self) -> usize {
+        self.threads.unwrap_or_else(cores).max(1)
+    }
+}
+
+/// Where state is kept for a restart.
+#[derive(Clone, Debug, Args)]
+pub struct CheckpointArgs {
+    /// Where checkpoints are kept: a folder, or s3://bucket/prefix; sessionizers of one group share it
+    #[arg(
+        long = "checkpoints",
+        env = "USERFLOW_CHECKPOINTS",
+        default_value = ".userflow/checkpoints",
+        value_name = "LOCATION"
+    )]
+    pub location: String,
+    /// How often state is kept; a restart replays at most so much
+    #[arg(long = "checkpoint-interval", env = "USERFLOW_CHECKPOINT_INTERVAL", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub interval: Duration,
+}
+
+/// How event time is treated.
+#[derive(Clone, Debug, Args)]
+pub struct TimeArgs {
+    /// Allowed lateness: how long a window waits for late events
+    #[arg(long, env = "USERFLOW_LATENESS", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub lateness: Duration,
+    /// How far an event's clock may be ahead of Kafka's before it is capped
+    #[arg(long, env = "USERFLOW_MAX_AHEAD", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub max_ahead: Duration,
+    /// A partition without an event for so long lets event time pass by the wall clock
+    #[arg(long, env = "USERFLOW_IDLE_TIMEOUT", default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    pub idle_timeout: Duration,
+    /// For how long, in event time, a repeated event_id is recognised
+    #[arg(long, env = "USERFLOW_DEDUP_HORIZON", default_value = "600", value_name = "SECONDS", value_parser = seconds)]
+    pub dedup_horizon: Duration,
+    /// Most event_ids to remember per partition: bounds memory (32 bytes each); beyond, the oldest are forgotten early and counted
+    #[arg(
+        long,
+        env = "USERFLOW_DEDUP_MOST",
+        default_value = "4000000",
+        value_name = "N"
+    )]
+    pub dedup_most: usize,
+}
+
+/// A URL that may hold a password: it is never printed.
+#[derive(Clone)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// The URL itself, for the client that connects.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretUrl(..)")
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
 /// When rows leave memory for the lake.
 #[derive(Clone, Debug, Args)]
 pub struct FlushArgs {
@@ -88,10 +240,7 @@ pub struct FlushArgs {
 impl FlushArgs {
     /// Worker threads to start.
     pub fn workers(&self) -> usize {
-        self.threads
-            .or_else(|| std::thread::available_parallelism().ok().map(Into::into))
-            .unwrap_or(1)
-            .max(1)
+        self.threads.unwrap_or_else(cores).max(1)
     }
 }
 
@@ -124,10 +273,19 @@ pub enum Output {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let value: f64 = text
-        .trim_end_matches('s')
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, &text[number.len()..]),
+        None => (text, "s"),
+    };
+    let value: f64 = number
         .parse()
-        .map_err(|_| format!("{text:?} is no number of seconds"))?;
+        .map_err(|_| format!("{text:?} is no number of seconds, nor like 10s, 5m or 1h"))?;
+    let value = value
+        * match unit {
+            "m" => 60.0,
+            "h" => 3_600.0,
+            _ => 1.0,
+        };
     if !(0.01..=86_400.0).contains(&value) {
         return Err("use 0.01 to 86400 seconds".into());
     }
@@ -187,6 +345,7 @@ mod tests {
     #[test]
     fn seconds_have_a_range() {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(seconds("10m"), Ok(Duration::from_secs(600)));
         assert!(seconds("0").is_err());
         assert!(seconds("soon").is_err());
     }

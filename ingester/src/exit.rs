@@ -25,6 +25,7 @@ pub fn code(outcome: anyhow::Result<()>) -> ExitCode {
         .find_map(|cause| {
             is(cause.is::<WrongSetup>(), 2)
                 .or_else(|| is(cause.is::<userflow_models::domain::DomainError>(), 2))
+                .or_else(|| is(cause.is::<userflow_models::project::ProjectError>(), 2))
                 .or_else(|| {
                     is(
                         matches!(

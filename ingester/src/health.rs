@@ -10,13 +10,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
-use crate::metrics::Metrics;
-
 /// What the health endpoints report.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Health {
-    /// The metrics to render.
-    pub metrics: Arc<Metrics>,
+    /// Renders the metrics as Prometheus text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Set once partitions are assigned and their positions read.
     pub ready: Arc<AtomicBool>,
 }
@@ -30,7 +28,7 @@ pub async fn serve(addr: SocketAddr, health: Health) -> Result<SocketAddr> {
     let app = Router::new()
         .route(
             "/metrics",
-            get(|State(h): State<Health>| async move { h.metrics.render() }),
+            get(|State(h): State<Health>| async move { (h.metrics)() }),
         )
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))

@@ -2,6 +2,7 @@
 //!
 //! * [`simulate`]: synthetic events, from data, to Kafka or a file.
 //! * [`bronze`]: Kafka to the bronze and quarantine tables, exactly once.
+//! * [`sessionize`]: Kafka to the online store, live.
 //! * [`dev_broker`]: an embedded development broker for the demo.
 //!
 //! Not here: what an event means (`models`), how a table is committed (`lake`), anything computed from bronze (`jobs`).
@@ -15,4 +16,7 @@ pub mod health;
 pub mod kafka;
 pub mod logging;
 pub mod metrics;
+mod rebalance;
+pub mod sessionize;
 pub mod simulate;
+mod topic_id;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use userflow_ingester::cli::{Cli, Command};
-use userflow_ingester::{bronze, dev_broker, exit, logging, simulate};
+use userflow_ingester::{bronze, dev_broker, exit, logging, sessionize, simulate};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,6 +13,7 @@ fn main() -> std::process::ExitCode {
     exit::code(match cli.command {
         Command::Simulate(args) => simulate::run(&args),
         Command::Ingest(args) => bronze::run(&args),
+        Command::Sessionize(args) => sessionize::run(&args),
         Command::DevBroker(args) => dev_broker::run(&args),
     })
 }

@@ -96,3 +96,123 @@ impl Metrics {
             .unwrap_or_else(|e| format!("# metrics cannot be rendered: {e}\n"))
     }
 }
+
+/// The sessionizer's metrics.
+#[derive(Debug)]
+pub struct SessionizeMetrics {
+    registry: Registry,
+    /// Messages read from Kafka.
+    pub messages: IntCounter,
+    /// Messages that the contract does not accept (the bronze ingester quarantines them).
+    pub rejected: IntCounter,
+    /// Repeats of an event within the horizon.
+    pub repeats: IntCounter,
+    /// Events too old to know whether they are repeats.
+    pub beyond_horizon: IntCounter,
+    /// Identifiers forgotten before their time, because there were too many.
+    pub repeats_forgotten: IntCounter,
+    /// Events whose clock was ahead.
+    pub future_clocks: IntCounter,
+    /// Events that came after their last window had ended, by view.
+    pub late: IntCounterVec,
+    /// Rows written, by view.
+    pub rows: IntCounterVec,
+    /// Seconds of a write to PostgreSQL, with its retries.
+    pub write_seconds: Histogram,
+    /// Times that another process turned out to own a partition.
+    pub fenced: IntCounter,
+    /// Checkpoints written.
+    pub checkpoints: IntCounter,
+    /// Checkpoints that could not be read.
+    pub damaged_checkpoints: IntCounter,
+    /// Unix time of the newest checkpoint, by partition.
+    pub checkpoint_time: IntGaugeVec,
+    /// Watermark as Unix time, by partition.
+    pub watermark: IntGaugeVec,
+    /// Offsets not read yet, by partition.
+    pub lag: IntGaugeVec,
+    /// Entities held, by partition.
+    pub entities: IntGaugeVec,
+    /// Bytes of state, an estimate, by partition.
+    pub state_bytes: IntGaugeVec,
+}
+
+impl SessionizeMetrics {
+    /// Registers all metrics.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("userflow_sessionize".into()), None)?;
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let by_view = |name: &str, help: &str| -> Result<IntCounterVec, prometheus::Error> {
+            let counters = IntCounterVec::new(Opts::new(name, help), &["view"])?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok(counters)
+        };
+        let by_partition = |name: &str, help: &str| -> Result<IntGaugeVec, prometheus::Error> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), &["partition"])?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        };
+        let write_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "write_seconds",
+                "Seconds of a write to PostgreSQL, with its retries",
+            )
+            .buckets(vec![
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+            ]),
+        )?;
+        registry.register(Box::new(write_seconds.clone()))?;
+        Ok(Self {
+            messages: counter("messages_total", "Messages read from Kafka")?,
+            rejected: counter(
+                "rejected_total",
+                "Messages that the contract does not accept",
+            )?,
+            repeats: counter("repeats_total", "Repeats of an event within the horizon")?,
+            beyond_horizon: counter(
+                "beyond_horizon_total",
+                "Events too old to know whether they are repeats",
+            )?,
+            repeats_forgotten: counter(
+                "repeats_forgotten_total",
+                "Identifiers forgotten early, because there were too many",
+            )?,
+            future_clocks: counter("future_clocks_total", "Events whose clock was ahead")?,
+            late: by_view(
+                "late_events_total",
+                "Events that came after their last window had ended",
+            )?,
+            rows: by_view("rows_total", "Rows written")?,
+            write_seconds,
+            fenced: counter(
+                "fenced_total",
+                "Times that another process turned out to own a partition",
+            )?,
+            checkpoints: counter("checkpoints_total", "Checkpoints written")?,
+            damaged_checkpoints: counter(
+                "damaged_checkpoints_total",
+                "Checkpoints that could not be read",
+            )?,
+            checkpoint_time: by_partition(
+                "checkpoint_time_seconds",
+                "Unix time of the newest checkpoint",
+            )?,
+            watermark: by_partition("watermark_seconds", "Watermark as Unix time")?,
+            lag: by_partition("lag", "Offsets not read yet")?,
+            entities: by_partition("entities", "Entities held")?,
+            state_bytes: by_partition("state_bytes", "Bytes of state, an estimate")?,
+            registry,
+        })
+    }
+
+    /// All metrics as Prometheus text.
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_else(|e| format!("# metrics cannot be rendered: {e}\n"))
+    }
+}

@@ -3,10 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::{
-    BackfillArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RunArgs, ShowArgs,
+    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RunArgs,
+    ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, compile, init, maintain, plan, run, show};
+use crate::{backfill, check, compile, init, maintain, plan, run, show};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -23,7 +24,7 @@ pub struct Cli {
 /// One job per subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create the tables of the lake and add columns that models gained; changes nothing that is there
+    /// Create the tables of the lake and of the online store, and add columns that models gained; changes nothing that is there
     Init(InitArgs),
     /// Show the SQL of models as it runs for a window
     Compile(CompileArgs),
@@ -31,6 +32,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Compute models for a window or a range of windows and replace exactly those partitions
     Run(RunArgs),
+    /// Judge tables: today, whether the online store says what the batch tables say
+    Check(CheckArgs),
     /// Run many windows, several at a time, passing over those that are up to date
     Backfill(BackfillArgs),
     /// Merge small files, write checkpoints and remove files that no version needs, one process per table at a time
@@ -49,6 +52,7 @@ impl Cli {
                 Command::Compile(args) => compile::run(&workspace, args).await,
                 Command::Plan(args) => plan::run(&workspace, args).await,
                 Command::Run(args) => run::run(&workspace, args).await,
+                Command::Check(args) => check::run(&workspace, args).await,
                 Command::Backfill(args) => backfill::run(&workspace, args).await,
                 Command::Maintain(args) => maintain::run(&workspace, args).await,
                 Command::Show(args) => show::run(&workspace, args).await,

@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use userflow_models::project::{ProjectError, WindowRange};
 
+use crate::postgres::PostgresUrl;
+
 /// Settings of every job.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
@@ -85,6 +87,23 @@ pub struct InitArgs {
     /// Only this domain; default all under --models
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
     pub domain: Option<String>,
+    /// The online store, postgres://user:password@host:5432/database; without it only the lake is prepared
+    #[arg(
+        long,
+        env = "USERFLOW_POSTGRES_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub postgres_url: Option<PostgresUrl>,
+    /// Drop the online rows of this feature view and make its table again; repeatable
+    #[arg(
+        long,
+        env = "USERFLOW_RECREATE",
+        value_name = "VIEW",
+        value_delimiter = ',',
+        requires = "postgres_url"
+    )]
+    pub recreate: Vec<String>,
     /// Say what would be created or added, and do nothing
     #[arg(long, env = "USERFLOW_DRY_RUN")]
     pub dry_run: bool,
@@ -170,6 +189,28 @@ pub struct RunArgs {
     /// Compute and check, but write and commit nothing
     #[arg(long, env = "USERFLOW_DRY_RUN")]
     pub dry_run: bool,
+}
+
+/// Settings of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Compare the online store with the batch tables of a date
+    #[arg(long, env = "USERFLOW_SKEW")]
+    pub skew: bool,
+    /// The date: 2026-11-01
+    #[arg(long, env = "USERFLOW_DATE", value_name = "T")]
+    pub date: Option<String>,
+    /// Only this domain; default all under --models
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: Option<String>,
+    /// The online store, postgres://user:password@host:5432/database
+    #[arg(
+        long,
+        env = "USERFLOW_POSTGRES_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub postgres_url: Option<PostgresUrl>,
 }
 
 /// Settings of `backfill`.

@@ -13,6 +13,11 @@ use userflow_models::project::ProjectError;
 #[error("{0}")]
 pub struct Wrong(pub String);
 
+/// The quality gate found what must not be: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub String);
+
 /// Other writers kept changing what a job read: exit code 4.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -30,6 +35,8 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     };
     if error.chain().any(wrong) {
         2
+    } else if error.chain().any(|cause| cause.is::<Stopped>()) {
+        3
     } else if error.chain().any(|cause| cause.is::<LostConflict>()) {
         4
     } else {
@@ -58,15 +65,17 @@ mod tests {
     fn the_class_is_found_below_context() {
         let wrong = anyhow::Error::from(Wrong("x".into())).context("run gold.x");
         let lost = anyhow::Error::from(LostConflict("x".into())).context("run gold.x");
+        let stopped = anyhow::Error::from(Stopped("x".into())).context("check");
         let lake = anyhow::Error::from(CommitError::from(LakeError::Invalid("x".into())));
         assert_eq!(
             [
                 code_of(&wrong),
                 code_of(&lost),
+                code_of(&stopped),
                 code_of(&lake),
                 code_of(&anyhow::anyhow!("x"))
             ],
-            [2, 4, 2, 1]
+            [2, 4, 3, 2, 1]
         );
     }
 }

@@ -1,13 +1,15 @@
-//! `init`: create the tables of the lake, and add columns that contracts and models gained. Run it again at will, and before any writer
-//! that expects a new column.
+//! `init`: create the tables of the lake, add columns that contracts and models gained, and make the tables of the online store
+//! ([`crate::online`]). Run it again at will, and before any writer that expects a new column or view.
 
 use anyhow::Result;
 use serde::Serialize;
 use userflow_lake::{Created, TableName, TableSpec};
 use userflow_models::bronze;
 use userflow_models::domain::{self, Domain};
+use userflow_models::features;
 
 use crate::config::{InitArgs, Output};
+use crate::online;
 use crate::summary;
 use crate::workspace::Workspace;
 
@@ -21,6 +23,11 @@ struct Line {
 
 /// Creates what is missing and prints what was done.
 pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
+    // A view file that cannot be read is said before anything is made.
+    let views = match args.postgres_url {
+        Some(_) => views(workspace, args.domain.as_deref())?,
+        None => Vec::new(),
+    };
     let mut lines = Vec::new();
     for spec in specs(workspace, args.domain.as_deref())? {
         lines.push(if args.dry_run {
@@ -29,9 +36,26 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
             create(workspace, &spec).await?
         });
     }
+    let online = match &args.postgres_url {
+        None => None,
+        Some(url) => {
+            let task = online::Task {
+                views: &views,
+                recreate: &args.recreate,
+                all: args.domain.is_none(),
+                dry_run: args.dry_run,
+            };
+            Some(task.run(url).await?)
+        }
+    };
+    for name in online.iter().flat_map(|done| &done.without_file) {
+        tracing::warn!(
+            "online.{name} is of a feature view that has no file any more: it was left as it is"
+        );
+    }
     if workspace.output == Output::Json {
         return summary::json(
-            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines}),
+            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines, "online": online}),
         );
     }
     let mut table = summary::new_table(&["table", "", "added columns"]);
@@ -44,19 +68,48 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
     } else {
         ""
     };
-    summary::text(&format!("{table}{dry}"))
+    summary::text(&format!("{table}\n{}{dry}", online_text(online.as_ref())))
+}
+
+fn online_text(online: Option<&online::Done>) -> String {
+    let Some(done) = online else {
+        return "the online store was not touched: no --postgres-url".to_owned();
+    };
+    if done.views.is_empty() {
+        return "the online store has nothing but its support: there are no feature views"
+            .to_owned();
+    }
+    let mut table = summary::new_table(&["feature view", ""]);
+    for line in &done.views {
+        table.add_row([&line.view, line.action.word()]);
+    }
+    table.to_string()
+}
+
+/// The domain asked for, or all.
+pub fn domains(workspace: &Workspace, only: Option<&str>) -> Result<Vec<Domain>> {
+    let names = match only {
+        Some(name) => vec![name.to_owned()],
+        None => domain::known(&workspace.models_dir)?,
+    };
+    let load = |name: &String| Ok(Domain::load(&workspace.models_dir, name)?);
+    names.iter().map(load).collect()
+}
+
+/// The feature views of the domains.
+pub fn views(workspace: &Workspace, only: Option<&str>) -> Result<Vec<features::FeatureView>> {
+    let mut views = Vec::new();
+    for domain in domains(workspace, only)? {
+        views.extend(features::load(&domain)?);
+    }
+    Ok(views)
 }
 
 /// The tables that the contracts and models of the domains declare.
 pub fn specs(workspace: &Workspace, only: Option<&str>) -> Result<Vec<TableSpec>> {
-    let domains = match only {
-        Some(name) => vec![name.to_owned()],
-        None => domain::known(&workspace.models_dir)?,
-    };
     let mut specs = Vec::new();
-    for name in &domains {
-        let contract = Domain::load(&workspace.models_dir, name)?.contract;
-        for table in [bronze::events(&contract), bronze::quarantine(&contract)] {
+    for Domain { name, contract, .. } in &domains(workspace, only)? {
+        for table in [bronze::events(contract), bronze::quarantine(contract)] {
             specs.push(TableSpec {
                 name: TableName::parse(&table.name)?,
                 description: table.description,

@@ -10,6 +10,7 @@
 //! job runs (the DAGs).
 
 pub mod backfill;
+pub mod check;
 pub mod cli;
 pub mod compile;
 pub mod config;
@@ -19,7 +20,9 @@ pub mod init;
 pub mod lineage;
 pub mod logging;
 pub mod maintain;
+pub mod online;
 pub mod plan;
+pub mod postgres;
 pub mod run;
 pub mod scan;
 pub mod seeds;

@@ -22,7 +22,7 @@ pub struct TableLock(Held);
 #[derive(Debug)]
 enum Held {
     File(#[expect(dead_code, reason = "the open file is the lock")] std::fs::File),
-    Lease { table: Table, path: Path },
+    Lease { table: Box<Table>, path: Path },
 }
 
 impl Table {
@@ -53,7 +53,7 @@ impl Table {
         let text = expires.to_rfc3339();
         let held = || {
             TableLock(Held::Lease {
-                table: self.clone(),
+                table: Box::new(self.clone()),
                 path: path.clone(),
             })
         };

@@ -66,9 +66,9 @@ impl Bound {
 }
 
 /// Statistics over all row groups; `None` when a row group has none.
-fn merge<'a>(
+fn merge(
     data_type: &DataType,
-    all: &mut dyn Iterator<Item = Option<&'a Statistics>>,
+    all: &mut dyn Iterator<Item = Option<&Statistics>>,
 ) -> Option<Merged> {
     let mut merged = Merged {
         nulls: 0,

@@ -7,4 +7,5 @@ pub mod bronze;
 pub mod contract;
 pub mod decode;
 pub mod domain;
+pub mod features;
 pub mod project;

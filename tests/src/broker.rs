@@ -1,16 +1,17 @@
-//! A real Kafka broker: topics of one test, raw messages in, watermarks out.
+//! A real Kafka broker: topics of one test, raw messages in, watermarks and messages out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, Message as _};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,9 +32,11 @@ pub fn create_topic(label: &str, partitions: i32) -> Result<String> {
     Ok(name)
 }
 
-/// Creates a topic.
+/// Creates a topic that takes messages with any timestamp: a producer's clock can be a year ahead.
 pub fn create_named_topic(name: &str, partitions: i32) -> Result<()> {
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let ahead = i64::MAX.to_string();
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
+        .set("message.timestamp.after.max.ms", &ahead);
     let results = block_on(admin()?.create_topics([&topic], &AdminOptions::new()))?;
     results.into_iter().try_for_each(|r| {
         r.map(drop)
@@ -129,10 +132,55 @@ impl Sender {
     }
 }
 
+/// A message as the broker has it.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its partition.
+    pub partition: i32,
+    /// Its place there.
+    pub offset: i64,
+    /// Kafka's timestamp.
+    pub time_ms: i64,
+    /// The bytes; none is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Everything that a topic holds now, in the order of (partition, offset).
+pub fn messages(topic: &str) -> Result<Vec<Message>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers())
+        // The client demands one; it is never joined.
+        .set("group.id", "userflow-tests")
+        .set("enable.auto.commit", "false")
+        .create()?;
+    let mut found = Vec::new();
+    for (partition, (low, high)) in watermarks(topic)? {
+        if low == high {
+            continue;
+        }
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(topic, partition, Offset::Offset(low))?;
+        consumer.assign(&assignment)?;
+        // Only messages have offsets here: nobody writes to these topics in transactions.
+        for expected in low..high {
+            let message = consumer
+                .poll(PATIENCE)
+                .with_context(|| format!("{topic}/{partition}: no message at {expected}"))??;
+            found.push(Message {
+                partition,
+                offset: message.offset(),
+                time_ms: message.timestamp().to_millis().context("no timestamp")?,
+                value: message.payload().map(<[u8]>::to_vec),
+            });
+        }
+    }
+    Ok(found)
+}
+
 /// Deletes the messages of a partition below `before`, as retention would.
 pub fn delete_records(topic: &str, partition: i32, before: i64) -> Result<()> {
-    let mut list = rdkafka::TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, rdkafka::Offset::Offset(before))?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(before))?;
     block_on(admin()?.delete_records(&list, &AdminOptions::new()))?;
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: the real broker, the real binaries, and reading the lake back.
 //!
-//! The tests themselves are in `tests/tests/it`, one file per guarantee. They need `USERFLOW_TEST_BROKERS` (a real Apache
-//! Kafka, which `make test` starts) and the release binaries, and say so when either is missing.
+//! The tests themselves are in `tests/tests/it`, one file per guarantee; what only tests of the online store need (a real
+//! PostgreSQL) is there too, in `postgres.rs` and `online/`. They need `USERFLOW_TEST_BROKERS` (a real Apache Kafka),
+//! `USERFLOW_TEST_POSTGRES_URL` (both of which `make test` starts) and the release binaries, and say so when one is missing.
 
 pub mod broker;
 pub mod lake;

@@ -26,7 +26,6 @@ mod positions;
 mod quarantine;
 mod service;
 mod tables;
-mod topic_id;
 mod worker;
 
 pub use service::run;

@@ -15,12 +15,12 @@ use userflow_models::domain::Domain;
 use super::flush::Committed;
 use super::positions::AppIds;
 use super::tables::Tables;
-use super::topic_id;
 use super::worker::Worker;
 use crate::config::{IngestArgs, Output};
 use crate::health::{self, Health};
 use crate::kafka::{self, PATIENCE, Watermarks};
 use crate::metrics::Metrics;
+use crate::topic_id;
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(20);
@@ -83,8 +83,9 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         signalled.stop.store(true, Ordering::Relaxed);
     });
     if let Some(addr) = args.metrics_addr {
+        let metrics = Arc::clone(&shared.metrics);
         let health = Health {
-            metrics: Arc::clone(&shared.metrics),
+            metrics: Arc::new(move || metrics.render()),
             ready: Arc::clone(&shared.ready),
         };
         runtime.block_on(health::serve(addr, health))?;

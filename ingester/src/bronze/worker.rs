@@ -1,19 +1,18 @@
 //! One worker: a thread with its own consumer that owns whole Kafka partitions and all state about them.
 //!
-//! Rebalance callbacks only leave a note; the loop acts on it after the poll, so that one owner touches the buffer.
+//! Rebalance callbacks only leave a note (`rebalance.rs`); the loop acts on it after the poll, so that one owner touches the buffer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::Message;
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::types::RDKafkaErrorCode;
 
 use super::buffer::{Buffer, Origin};
 use super::flush::{Committer, Flushed};
@@ -21,6 +20,7 @@ use super::positions::start_of;
 use super::service::{Progress, Shared};
 use crate::exit::Fenced;
 use crate::kafka::{self, PATIENCE};
+use crate::rebalance::{Note, Notes};
 
 /// Messages taken between two looks at the clock and the memory.
 const BURST: usize = 2_048;
@@ -31,54 +31,6 @@ const FENCED_LIMIT: u32 = 10;
 
 /// A worker's consumer.
 pub(super) type WorkerConsumer = BaseConsumer<Notes>;
-
-/// What the rebalance callback leaves for the loop.
-#[derive(Default)]
-pub(super) struct Notes {
-    pending: Mutex<VecDeque<Note>>,
-    closing: AtomicBool,
-}
-
-enum Note {
-    Assign(Vec<i32>),
-    Revoke,
-}
-
-impl ClientContext for Notes {
-    /// The end of a partition is no error here: it is how the loop knows that it has caught up.
-    fn error(&self, error: KafkaError, reason: &str) {
-        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
-            tracing::warn!("kafka: {error}: {reason}");
-        }
-    }
-}
-
-impl ConsumerContext for Notes {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        code: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        if self.closing.load(Ordering::Acquire) {
-            if let Err(e) = consumer.unassign() {
-                tracing::warn!("unassign while closing: {e}");
-            }
-            return;
-        }
-        let note = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                let list = partitions.elements();
-                Note::Assign(list.iter().map(|e| e.partition()).collect())
-            }
-            _ => Note::Revoke,
-        };
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(note);
-    }
-}
 
 /// A worker's state.
 pub(super) struct Worker {
@@ -127,11 +79,7 @@ impl Worker {
             Ok(()) => self.flush(),
             Err(_) => Ok(()),
         };
-        self.consumer
-            .context()
-            .closing
-            .store(true, Ordering::Release);
-        self.act_on_notes_while_closing();
+        self.answer_notes_while_closing();
         self.report_memory(0);
         outcome.and(closed)
     }
@@ -152,15 +100,9 @@ impl Worker {
     }
 
     /// Notes that arrive while closing need no work, but librdkafka waits for the answer.
-    fn act_on_notes_while_closing(&self) {
-        let pending = self
-            .consumer
-            .context()
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len();
-        if (pending > 0 || !self.reading.is_empty())
+    fn answer_notes_while_closing(&self) {
+        let unanswered = self.consumer.context().close();
+        if (unanswered || !self.reading.is_empty())
             && let Err(e) = self.consumer.unassign()
         {
             tracing::warn!("unassign while closing: {e}");
@@ -301,13 +243,7 @@ impl Worker {
 
     fn act_on_notes(&mut self) -> Result<()> {
         loop {
-            let note = self
-                .consumer
-                .context()
-                .pending
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
+            let note = self.consumer.context().next();
             match note {
                 None => return Ok(()),
                 Some(Note::Assign(partitions)) => self.assign(partitions)?,

@@ -63,9 +63,7 @@ impl SnapshotTable {
             .fields()
             .iter()
             .filter(|field| field.name() != PARTITION);
-        let file_schema = Arc::new(Schema::new(
-            data.map(|field| as_view(field)).collect::<Fields>(),
-        ));
+        let file_schema = Arc::new(Schema::new(data.map(as_view).collect::<Fields>()));
         let partition = Field::new(PARTITION, DataType::Date32, true);
         let all = file_schema
             .fields()

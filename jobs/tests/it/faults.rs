@@ -161,9 +161,9 @@ fn sigkill_at_any_instant_leaves_the_old_or_the_new_version() {
         }
         child.kill().unwrap();
         if child.wait().unwrap().success() {
-            finished += 1
+            finished += 1;
         } else {
-            killed += 1
+            killed += 1;
         }
 
         let now = world.content("silver.visits")["2026-11-01"].clone();

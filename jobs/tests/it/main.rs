@@ -1,12 +1,24 @@
-//! The jobs on a small domain of the tests' own, through the real binary, over a real lake folder.
+//! The jobs on a small domain of the tests' own, through the real binary, over a real lake folder and a real PostgreSQL
+//! (USERFLOW_TEST_POSTGRES_URL; `database.rs` says how to get one).
 //!
 //! What the tables must hold is computed here by hand or by plain loops, and read back from the Parquet files without a query engine.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where what it needs is not there"
+)]
+
 mod backfills;
 mod commands;
+mod database;
 mod faults;
+mod init_online;
+mod merges;
 mod messages;
+mod partials;
 mod plans;
 mod runs;
+mod skew;
 mod upkeep;
+mod upserts;
 mod world;

@@ -29,6 +29,7 @@ pub use names::Ref;
 pub use settings::ModelConfig;
 pub use template::Vars;
 pub use window::{Window, WindowRange};
+pub(crate) use yml::{identifier as is_identifier, read as read_file};
 
 use std::path::Path;
 

@@ -163,9 +163,7 @@ fn add_ref(
                 .resolve(name)
                 .map(|target| found(&target))
                 .map_err(refuse),
-            _ => Err(refuse(
-                "ref takes one name, such as ref('my_table')",
-            )),
+            _ => Err(refuse("ref takes one name, such as ref('my_table')")),
         }
     });
     env.add_function("source", move |arguments: Rest<String>| {

@@ -5,18 +5,18 @@ use std::path::Path;
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
 
-pub fn webtoon() -> Contract {
+pub(crate) fn webtoon() -> Contract {
     Domain::load(Path::new(env!("CARGO_MANIFEST_DIR")), "webtoon")
         .unwrap()
         .contract
 }
 
-pub fn nested() -> Contract {
+pub(crate) fn nested() -> Contract {
     Contract::parse(Path::new("nested.json"), NESTED).unwrap()
 }
 
 /// Objects in objects, aliases inside objects and inside undeclared ones, a value map, every column type, a named zone.
-pub const NESTED: &str = r#"{
+pub(crate) const NESTED: &str = r#"{
   "type": "object",
   "x-domain": "nested",
   "x-limits": {"max_bytes": 4096, "max_depth": 6, "max_future": "10m"},

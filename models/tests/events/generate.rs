@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// A text as JSON, with escapes chosen by `style`: none that is not needed, some, or every character as `\u`.
-pub fn quote(text: &str, style: u8) -> String {
+pub(crate) fn quote(text: &str, style: u8) -> String {
     let mut out = String::from('"');
     for (index, character) in text.chars().enumerate() {
         let must = matches!(character, '"' | '\\') || character < ' ';
@@ -78,7 +78,7 @@ fn space() -> BoxedStrategy<&'static str> {
 
 /// A valid webtoon event: its bytes and, for each column up to `experiment_group`, the value that must come out.
 #[derive(Debug, Clone)]
-pub struct Valid {
+pub(crate) struct Valid {
     pub message: Vec<u8>,
     pub columns: Vec<Option<String>>,
     pub date: String,
@@ -185,7 +185,7 @@ fn local_time_field() -> BoxedStrategy<(Option<Pair>, Option<String>)> {
 }
 
 /// Any JSON value, compact or not.
-pub fn any_value() -> BoxedStrategy<String> {
+pub(crate) fn any_value() -> BoxedStrategy<String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         Just("true".to_owned()),
@@ -213,7 +213,7 @@ pub fn any_value() -> BoxedStrategy<String> {
 }
 
 /// A valid webtoon event with any white space, order of keys, escapes and alias.
-pub fn valid() -> BoxedStrategy<Valid> {
+pub(crate) fn valid() -> BoxedStrategy<Valid> {
     let kinds = select(vec!["enter", "scroll", "complete", "exit"]);
     let kind = (kinds, 0..3_u8).prop_map(|(kind, style)| {
         (
@@ -311,13 +311,13 @@ pub fn valid() -> BoxedStrategy<Valid> {
 
 /// What usually stands behind a key in a wild message.
 #[derive(Clone, Copy)]
-pub enum Usual {
+pub(crate) enum Usual {
     Leaf(&'static [&'static str]),
     Object(&'static [(&'static str, Usual)]),
 }
 
 /// An object of the given keys: most are there, most with a value that suits them, some twice, with unknown ones between.
-pub fn wild(keys: &'static [(&'static str, Usual)]) -> BoxedStrategy<String> {
+pub(crate) fn wild(keys: &'static [(&'static str, Usual)]) -> BoxedStrategy<String> {
     let members: Vec<BoxedStrategy<Vec<Pair>>> = keys
         .iter()
         .map(|(key, usual)| member(key, *usual))
@@ -368,7 +368,7 @@ fn member(key: &'static str, usual: Usual) -> BoxedStrategy<Vec<Pair>> {
 }
 
 /// Values that something is wrong with, or nearly.
-pub const ODD: [&str; 42] = [
+pub(crate) const ODD: [&str; 42] = [
     "null",
     "\"\"",
     "true",
@@ -436,7 +436,7 @@ const ALIAS: Usual = Usual::Leaf(&[
 const COUNTS: Usual = Usual::Leaf(&["0", "7", "12345", "5.0", "1e3"]);
 
 /// The keys of the webtoon contract.
-pub const WEBTOON: &[(&str, Usual)] = &[
+pub(crate) const WEBTOON: &[(&str, Usual)] = &[
     ("event_id", TEXTS),
     (
         "event_type",
@@ -483,7 +483,7 @@ pub const WEBTOON: &[(&str, Usual)] = &[
 ];
 
 /// The keys of the nested contract.
-pub const NESTED: &[(&str, Usual)] = &[
+pub(crate) const NESTED: &[(&str, Usual)] = &[
     (
         "price",
         Usual::Leaf(&[

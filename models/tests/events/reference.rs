@@ -14,7 +14,7 @@ use super::spec::{ColumnSpec, Spec, Type};
 
 /// A JSON value with numbers as text; of a repeated key only the last member is there.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -24,7 +24,7 @@ pub enum Json {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Member {
+pub(crate) struct Member {
     pub key: String,
     /// The value as written.
     pub raw: String,
@@ -32,9 +32,9 @@ pub struct Member {
 }
 
 /// A row with its extra text read back, or the problems as `reason field`.
-pub type Outcome = Result<(Row, Option<Json>), Vec<String>>;
+pub(crate) type Outcome = Result<(Row, Option<Json>), Vec<String>>;
 
-pub fn decode(spec: &Spec, message: &[u8], kafka_ms: i64) -> Outcome {
+pub(crate) fn decode(spec: &Spec, message: &[u8], kafka_ms: i64) -> Outcome {
     let whole = |reason: &str| Err(vec![reason.to_owned()]);
     if message.len() > spec.max_bytes {
         return whole("too_large");
@@ -412,7 +412,7 @@ fn extra(spec: &Spec, root: &Json, prefix: &str) -> Option<Json> {
 }
 
 /// Parses strictly; `None` if it is no JSON or nests deeper than `depth`.
-pub fn parse(text: &str, depth: usize) -> Option<Json> {
+pub(crate) fn parse(text: &str, depth: usize) -> Option<Json> {
     let raw: &RawValue = serde_json::from_str(text).ok()?;
     json(raw.get(), depth)
 }

@@ -8,12 +8,12 @@ use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Rejection};
 
 /// One value for each column: texts as they are, times in microseconds, dates in days, decimals in units, floats in bits.
-pub type Row = Vec<Option<String>>;
+pub(crate) type Row = Vec<Option<String>>;
 
 /// 2026-11-02T00:00:00Z, the Kafka time of every message that does not say otherwise.
-pub const NOW_MS: i64 = 1_793_577_600_000;
+pub(crate) const NOW_MS: i64 = 1_793_577_600_000;
 
-pub fn rows(batch: &RecordBatch) -> Vec<Row> {
+pub(crate) fn rows(batch: &RecordBatch) -> Vec<Row> {
     (0..batch.num_rows())
         .map(|row| {
             batch
@@ -52,7 +52,7 @@ fn cell(column: &dyn Array, row: usize) -> Option<String> {
 }
 
 /// Decodes one message by itself.
-pub fn decode(contract: &Contract, message: &[u8]) -> Result<Row, Rejection> {
+pub(crate) fn decode(contract: &Contract, message: &[u8]) -> Result<Row, Rejection> {
     let mut decoder = Decoder::new(contract);
     decoder.decode(message, NOW_MS)?;
     let batch = decoder.finish();
@@ -62,12 +62,12 @@ pub fn decode(contract: &Contract, message: &[u8]) -> Result<Row, Rejection> {
 }
 
 /// The value of one column of a row.
-pub fn value<'a>(contract: &Contract, row: &'a Row, column: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(contract: &Contract, row: &'a Row, column: &str) -> Option<&'a str> {
     row[contract.schema().index_of(column).unwrap()].as_deref()
 }
 
 /// The reasons and fields of a rejection, as `reason field`.
-pub fn problems(rejection: &Rejection) -> Vec<String> {
+pub(crate) fn problems(rejection: &Rejection) -> Vec<String> {
     rejection
         .problems
         .iter()

@@ -2,7 +2,7 @@
 
 /// What a column keeps.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Type {
+pub(crate) enum Type {
     Text,
     /// Text that is an RFC 3339 time with an offset.
     TimeText,
@@ -17,7 +17,7 @@ pub enum Type {
     Date,
 }
 
-pub struct ColumnSpec {
+pub(crate) struct ColumnSpec {
     pub name: &'static str,
     pub kind: Type,
     pub sources: &'static [&'static str],
@@ -36,7 +36,7 @@ pub struct ColumnSpec {
     pub known: &'static [(&'static str, &'static str)],
 }
 
-pub struct Spec {
+pub(crate) struct Spec {
     pub columns: Vec<ColumnSpec>,
     pub event_time: &'static str,
     /// Objects that the contract declares.
@@ -67,7 +67,7 @@ macro_rules! column {
     };
 }
 
-pub fn webtoon() -> Spec {
+pub(crate) fn webtoon() -> Spec {
     let types = &[
         ("enter", "enter"),
         ("scroll", "scroll"),
@@ -105,7 +105,7 @@ pub fn webtoon() -> Spec {
     }
 }
 
-pub fn nested() -> Spec {
+pub(crate) fn nested() -> Spec {
     let kinds = &[("view", "page_view"), ("click", "click"), ("buy", "buy")];
     let times = &["/at", "/context/sent_at", "/meta/time"];
     Spec {

@@ -62,6 +62,14 @@ def brokers() -> str:
 
 
 @pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The PostgreSQL that `make test` started, as its superuser."""
+    found = os.environ.get("USERFLOW_TEST_POSTGRES_URL")
+    assert found, "USERFLOW_TEST_POSTGRES_URL is not set: run `make test`"
+    return found
+
+
+@pytest.fixture(scope="session")
 def pipeline(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """A week, with every kind of trouble the simulator knows, in bronze, silver and gold."""
     from topic_dump import dump

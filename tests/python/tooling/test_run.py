@@ -1,4 +1,4 @@
-"""tests/run itself, in a tree of its own where cargo is a shell script and the broker is pretended.
+"""tests/run itself, in a tree of its own where cargo is a shell script and the servers are pretended.
 
 What counts: its sums are right, nothing that goes wrong can end in success, and nothing it started outlives it.
 """
@@ -33,7 +33,8 @@ class Tree:
     def __init__(self, root):
         self.root = root
         self.script("tests/run", RUNNER.read_text(), interpreter="")
-        self.script("deploy/servers/kafka", 'echo "$1" >>"$0.calls"; [ "$1" != start ] || echo USERFLOW_BROKERS=127.0.0.1:1')
+        for server, variable in {"kafka": "USERFLOW_BROKERS=127.0.0.1:1", "postgres": "USERFLOW_POSTGRES_URL=postgres://x"}.items():
+            self.script(f"deploy/servers/{server}", f'echo "$1" >>"$0.calls"; [ "$1" != start ] || echo {variable}')
         self.script(".userflow/venv/bin/python", f'exec {sys.executable} "$@"')
         self.file("Cargo.toml", "")
         self.cargo(GOOD_CARGO)
@@ -60,9 +61,8 @@ class Tree:
         output, _ = run.communicate(timeout=60)
         return run.returncode, output
 
-    @property
-    def broker_calls(self):
-        return (self.root / "deploy/servers/kafka.calls").read_text().split()
+    def calls(self, server):
+        return (self.root / f"deploy/servers/{server}.calls").read_text().split()
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_sums_all_suites(tree):
     assert (code, last_line(output)) == (0, "9 passed, 0 failed, 1 skipped"), output
     assert re.search(r"^rust userflow_lake +4 passed +0 failed +0\.8 s", output, re.M)
     assert re.search(r"^rust history +2 passed", output, re.M)
-    assert tree.broker_calls == ["stop", "start", "stop"]
+    assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
 
 
 def test_a_failure_is_counted_and_its_log_shown(tree):
@@ -123,6 +123,7 @@ import os
 def test_environment():
     assert "USERFLOW_LAKE" not in os.environ
     assert os.environ["USERFLOW_TEST_BROKERS"] == "127.0.0.1:1"
+    assert os.environ["USERFLOW_TEST_POSTGRES_URL"] == "postgres://x"
     assert os.environ["USERFLOW_TEST_BIN"].endswith("/target/release")
 """)
     code, output = tree.run("e2e")
@@ -168,7 +169,7 @@ def test_waits():
         run.kill()
     assert run.returncode == 1
     assert last_line(output) == "0 passed, 1 failed", output
-    assert tree.broker_calls == ["stop", "start", "stop"]
+    assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
     assert has_ended(int(child.read_text()))
 
 

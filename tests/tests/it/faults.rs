@@ -18,8 +18,11 @@ use crate::ledger::accounts_for_every_offset;
 
 const GOOD: &str = r#"{"event_id":"e1","event_type":"enter","user_id":42,"session_id":"s1","webtoon_id":"w1","episode_id":"ep_1","utimestamptz":"2026-11-03T11:59:00Z"}"#;
 
-/// Quarantined messages by offset: the first reason and the bytes.
-fn quarantined(lake: &Path) -> Result<BTreeMap<i64, (String, Option<Vec<u8>>)>> {
+/// The first reason and the bytes of a quarantined message.
+type Kept = (String, Option<Vec<u8>>);
+
+/// Quarantined messages by offset.
+fn quarantined(lake: &Path) -> Result<BTreeMap<i64, Kept>> {
     let table = "bronze.webtoon_quarantine";
     let mut found = BTreeMap::new();
     for file in snapshot(lake, table)?.context("no quarantine")?.files() {

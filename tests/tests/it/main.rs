@@ -1,6 +1,8 @@
-//! End to end, on a real broker and the real binaries; one file per guarantee.
+//! End to end, on real servers and the real binaries; one file per guarantee.
 
 mod exactly_once;
 mod faults;
 mod ingest_cli;
 mod ledger;
+mod online;
+mod postgres;

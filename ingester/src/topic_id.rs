@@ -15,13 +15,13 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
 /// What stands for the id of a topic whose broker does not tell it.
-pub(super) const UNKNOWN: &str = "-";
+pub(crate) const UNKNOWN: &str = "-";
 
 /// The id of a topic as text.
 ///
 /// Only a broker that says that it cannot tell (Kafka before 2.8) gives [`UNKNOWN`]. An error is an error: positions are
 /// kept under the id, so taking a timeout for "no id" would read the whole topic a second time.
-pub(super) fn of<C>(consumer: &BaseConsumer<C>, topic: &str, patience: Duration) -> Result<String>
+pub(crate) fn of<C>(consumer: &BaseConsumer<C>, topic: &str, patience: Duration) -> Result<String>
 where
     C: ConsumerContext + ClientContext,
 {

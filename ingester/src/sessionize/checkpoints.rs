@@ -1,0 +1,165 @@
+//! Checkpoints: the state of a partition with its next offset, one object each, in a folder or an S3-style store.
+//!
+//! `<location>/<topic>/<topic id>/<partition>/<next offset>.ckpt`. An object is written whole or not at all. The newest
+//! few are kept: one that cannot be read gives way to the one before, loudly, and a replay from there gives the same state.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::engine::{Engine, Plan, RestoreError, Restored, Settings, inspect};
+use crate::metrics::SessionizeMetrics;
+
+/// Checkpoints kept per partition.
+const KEPT: usize = 3;
+
+/// The checkpoints of one topic.
+#[derive(Clone)]
+pub(super) struct Checkpoints {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+impl Checkpoints {
+    /// Checkpoints of a topic at a location.
+    pub(super) async fn open(location: &str, topic: &str, topic_id: &str) -> Result<Self> {
+        let lake = userflow_lake::Lake::open(location)
+            .await
+            .context("open --checkpoints")?;
+        Ok(Self {
+            store: lake.object_store(),
+            prefix: Path::from_iter([topic, topic_id]),
+        })
+    }
+
+    fn folder(&self, partition: i32) -> Path {
+        self.prefix.clone().join(partition.to_string())
+    }
+
+    /// Keeps a state, then removes those that are too old to be needed.
+    pub(super) async fn save(
+        &self,
+        partition: i32,
+        next_offset: i64,
+        state: Vec<u8>,
+    ) -> Result<()> {
+        let path = self
+            .folder(partition)
+            .join(format!("{next_offset:020}.ckpt"));
+        self.store
+            .put(&path, state.into())
+            .await
+            .with_context(|| format!("write checkpoint {path}"))?;
+        for old in self.list(partition).await?.into_iter().skip(KEPT) {
+            // Another process may have removed it.
+            if let Err(e) = self.store.delete(&old).await
+                && !matches!(e, object_store::Error::NotFound { .. })
+            {
+                tracing::warn!("old checkpoint {old} stays: {e}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The checkpoints of a partition, the newest first.
+    async fn list(&self, partition: i32) -> Result<Vec<Path>> {
+        let folder = self.folder(partition);
+        let found: Vec<_> = self
+            .store
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .with_context(|| format!("list checkpoints in {folder}"))?;
+        let mut paths: Vec<Path> = (found.into_iter())
+            .map(|object| object.location)
+            .filter(|path| path.extension() == Some("ckpt"))
+            .collect();
+        paths.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(paths)
+    }
+
+    /// The newest state of a partition that can be read, or none if there is none.
+    pub(super) async fn load(
+        &self,
+        plan: &Arc<Plan>,
+        settings: Settings,
+        partition: i32,
+        metrics: &SessionizeMetrics,
+    ) -> Result<Option<(Engine, Restored)>> {
+        let paths = self.list(partition).await?;
+        for path in &paths {
+            let bytes = match self.read(path).await {
+                Ok(bytes) => bytes,
+                Err(object_store::Error::NotFound { .. }) => continue,
+                Err(e) => return Err(e).with_context(|| format!("read checkpoint {path}")),
+            };
+            match Engine::restore(Arc::clone(plan), settings, &bytes) {
+                Ok(restored) => return Ok(Some(restored)),
+                Err(e) => {
+                    metrics.damaged_checkpoints.inc();
+                    tracing::error!(
+                        "checkpoint {path} cannot be used ({e}); taking the one before it"
+                    );
+                }
+            }
+        }
+        if !paths.is_empty() {
+            tracing::error!(
+                partition,
+                "none of {} checkpoints can be used; reading the partition from its start",
+                paths.len()
+            );
+        }
+        Ok(None)
+    }
+
+    async fn read(&self, path: &Path) -> Result<bytes::Bytes, object_store::Error> {
+        self.store.get(path).await?.bytes().await
+    }
+
+    /// What the checkpoints of a topic hold, in words.
+    pub(super) async fn describe(&self, partitions: impl Iterator<Item = i32>) -> Result<String> {
+        use std::fmt::Write;
+        let time = |micros: i64| {
+            chrono::DateTime::from_timestamp_micros(micros)
+                .map_or_else(|| "-".to_owned(), |time| time.to_rfc3339())
+        };
+        let mut text = String::new();
+        for partition in partitions {
+            for path in self.list(partition).await? {
+                let bytes = (self.read(&path).await).with_context(|| format!("read {path}"))?;
+                let size = bytes.len();
+                match inspect(&bytes) {
+                    Err(e @ (RestoreError::Damaged(_) | RestoreError::Format(_))) => {
+                        writeln!(text, "{path}: {size} bytes, cannot be used: {e}")?;
+                    }
+                    Ok(summary) => {
+                        writeln!(
+                            text,
+                            "{path}: {size} bytes, partition {}, next offset {}, newest event {}, watermark {}, {} event ids",
+                            summary.partition,
+                            summary.next_offset,
+                            time(summary.newest),
+                            time(summary.watermark),
+                            summary.identifiers
+                        )?;
+                        for view in summary.entities.iter().flat_map(|entity| &entity.views) {
+                            writeln!(
+                                text,
+                                "  {:<40} {:>10} entities, definition {}",
+                                view.name, view.alive, view.fingerprint
+                            )?;
+                        }
+                    }
+                }
+            }
+        }
+        if text.is_empty() {
+            writeln!(text, "no checkpoints under {}", self.prefix)?;
+        }
+        Ok(text)
+    }
+}

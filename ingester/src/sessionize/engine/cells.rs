@@ -1,0 +1,81 @@
+//! The columns of a decoded batch as the engine reads them: by the contract's column number and the row, without names.
+
+use arrow::array::{
+    Array, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+
+/// A decoded batch.
+pub struct Events {
+    columns: Vec<Cells>,
+    time: usize,
+    rows: usize,
+}
+
+enum Cells {
+    Text(StringArray),
+    Int(Int64Array),
+    Decimal(Decimal128Array),
+    Time(TimestampMicrosecondArray),
+    Truth(BooleanArray),
+    /// A type that no feature uses.
+    Other,
+}
+
+impl Events {
+    /// Takes the columns of a batch of the contract's schema; `time` is the number of the event time.
+    pub fn new(batch: &RecordBatch, time: usize) -> Self {
+        let cells = |column: &std::sync::Arc<dyn Array>| {
+            let any = column.as_any();
+            if let Some(texts) = any.downcast_ref::<StringArray>() {
+                Cells::Text(texts.clone())
+            } else if let Some(numbers) = any.downcast_ref::<Int64Array>() {
+                Cells::Int(numbers.clone())
+            } else if let Some(numbers) = any.downcast_ref::<Decimal128Array>() {
+                Cells::Decimal(numbers.clone())
+            } else if let Some(times) = any.downcast_ref::<TimestampMicrosecondArray>() {
+                Cells::Time(times.clone())
+            } else if let Some(truths) = any.downcast_ref::<BooleanArray>() {
+                Cells::Truth(truths.clone())
+            } else {
+                Cells::Other
+            }
+        };
+        Self {
+            columns: batch.columns().iter().map(cells).collect(),
+            time,
+            rows: batch.num_rows(),
+        }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Event time of a row, microseconds UTC.
+    pub(super) fn time(&self, row: usize) -> i64 {
+        self.number(self.time, row).unwrap_or(0)
+    }
+
+    /// A text, or none: null, or no text column.
+    pub(super) fn text(&self, column: usize, row: usize) -> Option<&str> {
+        match &self.columns[column] {
+            Cells::Text(texts) if texts.is_valid(row) => Some(texts.value(row)),
+            _ => None,
+        }
+    }
+
+    /// A number in units of its column: a timestamp's microseconds, a decimal's digits, a truth value as 0 or 1.
+    pub(super) fn number(&self, column: usize, row: usize) -> Option<i64> {
+        match &self.columns[column] {
+            Cells::Int(numbers) if numbers.is_valid(row) => Some(numbers.value(row)),
+            Cells::Time(times) if times.is_valid(row) => Some(times.value(row)),
+            Cells::Decimal(numbers) if numbers.is_valid(row) => {
+                i64::try_from(numbers.value(row)).ok()
+            }
+            Cells::Truth(truths) if truths.is_valid(row) => Some(i64::from(truths.value(row))),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What does not fit a word: sketches, lists, rings of events. A word holds a number of a pool, or 0 for nothing yet. What is
+//! given back keeps its memory for the next owner, so that a steady stream allocates nothing.
+
+use std::collections::VecDeque;
+
+use super::sketch::Sketch;
+
+/// Things of one kind, numbered from 1.
+pub(super) struct Pool<T> {
+    things: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self {
+            things: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+/// A thing that can be made empty without giving its memory back.
+pub(super) trait Reset: Default {
+    fn reset(&mut self);
+}
+
+impl Reset for Sketch {
+    fn reset(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<T> Reset for Vec<T> {
+    fn reset(&mut self) {
+        self.clear();
+    }
+}
+
+impl<T> Reset for VecDeque<T> {
+    fn reset(&mut self) {
+        self.clear();
+    }
+}
+
+impl<T: Reset> Pool<T> {
+    /// The thing of a word; a word without one gets one.
+    pub(super) fn of(&mut self, word: &mut i64) -> &mut T {
+        if *word == 0 {
+            let number = self.free.pop().unwrap_or_else(|| {
+                self.things.push(T::default());
+                u32::try_from(self.things.len()).unwrap_or(u32::MAX)
+            });
+            *word = i64::from(number);
+        }
+        let index = usize::try_from(*word - 1).unwrap_or(0);
+        &mut self.things[index]
+    }
+
+    /// The thing of a word, if it has one.
+    pub(super) fn get(&self, word: i64) -> Option<&T> {
+        usize::try_from(word - 1)
+            .ok()
+            .and_then(|index| self.things.get(index))
+    }
+
+    /// Empties a word.
+    pub(super) fn release(&mut self, word: &mut i64) {
+        if *word == 0 {
+            return;
+        }
+        let index = usize::try_from(*word - 1).unwrap_or(0);
+        self.things[index].reset();
+        self.free.push(u32::try_from(*word).unwrap_or(u32::MAX));
+        *word = 0;
+    }
+
+    /// Takes the thing of a word for a moment; [`Pool::put`] brings it back.
+    pub(super) fn take(&mut self, word: i64) -> T {
+        let index = usize::try_from(word - 1).unwrap_or(0);
+        std::mem::take(&mut self.things[index])
+    }
+
+    /// [`Pool::take`] of a word that may be empty.
+    pub(super) fn take_or_none(&mut self, word: i64) -> Option<T> {
+        (word != 0).then(|| self.take(word))
+    }
+
+    /// Puts a thing back that was taken.
+    pub(super) fn put(&mut self, word: i64, thing: T) {
+        let index = usize::try_from(word - 1).unwrap_or(0);
+        self.things[index] = thing;
+    }
+}
+
+/// All pools of an engine.
+#[derive(Default)]
+pub(super) struct Pools {
+    pub(super) sketches: Pool<Sketch>,
+    /// Times with values, oldest first, values different.
+    pub(super) newest: Pool<Vec<(i64, i64)>>,
+    /// Values with counts.
+    pub(super) counts: Pool<Vec<(i64, i64)>>,
+    /// Times, oldest first.
+    pub(super) times: Pool<Vec<i64>>,
+    /// Events of `last` windows, oldest first.
+    pub(super) rings: Pool<VecDeque<Kept>>,
+}
+
+/// One event of a `last` window: what its features need.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Kept {
+    pub(super) time: i64,
+    /// The features that count it (see `pane::Seen`).
+    pub(super) filters: u128,
+    /// One cell per feature of the view (a distinct count's: the hash of its row), in order.
+    pub(super) cells: Box<[Option<i64>]>,
+}

@@ -1,0 +1,229 @@
+//! State as rows of the online store: one column per `online::Stored` of the view, in its order. What a feature's value is: `value.rs`.
+
+use std::sync::Arc;
+
+use userflow_models::features::online::{Source, Wire};
+
+use super::pane::{Cells, Seen, decode};
+use super::plan::{HEAD, Kind, PANES, RING, SHOWN_PANE, ViewPlan};
+use super::value::{Row, Value, real};
+use super::{Engine, pane_words};
+
+/// Changed rows of one view, column by column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// The columns, in the order of `online::stored`.
+    pub columns: Vec<Column>,
+    /// How many rows.
+    pub len: usize,
+}
+
+/// The values of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    /// `bigint`.
+    BigInt(Vec<Option<i64>>),
+    /// `double precision`.
+    Double(Vec<Option<f64>>),
+    /// `text`, or what is written as text.
+    Text(Vec<Option<String>>),
+    /// `boolean`.
+    Boolean(Vec<Option<bool>>),
+    /// `timestamptz`, microseconds UTC.
+    Time(Vec<Option<i64>>),
+    /// `int`.
+    Int(Vec<i32>),
+}
+
+impl Rows {
+    pub(super) fn new(view: &ViewPlan) -> Self {
+        let columns = view.stored.iter().map(|column| match column.wire {
+            Wire::BigInt => Column::BigInt(Vec::new()),
+            Wire::Double => Column::Double(Vec::new()),
+            Wire::Text | Wire::Numeric | Wire::BigIntArray | Wire::TextArray => {
+                Column::Text(Vec::new())
+            }
+            Wire::Boolean => Column::Boolean(Vec::new()),
+            Wire::Time => Column::Time(Vec::new()),
+            Wire::Int => Column::Int(Vec::new()),
+        });
+        Self {
+            columns: columns.collect(),
+            len: 0,
+        }
+    }
+}
+
+impl Engine {
+    /// Takes the changed rows of a view, each entity once; `most` bounds how many.
+    pub fn take(&mut self, view: usize, most: usize) -> Rows {
+        let plan = Arc::clone(&self.plan);
+        let (number, index) = plan.places[view];
+        let view = &plan.tables[number].views[index];
+        let mut rows = Rows::new(view);
+        let mut dirty = std::mem::take(&mut self.dirty[number][index]);
+        let kept = dirty.split_off(dirty.len().min(most));
+        self.dirty_rows -= dirty.len();
+        for record in dirty {
+            let record = record as usize;
+            // The window is part of the state: it must not depend on when the row is taken.
+            let end = match view.kind {
+                Kind::Sliding { every, .. } => {
+                    (self.tables[number].look(record)[view.at + SHOWN_PANE] + 1) * every
+                }
+                _ => 0,
+            };
+            self.row_of_window(&mut rows, number, view, record, end);
+            self.tables[number].headers[record].dirty &= !(1 << index);
+            self.forget(number, index, record);
+        }
+        self.dirty[number][index] = kept;
+        rows
+    }
+
+    /// Appends the row of one entity; of a sliding view, for the window that ends at `end`.
+    pub(super) fn row_of_window(
+        &mut self,
+        rows: &mut Rows,
+        number: usize,
+        view: &ViewPlan,
+        record: usize,
+        end: i64,
+    ) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend_from_slice(&view.pane.empty);
+        let matter = &mut self.matter;
+        let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
+        match view.kind {
+            Kind::Lifetime => scratch.copy_from_slice(&words[HEAD..]),
+            Kind::Session { .. } => scratch.copy_from_slice(&words[PANES..]),
+            Kind::Last { .. } => {
+                let ring = matter.pools.rings.take_or_none(words[RING]);
+                for kept in ring.iter().flatten() {
+                    let event = Seen {
+                        time: kept.time,
+                        filters: kept.filters,
+                        cells: Cells::Kept(&kept.cells),
+                    };
+                    matter.apply(&view.pane, &mut scratch, &event);
+                }
+                if let Some(ring) = ring {
+                    matter.pools.rings.put(words[RING], ring);
+                }
+            }
+            Kind::Sliding { every, panes, ring } => {
+                let (to, clean) = (end.div_euclid(every), words[super::NEWEST_PANE]);
+                for pane in (to - panes)..to {
+                    if pane <= clean && pane > clean - ring {
+                        matter.merge(
+                            &view.pane,
+                            &mut scratch,
+                            pane_words(view, words, pane, ring),
+                        );
+                    }
+                }
+            }
+        }
+        let mut head = [0; HEAD + 2];
+        let known = words.len().min(head.len());
+        head[..known].copy_from_slice(&words[..known]);
+        let row = Row {
+            view,
+            words: &head,
+            pane: &scratch,
+            matter: &self.matter,
+        };
+        let values = row.values();
+        let key = decode(&self.tables[number].headers[record].key);
+        for (column, stored) in rows.columns.iter_mut().zip(&view.stored) {
+            match stored.source {
+                Source::Key(place) => column.push(Value::Text(key[place].clone())),
+                Source::Value(feature) => column.push(values[feature].clone()),
+                Source::WindowEnd => column.push(Value::Int(end)),
+                Source::Partition => column.push(Value::Int(i64::from(self.partition))),
+                other => column.push(row.stored(other)),
+            }
+        }
+        rows.len += 1;
+        // A session's and a lifetime's words are the record's own; the others' were made here.
+        if matches!(view.kind, Kind::Last { .. } | Kind::Sliding { .. }) {
+            self.matter.clear(&view.pane, &mut scratch);
+        }
+        self.scratch = scratch;
+    }
+}
+
+impl Column {
+    fn push(&mut self, value: Value) {
+        match (self, value) {
+            (Self::BigInt(column) | Self::Time(column), Value::Int(value)) => {
+                column.push(Some(value));
+            }
+            (Self::BigInt(column) | Self::Time(column), _) => column.push(None),
+            (Self::Double(column), value) => column.push(real(&value)),
+            (Self::Text(column), Value::Text(text)) => column.push(Some(storable(text))),
+            (Self::Text(column), Value::Texts(texts)) => {
+                column.push(Some(storable(text_literal(&texts))));
+            }
+            (Self::Text(column), _) => column.push(None),
+            (Self::Boolean(column), Value::Truth(truth)) => column.push(Some(truth)),
+            (Self::Boolean(column), _) => column.push(None),
+            (Self::Int(column), Value::Int(value)) => {
+                column.push(i32::try_from(value).unwrap_or(-1));
+            }
+            (Self::Int(column), _) => column.push(-1),
+        }
+    }
+}
+
+impl Rows {
+    /// Adds the rows of another partition.
+    pub fn append(&mut self, other: Self) {
+        self.len += other.len;
+        for (column, more) in self.columns.iter_mut().zip(other.columns) {
+            match (column, more) {
+                (
+                    Column::BigInt(column) | Column::Time(column),
+                    Column::BigInt(more) | Column::Time(more),
+                ) => {
+                    column.extend(more);
+                }
+                (Column::Double(column), Column::Double(more)) => column.extend(more),
+                (Column::Text(column), Column::Text(more)) => column.extend(more),
+                (Column::Boolean(column), Column::Boolean(more)) => column.extend(more),
+                (Column::Int(column), Column::Int(more)) => column.extend(more),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An array literal of texts: each in quotes, with `"` and `\` escaped.
+fn text_literal(texts: &[String]) -> String {
+    let mut literal = String::from("{");
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            literal.push(',');
+        }
+        literal.push('"');
+        for letter in text.chars() {
+            if matches!(letter, '"' | '\\') {
+                literal.push('\\');
+            }
+            literal.push(letter);
+        }
+        literal.push('"');
+    }
+    literal.push('}');
+    literal
+}
+
+/// PostgreSQL has no text with a zero byte in it; the replacement character stands for one, as in a decoder.
+fn storable(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
+    }
+}

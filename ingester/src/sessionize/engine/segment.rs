@@ -1,0 +1,252 @@
+//! The words of a view as bytes, with what they stand for: texts, sketches, lists, rings.
+
+use super::pane::Matter;
+use super::plan::{HEAD, Keeps, Kind, PANES, PanePlan, RING, ViewPlan};
+use super::pool::Kept;
+use super::snapshot::RestoreError;
+
+/// The panes of a view's words: their places.
+fn panes(view: &ViewPlan) -> Vec<usize> {
+    let width = view.pane.empty.len();
+    match view.kind {
+        Kind::Session { .. } => vec![PANES],
+        Kind::Lifetime => vec![HEAD],
+        Kind::Last { .. } => Vec::new(),
+        Kind::Sliding { ring, .. } => {
+            let ring = usize::try_from(ring).unwrap_or(0);
+            (0..ring).map(|pane| PANES + pane * width).collect()
+        }
+    }
+}
+
+pub(super) fn write_view(
+    out: &mut Vec<u8>,
+    view: &ViewPlan,
+    words: &[i64],
+    matter: &Matter,
+    marked: &mut [bool],
+) {
+    for word in words {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+    for at in panes(view) {
+        write_pane(out, &view.pane, &words[at..], matter, marked);
+    }
+    if let Kind::Last { .. } = view.kind {
+        let ring = matter.pools.rings.get(words[RING]);
+        put_number(out, ring.map_or(0, |ring| number(ring.len())));
+        for kept in ring.into_iter().flatten() {
+            put_number(out, kept.time);
+            out.extend_from_slice(&kept.filters.to_le_bytes());
+            for (slot, cell) in view.pane.slots.iter().zip(&kept.cells) {
+                match cell {
+                    None => out.push(0),
+                    Some(symbol) if slot.text => {
+                        out.push(2);
+                        put_symbol(out, *symbol, matter, marked);
+                    }
+                    Some(value) => {
+                        out.push(1);
+                        put_number(out, *value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn write_pane(
+    out: &mut Vec<u8>,
+    plan: &PanePlan,
+    words: &[i64],
+    matter: &Matter,
+    marked: &mut [bool],
+) {
+    let pools = &matter.pools;
+    for slot in &plan.slots {
+        let words = &words[slot.at..];
+        match &slot.keeps {
+            Keeps::First { .. } if slot.text && words[0] != i64::MAX => {
+                put_symbol(out, words[1], matter, marked);
+            }
+            Keeps::Last { .. } if slot.text && words[0] != i64::MIN => {
+                put_symbol(out, words[1], matter, marked);
+            }
+            Keeps::Newest { .. } => {
+                let list = pools.newest.get(words[0]).map_or(&[][..], Vec::as_slice);
+                put_number(out, number(list.len()));
+                for (time, symbol) in list {
+                    put_number(out, *time);
+                    put_symbol(out, *symbol, matter, marked);
+                }
+            }
+            Keeps::Counts { .. } => {
+                let list = pools.counts.get(words[0]).map_or(&[][..], Vec::as_slice);
+                put_number(out, number(list.len()));
+                for (symbol, count) in list {
+                    put_number(out, *count);
+                    put_symbol(out, *symbol, matter, marked);
+                }
+            }
+            Keeps::Sketch { .. } => {
+                let hashes = pools.sketches.get(words[0]).map_or(&[][..], |s| &s.0);
+                put_number(out, number(hashes.len()));
+                for hash in hashes {
+                    out.extend_from_slice(&hash.to_le_bytes());
+                }
+            }
+            Keeps::Streak { .. } => {
+                let times = pools.times.get(words[0]).map_or(&[][..], Vec::as_slice);
+                put_number(out, number(times.len()));
+                for time in times {
+                    put_number(out, *time);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn read_view(
+    reader: &mut Reader<'_>,
+    view: &ViewPlan,
+    words: &mut [i64],
+    matter: &mut Matter,
+) -> Result<(), RestoreError> {
+    for word in words.iter_mut() {
+        *word = reader.number()?;
+    }
+    for at in panes(view) {
+        read_pane(reader, &view.pane, &mut words[at..], matter)?;
+    }
+    if let Kind::Last { .. } = view.kind {
+        words[RING] = 0;
+        for _ in 0..reader.number()? {
+            let time = reader.number()?;
+            let filters = u128::from_le_bytes(*reader.array::<16>()?);
+            let mut cells = Vec::with_capacity(view.pane.slots.len());
+            for _ in &view.pane.slots {
+                cells.push(match reader.array::<1>()? {
+                    [0] => None,
+                    [1] => Some(reader.number()?),
+                    _ => Some(reader.symbol(matter)?),
+                });
+            }
+            let cells = cells.into();
+            let kept = Kept {
+                time,
+                filters,
+                cells,
+            };
+            matter.pools.rings.of(&mut words[RING]).push_back(kept);
+        }
+    }
+    Ok(())
+}
+
+fn read_pane(
+    reader: &mut Reader<'_>,
+    plan: &PanePlan,
+    words: &mut [i64],
+    matter: &mut Matter,
+) -> Result<(), RestoreError> {
+    for slot in &plan.slots {
+        let words = &mut words[slot.at..];
+        match &slot.keeps {
+            Keeps::First { .. } if slot.text && words[0] != i64::MAX => {
+                words[1] = reader.symbol(matter)?;
+            }
+            Keeps::Last { .. } if slot.text && words[0] != i64::MIN => {
+                words[1] = reader.symbol(matter)?;
+            }
+            Keeps::Newest { .. } => {
+                words[0] = 0;
+                for _ in 0..reader.number()? {
+                    let entry = (reader.number()?, reader.symbol(matter)?);
+                    matter.pools.newest.of(&mut words[0]).push(entry);
+                }
+            }
+            Keeps::Counts { .. } => {
+                words[0] = 0;
+                for _ in 0..reader.number()? {
+                    let (count, symbol) = (reader.number()?, reader.symbol(matter)?);
+                    matter.pools.counts.of(&mut words[0]).push((symbol, count));
+                }
+            }
+            Keeps::Sketch { .. } => {
+                words[0] = 0;
+                for _ in 0..reader.number()? {
+                    let hash = reader.number()?.cast_unsigned();
+                    matter.pools.sketches.of(&mut words[0]).0.push(hash);
+                }
+            }
+            Keeps::Streak { .. } => {
+                words[0] = 0;
+                for _ in 0..reader.number()? {
+                    let time = reader.number()?;
+                    matter.pools.times.of(&mut words[0]).push(time);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn number(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn put_number(out: &mut Vec<u8>, number: i64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn put_symbol(out: &mut Vec<u8>, symbol: i64, matter: &Matter, marked: &mut [bool]) {
+    if let Some(mark) = usize::try_from(symbol)
+        .ok()
+        .and_then(|at| marked.get_mut(at))
+    {
+        *mark = true;
+    }
+    put_bytes(out, matter.symbols.text(symbol).as_bytes());
+}
+
+/// Bytes still to read.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], RestoreError> {
+        let (array, rest) = (self.0.split_first_chunk::<N>())
+            .ok_or(RestoreError::Damaged("it ends in the middle"))?;
+        self.0 = rest;
+        Ok(array)
+    }
+
+    pub(super) fn number(&mut self) -> Result<i64, RestoreError> {
+        self.array().map(|bytes| i64::from_le_bytes(*bytes))
+    }
+
+    pub(super) fn mask(&mut self) -> Result<u32, RestoreError> {
+        self.array().map(|bytes| u32::from_le_bytes(*bytes))
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], RestoreError> {
+        let length = usize::try_from(self.mask()?).unwrap_or(usize::MAX);
+        let (bytes, rest) = (self.0.split_at_checked(length))
+            .ok_or(RestoreError::Damaged("it ends in the middle"))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn symbol(&mut self, matter: &mut Matter) -> Result<i64, RestoreError> {
+        let text = std::str::from_utf8(self.bytes()?)
+            .map_err(|_| RestoreError::Damaged("a text is no UTF-8"))?;
+        Ok(matter.symbols.intern(text))
+    }
+}

@@ -1,0 +1,277 @@
+//! State as bytes and back: the inside of a checkpoint.
+//!
+//! A snapshot is self-contained and says of every view what it was made from, so that a view that has changed since is left out and
+//! the others come back. Layout, little endian: magic, XXH3 of all that follows, length and JSON of [`Summary`], the identifiers, then
+//! per entity its records: key, masks, and per view that is alive a segment with its length.
+//!
+//! Where snapshots are stored, and which one is read: `sessionize/checkpoints.rs`.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::hash::hash;
+use super::plan::{Kind, Plan, TIMER};
+use super::segment::{Reader, put_bytes, read_view, write_view};
+use super::{Engine, Settings, timer};
+
+const MAGIC: &[u8; 8] = b"USFLCKP1";
+
+/// Why bytes are no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// Not the bytes that were written.
+    #[error("damaged: {0}")]
+    Damaged(&'static str),
+    /// Written by another version of userflow.
+    #[error("unknown format: {0}")]
+    Format(String),
+}
+
+/// What a snapshot holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Summary {
+    /// Kafka partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next_offset: i64,
+    /// Newest effective event time, microseconds UTC.
+    pub newest: i64,
+    /// Watermark, microseconds UTC.
+    pub watermark: i64,
+    /// Identifiers remembered.
+    pub identifiers: usize,
+    /// Entities in the order of their records.
+    pub entities: Vec<EntitySummary>,
+}
+
+/// One entity of a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EntitySummary {
+    /// Its columns' numbers in the contract.
+    pub columns: Vec<usize>,
+    /// Records held.
+    pub records: usize,
+    /// Its views.
+    pub views: Vec<ViewSummary>,
+}
+
+/// One view of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewSummary {
+    /// Its name.
+    pub name: String,
+    /// What it was made from.
+    pub fingerprint: String,
+    /// Words of its state.
+    pub words: usize,
+    /// Entities of which it holds something.
+    pub alive: usize,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Views that are as they were.
+    pub whole: Vec<String>,
+    /// Views that start empty: new, or changed since.
+    pub empty: Vec<String>,
+    /// Views of the snapshot that are gone or were made differently.
+    pub dropped: Vec<String>,
+}
+
+/// Reads what a snapshot holds, without its state.
+pub fn inspect(bytes: &[u8]) -> Result<Summary, RestoreError> {
+    open(bytes).map(|(summary, _)| summary)
+}
+
+fn open(bytes: &[u8]) -> Result<(Summary, Reader<'_>), RestoreError> {
+    let (magic, rest) =
+        (bytes.split_first_chunk::<8>()).ok_or(RestoreError::Damaged("too short"))?;
+    if magic != MAGIC {
+        let text = String::from_utf8_lossy(magic).into_owned();
+        return Err(RestoreError::Format(text));
+    }
+    let (sum, body) = (rest.split_first_chunk::<8>()).ok_or(RestoreError::Damaged("too short"))?;
+    if hash(body) != u64::from_le_bytes(*sum) {
+        return Err(RestoreError::Damaged(
+            "the checksum does not fit the content",
+        ));
+    }
+    let mut reader = Reader(body);
+    let summary =
+        serde_json::from_slice(reader.bytes()?).map_err(|e| RestoreError::Format(e.to_string()))?;
+    Ok((summary, reader))
+}
+
+impl Engine {
+    /// All state as bytes. Texts that nothing uses any more are forgotten on the way.
+    pub fn snapshot(&mut self) -> Vec<u8> {
+        let plan = Arc::clone(&self.plan);
+        let mut out = Vec::with_capacity(1 << 16);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&[0; 8]);
+        let summary = serde_json::to_vec(&self.summary()).unwrap_or_default();
+        put_bytes(&mut out, &summary);
+        for (hash, span) in self.repeats.entries() {
+            out.extend_from_slice(&hash.to_le_bytes());
+            out.extend_from_slice(&span.to_le_bytes());
+        }
+        let mut marked = vec![false; self.matter.symbols.capacity()];
+        for (number, table) in plan.tables.iter().enumerate() {
+            for record in self.tables[number].used() {
+                let header = &self.tables[number].headers[record];
+                put_bytes(&mut out, &header.key);
+                let held = header.alive | header.dirty;
+                for mask in [held, header.alive, header.dirty] {
+                    out.extend_from_slice(&mask.to_le_bytes());
+                }
+                for (index, view) in table.views.iter().enumerate() {
+                    if held >> index & 1 == 0 {
+                        continue;
+                    }
+                    let at = out.len();
+                    out.extend_from_slice(&[0; 4]);
+                    let words = &self.tables[number].look(record)[view.at..view.at + view.words];
+                    write_view(&mut out, view, words, &self.matter, &mut marked);
+                    let length = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
+                    out[at..at + 4].copy_from_slice(&length.to_le_bytes());
+                }
+            }
+        }
+        self.matter.symbols.keep(&marked);
+        let sum = hash(&out[16..]);
+        out[8..16].copy_from_slice(&sum.to_le_bytes());
+        out
+    }
+
+    /// What [`Engine::snapshot`] would write, in short.
+    pub fn summary(&self) -> Summary {
+        let entities = self
+            .plan
+            .tables
+            .iter()
+            .zip(&self.tables)
+            .map(|(plan, table)| {
+                let mut alive = vec![0; plan.views.len()];
+                for record in table.used() {
+                    for (index, count) in alive.iter_mut().enumerate() {
+                        *count += usize::from(table.headers[record].alive >> index & 1 == 1);
+                    }
+                }
+                let views = plan
+                    .views
+                    .iter()
+                    .zip(alive)
+                    .map(|(view, alive)| ViewSummary {
+                        name: view.view.name.clone(),
+                        fingerprint: view.view.fingerprint.clone(),
+                        words: view.words,
+                        alive,
+                    });
+                EntitySummary {
+                    columns: plan.entity.clone(),
+                    records: table.len(),
+                    views: views.collect(),
+                }
+            });
+        Summary {
+            partition: self.partition,
+            next_offset: self.next_offset,
+            newest: self.newest,
+            watermark: self.watermark,
+            identifiers: self.repeats.len(),
+            entities: entities.collect(),
+        }
+    }
+
+    /// An engine with the state of a snapshot, as far as views are still the same.
+    pub fn restore(
+        plan: Arc<Plan>,
+        settings: Settings,
+        bytes: &[u8],
+    ) -> Result<(Self, Restored), RestoreError> {
+        let (summary, mut reader) = open(bytes)?;
+        let mut engine = Self::new(plan, settings, summary.partition, summary.next_offset);
+        engine.newest = summary.newest;
+        engine.watermark = summary.watermark;
+        for _ in 0..summary.identifiers {
+            let (hash, span) = (reader.number()?.cast_unsigned(), reader.number()?);
+            engine.repeats.restore(hash, span);
+        }
+        let plan = Arc::clone(&engine.plan);
+        let mut restored = Restored::default();
+        for entity in &summary.entities {
+            let number = plan
+                .tables
+                .iter()
+                .position(|table| table.entity == entity.columns);
+            let place = |view: &ViewSummary| {
+                let table = &plan.tables[number?];
+                table.views.iter().position(|known| {
+                    (&known.view.name, &known.view.fingerprint, known.words)
+                        == (&view.name, &view.fingerprint, view.words)
+                })
+            };
+            let places: Vec<Option<usize>> = entity.views.iter().map(place).collect();
+            for (view, place) in entity.views.iter().zip(&places) {
+                let list = match place {
+                    Some(_) => &mut restored.whole,
+                    None => &mut restored.dropped,
+                };
+                list.push(view.name.clone());
+            }
+            for _ in 0..entity.records {
+                engine.restore_record(&mut reader, number, &places)?;
+            }
+        }
+        for view in plan.views() {
+            if !restored.whole.contains(&view.name) {
+                restored.empty.push(view.name.clone());
+            }
+        }
+        Ok((engine, restored))
+    }
+
+    fn restore_record(
+        &mut self,
+        reader: &mut Reader<'_>,
+        number: Option<usize>,
+        places: &[Option<usize>],
+    ) -> Result<(), RestoreError> {
+        let key = reader.bytes()?;
+        let (held, alive, dirty) = (reader.mask()?, reader.mask()?, reader.mask()?);
+        let mut record = None;
+        for (written, place) in places.iter().enumerate() {
+            if held >> written & 1 == 0 {
+                continue;
+            }
+            let mut segment = Reader(reader.bytes()?);
+            let (Some(number), Some(index)) = (number, place) else {
+                continue;
+            };
+            let plan = Arc::clone(&self.plan);
+            let view = &plan.tables[number].views[*index];
+            let table = &mut self.tables[number];
+            let record = *record.get_or_insert_with(|| table.insert(hash(key), key));
+            let words = &mut table.record(record)[view.at..view.at + view.words];
+            read_view(&mut segment, view, words, &mut self.matter)?;
+            let timer_at = words.get(TIMER).copied().unwrap_or(0);
+            if alive >> written & 1 == 1 {
+                self.tables[number].headers[record].alive |= 1 << index;
+                match view.kind {
+                    Kind::Session { .. } => self.wheel.set(timer_at, timer(number, *index, record)),
+                    Kind::Sliding { .. } => {
+                        self.tables[number].headers[record].listed |= 1 << index;
+                        self.listed[number][*index].push(u32::try_from(record).unwrap_or(0));
+                    }
+                    Kind::Last { .. } | Kind::Lifetime => {}
+                }
+            }
+            if dirty >> written & 1 == 1 {
+                self.mark(number, *index, record);
+            }
+        }
+        Ok(())
+    }
+}

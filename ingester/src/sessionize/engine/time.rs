@@ -1,0 +1,171 @@
+//! What happens because time passes: windows end, sessions end and are forgotten, identifiers are forgotten.
+
+use std::sync::Arc;
+
+use super::plan::{
+    FILLED_PANE, Kind, NEWEST_PANE, PANES, PHASE, SEEN_AT, SHOWN_PANE, TIMER, VERSION, ViewPlan,
+};
+use super::rows::Rows;
+use super::{ENDED, Engine, Observer, TIMED_OUT, Timer, pane_words};
+
+impl Engine {
+    /// Says that it is `time` although no event does: the stream is idle, or its end is known.
+    pub fn advance<O: Observer>(&mut self, time: i64, observer: &mut O) {
+        self.newest = self.newest.max(time);
+        self.pass(time, observer);
+    }
+
+    /// Moves the watermark.
+    pub(super) fn pass<O: Observer>(&mut self, watermark: i64, observer: &mut O) {
+        if watermark <= self.watermark {
+            return;
+        }
+        let before = std::mem::replace(&mut self.watermark, watermark);
+        self.repeats.pass(watermark);
+        self.counts.repeats_forgotten = self.repeats.forgotten;
+        let plan = Arc::clone(&self.plan);
+        for (number, table) in plan.tables.iter().enumerate() {
+            for (index, view) in table.views.iter().enumerate() {
+                let Kind::Sliding { every, .. } = view.kind else {
+                    continue;
+                };
+                // Without content there is nothing to end, so a jump of years costs no more than one of minutes.
+                let mut end = before.max(i64::MIN / 2).div_euclid(every) * every + every;
+                while end <= watermark && !self.listed[number][index].is_empty() {
+                    self.end_window(number, index, view, end, observer);
+                    end += every;
+                }
+            }
+        }
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.pass(watermark, &mut due);
+        for (at, timer) in due.drain(..) {
+            self.wake(at, timer);
+        }
+        self.due = due;
+    }
+
+    /// Ends the windows of a view at `end`: an entity whose row shows such a window moves on to the newest one.
+    fn end_window<O: Observer>(
+        &mut self,
+        number: usize,
+        index: usize,
+        view: &ViewPlan,
+        end: i64,
+        observer: &mut O,
+    ) {
+        let Kind::Sliding { every, panes, ring } = view.kind else {
+            return;
+        };
+        let oldest = end.div_euclid(every) - panes;
+        let mut listed = std::mem::take(&mut self.listed[number][index]);
+        listed.retain(|record| {
+            let record = *record as usize;
+            if O::WANTED {
+                let mut row = Rows::new(view);
+                self.row_of_window(&mut row, number, view, record, end);
+                observer.window_ended(view.number, end, &row);
+            }
+            let version = self.next_offset - 1;
+            let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
+            let moves = (words[SHOWN_PANE] + 1) * every <= end;
+            if moves {
+                words[VERSION] = words[VERSION].max(version);
+                words[SHOWN_PANE] = self.newest.div_euclid(every);
+            }
+            if oldest > words[NEWEST_PANE] - ring && oldest <= words[NEWEST_PANE] {
+                let pane = pane_words(view, words, oldest, ring);
+                self.matter.clear(&view.pane, pane);
+            }
+            let filled = words[FILLED_PANE] > oldest;
+            if moves {
+                self.mark(number, index, record);
+            }
+            if !filled {
+                let header = &mut self.tables[number].headers[record];
+                header.listed &= !(1 << index);
+                header.alive &= !(1 << index);
+                self.forget(number, index, record);
+            }
+            filled
+        });
+        self.listed[number][index] = listed;
+    }
+
+    /// A session's timer: ends it, forgets it, or goes to sleep again.
+    fn wake(&mut self, at: i64, timer: Timer) {
+        let (number, index) = (usize::from(timer.table), usize::from(timer.view));
+        let record = timer.record as usize;
+        let plan = Arc::clone(&self.plan);
+        let view = &plan.tables[number].views[index];
+        let Kind::Session { gap, keep, .. } = view.kind else {
+            return;
+        };
+        let version = self.next_offset - 1;
+        let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
+        if words[TIMER] != at {
+            return;
+        }
+        let ends = words[SEEN_AT].saturating_add(gap);
+        if ends >= self.watermark {
+            words[TIMER] = ends;
+            self.wheel.set(ends, timer);
+            return;
+        }
+        let open = words[PHASE] & ENDED == 0;
+        if open {
+            words[PHASE] = ENDED | TIMED_OUT;
+            words[VERSION] = words[VERSION].max(version);
+        }
+        let forget = ends.saturating_add(keep);
+        words[TIMER] = if forget >= self.watermark {
+            forget
+        } else {
+            i64::MAX
+        };
+        if open {
+            self.mark(number, index, record);
+        }
+        if forget >= self.watermark {
+            self.wheel.set(forget, timer);
+            return;
+        }
+        self.tables[number].headers[record].alive &= !(1 << index);
+        self.forget(number, index, record);
+    }
+
+    /// Empties the state of a view that is not alive, unless its last row was not taken yet; the last view takes the record along.
+    pub(super) fn forget(&mut self, number: usize, index: usize, record: usize) {
+        let header = &self.tables[number].headers[record];
+        if (header.alive | header.dirty) >> index & 1 == 1 {
+            return;
+        }
+        self.empty(number, index, record);
+        let header = &self.tables[number].headers[record];
+        if header.alive == 0 && header.dirty == 0 {
+            self.tables[number].remove(record);
+        }
+    }
+
+    /// Makes the state of a view of a record as that of a new one.
+    pub(super) fn empty(&mut self, number: usize, index: usize, record: usize) {
+        let plan = Arc::clone(&self.plan);
+        let view = &plan.tables[number].views[index];
+        let empty = self.tables[number].empty_words(view.at, view.words);
+        let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
+        match view.kind {
+            Kind::Session { .. } => self.matter.clear(&view.pane, &mut words[PANES..]),
+            Kind::Sliding { ring, .. } => {
+                for pane in 0..ring {
+                    self.matter
+                        .clear(&view.pane, pane_words(view, words, pane, ring));
+                }
+            }
+            Kind::Last { .. } => self.matter.pools.rings.release(&mut words[super::RING]),
+            Kind::Lifetime => self
+                .matter
+                .clear(&view.pane, &mut words[super::plan::HEAD..]),
+        }
+        words.copy_from_slice(&empty);
+    }
+}

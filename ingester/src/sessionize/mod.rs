@@ -1,0 +1,27 @@
+//! Kafka to the online store: every feature view of a domain, live from its first event, final at the end of its windows, exact after a
+//! crash.
+//!
+//! ```text
+//! Kafka ─▶ worker (one thread, whole partitions) ─▶ decoder ─▶ engine (one per partition, pure) ─▶ changed rows
+//!             ▲ start: offset of the checkpoint                     │                              └▶ store: one guarded upsert
+//!             └──────────────── checkpoints ◀── state + next offset ┘
+//! ```
+//!
+//! * [`engine`]: events and time in, rows out. All meaning is there; nothing else here knows what a window is.
+//! * `store`: PostgreSQL. A row gives way only to a newer one, and only the owner of a partition writes.
+//! * `checkpoints`: state as objects. Rows are always written before the state that made them is kept.
+//! * `worker`: the loop; `owning` and `writing`: its beginnings and ends. `service`: threads, targets, metrics, summary.
+//!
+//! Why nothing is lost or counted twice: a checkpoint is taken when every row that its state made is in the store, so a restart from it
+//! makes the later rows again, the same ones, and a row that was written before gives way only to one as new. Group offsets are for
+//! lag displays only.
+
+mod checkpoints;
+pub mod engine;
+mod owning;
+mod service;
+mod store;
+mod worker;
+mod writing;
+
+pub use service::run;

@@ -1,0 +1,351 @@
+//! One worker: a thread with its own consumer that owns whole Kafka partitions, their engines, and the rows on their way to the store.
+//!
+//! Here is the loop: read, count, let time pass, report. How partitions come and go is in `owning`, what is written when in `writing`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::task::JoinHandle;
+use userflow_models::decode::Decoder;
+
+use super::engine::{Counts, Engine, Events, Nobody};
+use super::service::Shared;
+use super::store::Written;
+use super::writing::SETTLE;
+use crate::kafka::{self, PATIENCE};
+use crate::rebalance::Notes;
+
+/// Messages taken between two looks at anything else.
+const BURST: usize = 4_096;
+/// How long an idle poll waits.
+const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// How long a poll waits while rows wait for the write under way.
+const BUSY_WAIT: Duration = Duration::from_millis(1);
+/// How often idle partitions and metrics are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A partition of this worker.
+pub(super) struct Part {
+    pub(super) engine: Engine,
+    pub(super) epoch: i64,
+    /// Whether the end of the log was seen after the last message.
+    pub(super) drained: bool,
+    /// When the last message came, and the newest event time then.
+    pub(super) arrived: Instant,
+    pub(super) newest: Option<i64>,
+    /// Next offset and watermark of the last checkpoint.
+    pub(super) saved: (i64, Option<i64>),
+    pub(super) counted: Counts,
+}
+
+impl Part {
+    /// Where it is: next offset and watermark.
+    pub(super) fn at(&self) -> (i64, Option<i64>) {
+        (self.engine.next_offset(), self.engine.watermark())
+    }
+}
+
+/// A message between decoding and counting.
+struct Taken {
+    partition: i32,
+    offset: i64,
+    /// The row that it became, if it is an event.
+    row: Option<usize>,
+    ceiling: i64,
+}
+
+/// A worker's state.
+pub(super) struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) number: usize,
+    pub(super) consumer: BaseConsumer<Notes>,
+    pub(super) decoder: Decoder,
+    pub(super) parts: BTreeMap<i32, Part>,
+    taken: Vec<Taken>,
+    pub(super) writing: Option<JoinHandle<Result<Written>>>,
+    pub(super) saving: Option<JoinHandle<Result<()>>>,
+    /// Since when a change waits.
+    pub(super) waiting: Option<Instant>,
+    pub(super) saved_at: Instant,
+    pub(super) looked_at: Instant,
+    pub(super) expired_at: Instant,
+    pub(super) started: Instant,
+    pub(super) assigned: bool,
+    pub(super) fenced_in_a_row: u32,
+}
+
+impl Worker {
+    pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
+        let mut config = kafka::consumer(&shared.args.kafka, &shared.args.group, 65_536);
+        if let Some(name) = &shared.args.instance_id {
+            config.set("group.instance.id", format!("{name}-{number}"));
+        }
+        let consumer: BaseConsumer<Notes> = config
+            .create_with_context(Notes::default())
+            .context("create a Kafka consumer: check --brokers and --kafka-option")?;
+        consumer
+            .subscribe(&[&shared.topic])
+            .with_context(|| format!("subscribe to {}", shared.topic))?;
+        let now = Instant::now();
+        Ok(Self {
+            decoder: Decoder::new(&shared.contract),
+            consumer,
+            number,
+            parts: BTreeMap::new(),
+            taken: Vec::new(),
+            writing: None,
+            saving: None,
+            waiting: None,
+            saved_at: now,
+            looked_at: now,
+            expired_at: now,
+            started: now,
+            assigned: false,
+            fenced_in_a_row: 0,
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// Runs until the service says stop, then writes what is held, keeps the state and leaves the group.
+    pub(super) fn run(mut self) -> Result<()> {
+        let outcome = self.work();
+        let closed = match &outcome {
+            Ok(()) => self.give_back(),
+            Err(_) => Ok(()),
+        };
+        let unanswered = self.consumer.context().close();
+        if (unanswered || !self.parts.is_empty())
+            && let Err(e) = self.consumer.unassign()
+        {
+            tracing::warn!("unassign while closing: {e}");
+        }
+        outcome.and(closed)
+    }
+
+    fn work(&mut self) -> Result<()> {
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            self.act_on_notes()?;
+            let full = self.read_burst()?;
+            self.finish_write()?;
+            self.write_if_due(full);
+            if self.looked_at.elapsed() >= LOOK {
+                self.looked_at = Instant::now();
+                self.let_time_pass();
+                self.report();
+            }
+            self.keep_if_due()?;
+            self.expire_if_due();
+            self.say_if_caught_up()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is there; whether there was more than fits.
+    fn read_burst(&mut self) -> Result<bool> {
+        let now = chrono::Utc::now().timestamp_micros();
+        let ahead = micros(self.shared.args.time.max_ahead);
+        let mut full = true;
+        for taken in 0..BURST {
+            let wait = match (taken, self.waiting) {
+                (0, None) => IDLE_WAIT,
+                (0, Some(_)) => BUSY_WAIT,
+                _ => Duration::ZERO,
+            };
+            match self.consumer.poll(wait) {
+                None => {
+                    full = false;
+                    break;
+                }
+                Some(Ok(message)) => {
+                    let Some(part) = self.parts.get_mut(&message.partition()) else {
+                        continue;
+                    };
+                    part.drained = false;
+                    let kafka_ms = message.timestamp().to_millis().filter(|ms| *ms >= 0);
+                    let decoded = message
+                        .payload()
+                        .map(|bytes| self.decoder.decode(bytes, kafka_ms.unwrap_or(-1)));
+                    let row = matches!(decoded, Some(Ok(()))).then(|| self.decoder.rows() - 1);
+                    // Neither the event's clock nor Kafka's is trusted to be ahead of ours.
+                    let kafka_time = kafka_ms.map_or(now, |ms| ms.saturating_mul(1_000));
+                    self.taken.push(Taken {
+                        partition: message.partition(),
+                        offset: message.offset(),
+                        row,
+                        ceiling: kafka_time.min(now).saturating_add(ahead),
+                    });
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    if let Some(part) = self.parts.get_mut(&partition) {
+                        part.drained = true;
+                    }
+                }
+                Some(Err(e)) => judge(e)?,
+            }
+        }
+        self.count();
+        Ok(full)
+    }
+
+    /// Gives what was taken to the engines.
+    fn count(&mut self) {
+        if self.taken.is_empty() {
+            return;
+        }
+        let batch = self.decoder.finish();
+        let events = Events::new(&batch, self.shared.event_time);
+        let arrived = Instant::now();
+        let mut rejected = 0;
+        for taken in self.taken.drain(..) {
+            let Some(part) = self.parts.get_mut(&taken.partition) else {
+                continue;
+            };
+            match taken.row {
+                Some(row) => {
+                    let engine = &mut part.engine;
+                    engine.apply(&events, row, taken.offset, taken.ceiling, &mut Nobody);
+                }
+                None => {
+                    rejected += 1;
+                    part.engine.skip(taken.offset);
+                }
+            }
+            part.arrived = arrived;
+            part.newest = part.engine.watermark();
+        }
+        let metrics = &self.shared.metrics;
+        metrics
+            .messages
+            .inc_by(u64::try_from(events.rows()).unwrap_or(0) + rejected);
+        metrics.rejected.inc_by(rejected);
+        if self.waiting.is_none() && self.changed() > 0 {
+            self.waiting = Some(arrived);
+        }
+    }
+
+    /// A partition without events lets event time pass as the wall clock does.
+    fn let_time_pass(&mut self) {
+        if self.shared.args.until_caught_up {
+            return;
+        }
+        for part in self.parts.values_mut() {
+            let silent = part.arrived.elapsed();
+            if part.drained
+                && silent >= self.shared.args.time.idle_timeout
+                && let Some(watermark) = part.newest
+            {
+                part.engine
+                    .advance(watermark.saturating_add(micros(silent)), &mut Nobody);
+            }
+        }
+        if self.waiting.is_none() && self.changed() > 0 {
+            self.waiting = Some(Instant::now());
+        }
+    }
+
+    /// Ends windows as asked, and tells the service, once every partition of this worker is where the topic ended at start.
+    fn say_if_caught_up(&mut self) -> Result<()> {
+        if !self.shared.args.until_caught_up {
+            return Ok(());
+        }
+        let nothing_came = !self.assigned && self.started.elapsed() > PATIENCE;
+        let reached = (self.parts.iter()).all(|(partition, part)| {
+            part.drained || part.engine.next_offset() >= self.shared.target(*partition)
+        });
+        let caught_up = (self.assigned && reached) || nothing_came;
+        if caught_up && let Some(to) = self.shared.args.advance_to {
+            for part in self.parts.values_mut() {
+                part.engine.advance(to.timestamp_micros(), &mut Nobody);
+            }
+        }
+        if caught_up && (self.changed() > 0 || self.writing.is_some()) {
+            self.settle(SETTLE)?;
+        }
+        self.shared.caught_up[self.number].store(caught_up, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Brings metrics and totals up to date.
+    pub(super) fn report(&mut self) {
+        let metrics = &self.shared.metrics;
+        let mut list = TopicPartitionList::new();
+        for (partition, part) in &mut self.parts {
+            let (now, before) = (part.engine.counts(), &part.counted);
+            metrics.repeats.inc_by(now.repeats - before.repeats);
+            metrics
+                .beyond_horizon
+                .inc_by(now.beyond_horizon - before.beyond_horizon);
+            metrics
+                .repeats_forgotten
+                .inc_by(now.repeats_forgotten - before.repeats_forgotten);
+            metrics
+                .future_clocks
+                .inc_by(now.future_clocks - before.future_clocks);
+            for (view, (now, before)) in now.late.iter().zip(&before.late).enumerate() {
+                let name = &self.shared.views[view].name;
+                metrics.late.with_label_values(&[name]).inc_by(now - before);
+            }
+            part.counted = now.clone();
+            let label = partition.to_string();
+            let entities: usize = part.engine.entities().iter().sum();
+            metrics
+                .entities
+                .with_label_values(&[&label])
+                .set(i64::try_from(entities).unwrap_or(0));
+            let bytes = i64::try_from(part.engine.bytes()).unwrap_or(0);
+            metrics.state_bytes.with_label_values(&[&label]).set(bytes);
+            let next = part.engine.next_offset();
+            if let Some(watermark) = part.engine.watermark() {
+                metrics
+                    .watermark
+                    .with_label_values(&[&label])
+                    .set(watermark / 1_000_000);
+                self.shared.at(*partition, next, watermark);
+            } else {
+                self.shared.at(*partition, next, i64::MIN);
+            }
+            // The group's offsets are for lag displays only, so a failure is not worth more than a line.
+            if let Err(e) =
+                list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next))
+            {
+                tracing::debug!("group offset of partition {partition}: {e}");
+            }
+        }
+        if list.count() > 0
+            && let Err(e) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!("commit group offsets: {e}");
+        }
+    }
+}
+
+/// Errors that librdkafka mends by itself are logged; the rest ends the process, and a restart goes on.
+fn judge(error: KafkaError) -> Result<()> {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(
+            Code::OffsetOutOfRange
+            | Code::AutoOffsetReset
+            | Code::Fatal
+            | Code::PollExceeded
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::Authentication,
+        ) => Err(error).context("read from Kafka"),
+        _ => {
+            tracing::warn!("kafka: {error}");
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,257 @@
+//! What is written when: rows to the store, state to checkpoints.
+//!
+//! One write is under way at a time; meanwhile the engines go on, and what changes again is written once, in its newest form. So the
+//! store's speed bounds how fresh rows are, never how fast the topic is read. Without load a change is written at once. State is kept only
+//! when every row that it made is in the store.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinHandle;
+
+use super::engine::Rows;
+use super::service::Shared;
+use super::store::{Batch, Written, judged, may_pass};
+use super::worker::{Worker, micros};
+
+/// Most rows of a view in one write.
+const ROWS: usize = 10_000;
+/// How often rows beyond their ttl are removed.
+const EXPIRE: Duration = Duration::from_secs(60);
+/// How long giving partitions back may wait for the store.
+pub(super) const SETTLE: Duration = Duration::from_secs(20);
+
+impl Worker {
+    pub(super) fn changed(&self) -> usize {
+        self.parts
+            .values()
+            .map(|part| part.engine.changed_rows())
+            .sum()
+    }
+
+    /// Starts a write when there is something to write, none is under way, and either no more messages wait or the oldest change has
+    /// waited long enough.
+    pub(super) fn write_if_due(&mut self, full: bool) {
+        let due = match self.waiting {
+            None => false,
+            Some(since) => !full || since.elapsed() >= self.shared.args.flush_interval,
+        };
+        if due && self.writing.is_none() {
+            self.start_write();
+        }
+    }
+
+    fn start_write(&mut self) {
+        let mut batch = Batch {
+            owned: self
+                .parts
+                .iter()
+                .map(|(partition, part)| (*partition, part.epoch))
+                .collect(),
+            views: Vec::new(),
+        };
+        for view in 0..self.shared.views.len() {
+            let mut rows: Option<Rows> = None;
+            for part in self.parts.values_mut() {
+                let room = ROWS - rows.as_ref().map_or(0, |rows| rows.len).min(ROWS);
+                let more = part.engine.take(view, room);
+                match &mut rows {
+                    None => rows = Some(more),
+                    Some(rows) => rows.append(more),
+                }
+            }
+            let Some(rows) = rows else { return };
+            let count = u64::try_from(rows.len).unwrap_or(0);
+            self.shared.rows[view].fetch_add(count, Ordering::Relaxed);
+            let name = &self.shared.views[view].name;
+            self.shared
+                .metrics
+                .rows
+                .with_label_values(&[name])
+                .inc_by(count);
+            batch.views.push(rows);
+        }
+        self.waiting = (self.changed() > 0).then(Instant::now);
+        self.shared.flushes.fetch_add(1, Ordering::Relaxed);
+        self.writing = Some(
+            self.shared
+                .runtime
+                .spawn(write(Arc::clone(&self.shared), batch)),
+        );
+    }
+
+    /// Looks whether the write under way has come to an end.
+    pub(super) fn finish_write(&mut self) -> Result<()> {
+        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.await_write()?;
+        }
+        Ok(())
+    }
+
+    fn await_write(&mut self) -> Result<()> {
+        let Some(writing) = self.writing.take() else {
+            return Ok(());
+        };
+        match self
+            .shared
+            .runtime
+            .block_on(writing)
+            .context("the write was cut off")??
+        {
+            Written::Done => {
+                self.fenced_in_a_row = 0;
+                Ok(())
+            }
+            Written::Fenced => self.start_over(),
+        }
+    }
+
+    /// Writes everything; false if the store does not take it in time.
+    pub(super) fn settle(&mut self, patience: Duration) -> Result<bool> {
+        let until = Instant::now() + patience;
+        loop {
+            while let Some(writing) = &self.writing {
+                if writing.is_finished() {
+                    self.await_write()?;
+                } else if Instant::now() > until {
+                    return Ok(false);
+                } else {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            }
+            if self.changed() == 0 {
+                self.waiting = None;
+                return Ok(true);
+            }
+            self.start_write();
+        }
+    }
+
+    /// Keeps the state of all partitions, from time to time. First every row is written: a restart makes only later rows again.
+    pub(super) fn keep_if_due(&mut self) -> Result<()> {
+        if self.saving.as_ref().is_some_and(JoinHandle::is_finished)
+            && let Err(e) = self.await_saving()
+        {
+            tracing::error!("no checkpoint this time: {e:#}");
+        }
+        let interval = self.shared.args.checkpoints.interval;
+        if self.saving.is_some() || self.saved_at.elapsed() < interval {
+            return Ok(());
+        }
+        self.saved_at = Instant::now();
+        if self.parts.values().all(|part| part.at() == part.saved) {
+            return Ok(());
+        }
+        if self.settle(Duration::from_secs(2))? {
+            self.keep();
+        } else {
+            tracing::warn!("PostgreSQL is slow or away: no checkpoint this time");
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep(&mut self) {
+        let mut states = Vec::new();
+        for (partition, part) in &mut self.parts {
+            if part.at() != part.saved {
+                part.saved = part.at();
+                let next = part.engine.next_offset();
+                states.push((*partition, next, part.engine.snapshot()));
+            }
+        }
+        if states.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        self.saving = Some(self.shared.runtime.spawn(async move {
+            for (partition, next, state) in states {
+                shared.checkpoints.save(partition, next, state).await?;
+                shared.metrics.checkpoints.inc();
+                let gauge = shared
+                    .metrics
+                    .checkpoint_time
+                    .with_label_values(&[&partition.to_string()]);
+                gauge.set(chrono::Utc::now().timestamp());
+            }
+            Ok(())
+        }));
+    }
+
+    pub(super) fn await_saving(&mut self) -> Result<()> {
+        match self.saving.take() {
+            None => Ok(()),
+            Some(saving) => self
+                .shared
+                .runtime
+                .block_on(saving)
+                .context("a checkpoint was cut off")?,
+        }
+    }
+
+    /// Rows beyond their ttl go, in the background: a failure only leaves them a minute longer.
+    pub(super) fn expire_if_due(&mut self) {
+        if self.expired_at.elapsed() < EXPIRE {
+            return;
+        }
+        self.expired_at = Instant::now();
+        let owned: Vec<(i32, i64, i64)> = (self.parts.iter())
+            .filter_map(|(partition, part)| {
+                Some((*partition, part.epoch, part.engine.watermark()?))
+            })
+            .collect();
+        let shared = Arc::clone(&self.shared);
+        self.shared.runtime.spawn(async move {
+            for (number, view) in shared.views.iter().enumerate() {
+                let Some(ttl) = view.ttl else { continue };
+                for (partition, epoch, watermark) in &owned {
+                    let before = watermark.saturating_sub(micros(ttl));
+                    let Some(before) = chrono::DateTime::from_timestamp_micros(before) else {
+                        continue;
+                    };
+                    match shared
+                        .store
+                        .expire(number, *partition, *epoch, before)
+                        .await
+                    {
+                        Ok(0) => {}
+                        Ok(rows) => tracing::debug!(
+                            view = view.name,
+                            partition,
+                            rows,
+                            "beyond their ttl, removed"
+                        ),
+                        Err(e) => tracing::warn!(
+                            view = view.name,
+                            "rows beyond their ttl stay for now: {e}"
+                        ),
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Writes a batch, as often as it takes: the server may be away for a while.
+async fn write(shared: Arc<Shared>, batch: Batch) -> Result<Written> {
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match shared.store.write(&batch).await {
+            Ok(written) => {
+                shared
+                    .metrics
+                    .write_seconds
+                    .observe(started.elapsed().as_secs_f64());
+                return Ok(written);
+            }
+            Err(e) if may_pass(&e) => {
+                tracing::warn!("PostgreSQL: {e}; again in {pause:?}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+            Err(e) => return Err(judged(e)).context("write rows"),
+        }
+    }
+}

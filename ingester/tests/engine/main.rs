@@ -1,0 +1,203 @@
+//! The engine against a textbook: every row that it shows and every window that ends must equal what the definition gives when it is
+//! applied to all events so far, without increments (`textbook.rs`). Streams are random, with disorder, repeats, late events, clocks that
+//! are ahead, silence and jumps; at random moments the state goes through a snapshot. A stream that fails is shrunk.
+
+mod stream;
+mod textbook;
+mod views;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use userflow_ingester::sessionize::engine::{
+    Column, Counts, Engine, Events, Nobody, Observer, Plan, Rows, Settings,
+};
+use userflow_models::features::FeatureView;
+use userflow_models::features::online::{self, Source};
+
+use stream::{Event, Op};
+use textbook::{Cell, Textbook};
+
+const SECOND: i64 = 1_000_000;
+const SETTINGS: Settings = Settings {
+    lateness: 10 * SECOND,
+    repeat_horizon: 600 * SECOND,
+    most_repeats: 1_000_000,
+};
+
+/// Rows of a view by entity.
+type ByKey = BTreeMap<Vec<String>, BTreeMap<String, Cell>>;
+
+/// Windows that ended: view, end, rows.
+#[derive(Default)]
+struct Ended(Vec<(usize, i64, ByKey)>, Vec<FeatureView>);
+
+impl Observer for Ended {
+    const WANTED: bool = true;
+    fn window_ended(&mut self, view: usize, end: i64, row: &Rows) {
+        self.0.push((view, end, by_key(&self.1[view], row)));
+    }
+}
+
+fn by_key(view: &FeatureView, rows: &Rows) -> ByKey {
+    let stored = online::stored(view);
+    let mut all = ByKey::new();
+    for row in 0..rows.len {
+        let (mut key, mut cells) = (Vec::new(), BTreeMap::new());
+        for (column, values) in stored.iter().zip(&rows.columns) {
+            let cell = match values {
+                Column::BigInt(v) | Column::Time(v) => v[row].map_or(Cell::Null, Cell::Int),
+                Column::Double(v) => v[row].map_or(Cell::Null, Cell::Real),
+                Column::Text(v) => v[row].clone().map_or(Cell::Null, Cell::Text),
+                Column::Boolean(v) => v[row].map_or(Cell::Null, Cell::Truth),
+                Column::Int(v) => Cell::Int(i64::from(v[row])),
+            };
+            match column.source {
+                Source::Key(_) => key.push(match cell {
+                    Cell::Text(text) => text,
+                    other => panic!("a key is text, not {other:?}"),
+                }),
+                Source::Version | Source::Partition => {}
+                _ => {
+                    cells.insert(column.name.clone(), cell);
+                }
+            }
+        }
+        assert!(all.insert(key, cells).is_none(), "an entity has one row");
+    }
+    all
+}
+
+/// An engine counts from when it was made.
+fn add(sum: &mut Counts, more: &Counts) {
+    sum.repeats += more.repeats;
+    sum.future_clocks += more.future_clocks;
+    sum.beyond_horizon += more.beyond_horizon;
+    for (sum, more) in sum.late.iter_mut().zip(&more.late) {
+        *sum += more;
+    }
+}
+
+fn check(ops: &[Op]) -> Result<(), TestCaseError> {
+    let contract = views::contract();
+    let views = views::all(&contract);
+    let plan = || Arc::new(Plan::new(&contract, &views, SETTINGS.lateness).expect("a plan"));
+    let mut engine = Engine::new(plan(), SETTINGS, 3, 0);
+    let mut textbook = Textbook::new(views.clone(), SETTINGS);
+    let mut ended = Ended(Vec::new(), views.clone());
+    let events = stream::events(ops);
+    let batch = Events::new(&stream::batch(&contract, &events), views::TIME);
+    let (mut row, mut offset) = (0, 0);
+    let mut counts = Counts {
+        late: vec![0; views.len()],
+        ..Counts::default()
+    };
+    for (step, op) in ops.iter().enumerate() {
+        let mut expected = match op {
+            Op::Event(_) | Op::Again(_) => {
+                let event: &Event = &events[row];
+                engine.apply(&batch, row, offset, event.ceiling, &mut ended);
+                row += 1;
+                offset += 1;
+                textbook.event(event)
+            }
+            Op::Idle(to) => {
+                engine.advance(*to, &mut ended);
+                textbook.advance(*to)
+            }
+            Op::Snapshot => {
+                let bytes = engine.snapshot();
+                let (restored, views) = Engine::restore(plan(), SETTINGS, &bytes)
+                    .expect("what was written can be read");
+                prop_assert_eq!(views.whole.len(), plan().views().count());
+                add(&mut counts, engine.counts());
+                engine = restored;
+                continue;
+            }
+        };
+        let mut wrong = None;
+        for (number, end, rows) in ended.0.drain(..) {
+            for (key, row) in rows {
+                let defined = expected.ended.remove(&(number, end, key.clone()));
+                let defined = defined.unwrap_or_else(|| textbook.empty_row(number, &row));
+                if wrong.is_none() && !textbook::equal_row(&row, &defined) {
+                    wrong = Some(format!(
+                        "step {step}: a window of {} to {end} ended: {}",
+                        views[number].name,
+                        textbook::differences(
+                            &ByKey::from([(key.clone(), row)]),
+                            &ByKey::from([(key, defined)])
+                        )
+                    ));
+                }
+            }
+        }
+        prop_assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
+        prop_assert!(
+            expected.ended.is_empty(),
+            "step {step}: these windows did not end: {:#?}",
+            expected.ended
+        );
+        // A snapshot may come while rows wait to be taken.
+        if matches!(ops.get(step + 1), Some(Op::Snapshot)) {
+            textbook.not_taken();
+            continue;
+        }
+        for (number, view) in views.iter().enumerate() {
+            let taken = by_key(view, &engine.take(number, usize::MAX));
+            let shown = expected.shown.remove(&number).unwrap_or_default();
+            prop_assert!(
+                textbook::equal(&taken, &shown),
+                "step {step}, {}: {}",
+                view.name,
+                textbook::differences(&taken, &shown)
+            );
+        }
+        prop_assert_eq!(engine.changed_rows(), 0);
+    }
+    add(&mut counts, engine.counts());
+    prop_assert_eq!(&counts.late, &textbook.late);
+    prop_assert_eq!(counts.repeats, textbook.repeats);
+    prop_assert_eq!(counts.future_clocks, textbook.future);
+    prop_assert_eq!(counts.beyond_horizon, textbook.beyond);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_row_and_every_window_is_as_defined(ops in stream::ops()) {
+        check(&ops)?;
+    }
+
+    /// A replay from any snapshot gives the rows of an undisturbed run.
+    #[test]
+    fn a_replay_gives_the_same_state(ops in stream::ops(), cut in any::<prop::sample::Index>()) {
+        let contract = views::contract();
+        let views = views::all(&contract);
+        let plan = Arc::new(Plan::new(&contract, &views, SETTINGS.lateness).expect("a plan"));
+        let events = stream::events(&ops);
+        prop_assume!(!events.is_empty());
+        let batch = Events::new(&stream::batch(&contract, &events), views::TIME);
+        let cut = cut.index(events.len());
+        let all_rows = |engine: &mut Engine| -> Vec<ByKey> {
+            views.iter().enumerate().map(|(n, view)| by_key(view, &engine.take(n, usize::MAX))).collect()
+        };
+        let run = |engine: &mut Engine, rows: std::ops::Range<usize>| {
+            for (row, event) in events.iter().enumerate().take(rows.end).skip(rows.start) {
+                let offset = i64::try_from(row).expect("small");
+                engine.apply(&batch, row, offset, event.ceiling, &mut Nobody);
+            }
+        };
+        let mut undisturbed = Engine::new(Arc::clone(&plan), SETTINGS, 0, 0);
+        run(&mut undisturbed, 0..cut);
+        let bytes = undisturbed.snapshot();
+        let (mut replayed, _) = Engine::restore(plan, SETTINGS, &bytes).expect("readable");
+        // An offset that was read before the snapshot is not counted twice.
+        run(&mut replayed, cut.saturating_sub(3)..events.len());
+        run(&mut undisturbed, cut..events.len());
+        prop_assert_eq!(all_rows(&mut undisturbed), all_rows(&mut replayed));
+    }
+}

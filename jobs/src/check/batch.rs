@@ -1,0 +1,306 @@
+//! The batch side: the rows of one partition of a lake table, a few thousand at a time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{
+    DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
+use datafusion::execution::SendableRecordBatchStream;
+use userflow_lake::{PARTITION, Snapshot};
+use userflow_models::features::{Batch, Feature, FeatureView};
+use userflow_models::project::Window;
+
+use super::value::{Kind, Value};
+use crate::engine::Engine;
+use crate::exit::Wrong;
+use crate::scan::SnapshotTable;
+use crate::workspace::Workspace;
+
+/// The entity of a row, in the order of the view's entity.
+pub(super) type Key = Vec<String>;
+
+/// A feature and the batch column that has the same values.
+#[derive(Clone, Debug)]
+pub(super) struct Pair<'a> {
+    /// The feature.
+    pub(super) feature: &'a Feature,
+    /// The column.
+    pub(super) column: &'a str,
+}
+
+/// One version of a view's batch table.
+pub(super) struct BatchTable<'a> {
+    view: &'a FeatureView,
+    batch: &'a Batch,
+    snapshot: Snapshot,
+    /// The view's file, for messages.
+    file: PathBuf,
+}
+
+impl<'a> BatchTable<'a> {
+    /// The newest version of the table, which must exist.
+    pub(super) async fn open(
+        workspace: &Workspace,
+        view: &'a FeatureView,
+        batch: &'a Batch,
+        file: PathBuf,
+    ) -> Result<Self> {
+        Ok(Self {
+            view,
+            batch,
+            snapshot: workspace.snapshot(&batch.table).await?,
+            file,
+        })
+    }
+
+    /// The version that is read.
+    pub(super) fn version(&self) -> i64 {
+        self.snapshot.version()
+    }
+
+    /// What is compared with what, after checking that both are there and can be compared.
+    pub(super) fn pairs(&self) -> Result<Vec<Pair<'a>>> {
+        for key in &self.view.entity {
+            self.column(key, "the view's entity is found by it")?;
+        }
+        let mut pairs = Vec::new();
+        for (name, column) in &self.batch.features {
+            let Some(feature) = self
+                .view
+                .features
+                .iter()
+                .find(|feature| feature.name == *name)
+            else {
+                return Err(self.wrong(&format!("there is no feature {name}")));
+            };
+            let found = kind(&self.column(column, &format!("feature {name} is compared with it"))?);
+            let wanted = Kind::of_feature(feature.value_type);
+            if found.is_none() || found != wanted {
+                let message = format!(
+                    "feature {name} is {}, which cannot be compared with column {column}",
+                    feature.value_type.sql()
+                );
+                return Err(self.wrong(&message));
+            }
+            pairs.push(Pair { feature, column });
+        }
+        if pairs.is_empty() {
+            return Err(self.wrong("it names no feature"));
+        }
+        Ok(pairs)
+    }
+
+    fn column(&self, name: &str, why: &str) -> Result<DataType> {
+        let schema = self.snapshot.schema();
+        match schema.field_with_name(name) {
+            Ok(field) => Ok(field.data_type().clone()),
+            Err(_) => Err(self.wrong(&format!(
+                "{} has no column {name}, and {why}",
+                self.batch.table
+            ))),
+        }
+    }
+
+    fn wrong(&self, problem: &str) -> anyhow::Error {
+        let message = format!(
+            "{}: the `batch` block: {problem}: name the column in `rename` or leave the feature out in `except`",
+            self.file.display()
+        );
+        Wrong(message).into()
+    }
+
+    /// The rows of a date. Rows without a key are left out: no event of theirs is of any entity.
+    pub(super) async fn rows(
+        &self,
+        workspace: &Workspace,
+        pairs: &[Pair<'_>],
+        window: Window,
+    ) -> Result<SendableRecordBatchStream> {
+        let name = &self.batch.table;
+        let table = Arc::new(SnapshotTable::new(
+            Engine::lake_url()?,
+            &self.snapshot,
+            None,
+        ));
+        let session =
+            (workspace.engine).session(workspace.engine.threads(), [(name.clone(), table as _)])?;
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let keys: Vec<String> = self.view.entity.iter().map(|key| quoted(key)).collect();
+        let columns = (keys.iter().cloned()).chain(pairs.iter().map(|pair| quoted(pair.column)));
+        // Two features may be compared with one column.
+        let columns: Vec<String> = (columns.enumerate())
+            .map(|(index, column)| format!("{column} as c{index}"))
+            .collect();
+        let present: Vec<String> = keys
+            .iter()
+            .map(|key| format!("{key} is not null"))
+            .collect();
+        let sql = format!(
+            "select {} from {name} where {PARTITION} = date '{window}' and {}",
+            columns.join(", "),
+            present.join(" and ")
+        );
+        let frame = session
+            .sql(&sql)
+            .await
+            .with_context(|| format!("read {name}"))?;
+        frame
+            .execute_stream()
+            .await
+            .with_context(|| format!("read {name}"))
+    }
+
+    /// Keys and values of a batch of [`Self::rows`].
+    pub(super) fn decode(&self, batch: &RecordBatch) -> Result<Vec<(Key, Vec<Value>)>> {
+        let (keys, columns) = batch.columns().split_at(self.view.entity.len());
+        let keys = (keys.iter())
+            .map(|column| cast(column, &DataType::Utf8))
+            .collect::<Result<Vec<_>, _>>()?;
+        let columns = columns.iter().map(values).collect::<Result<Vec<_>>>()?;
+        let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+        let rows = (0..batch.num_rows()).map(|row| {
+            let key = keys
+                .iter()
+                .map(|column| column.as_string::<i32>().value(row).to_owned());
+            let values = columns
+                .iter_mut()
+                .map(|column| column.next().unwrap_or(Value::Null));
+            (key.collect(), values.collect())
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// What values of a column can be compared with.
+fn kind(data_type: &DataType) -> Option<Kind> {
+    Some(match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
+        DataType::Boolean => Kind::Boolean,
+        DataType::Timestamp(..) => Kind::Time,
+        DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Float64 => Kind::Number,
+        DataType::Decimal128(_, scale) if *scale >= 0 => Kind::Number,
+        _ => return None,
+    })
+}
+
+/// The values of a column, in the few types that values are compared in.
+fn values(column: &ArrayRef) -> Result<Vec<Value>> {
+    let as_type = |data_type: &DataType| cast(column, data_type);
+    Ok(match column.data_type() {
+        DataType::Boolean => collect(column, |row| Value::Boolean(column.as_boolean().value(row))),
+        DataType::Timestamp(..) => {
+            let utc = as_type(&DataType::Timestamp(
+                TimeUnit::Microsecond,
+                Some("UTC".into()),
+            ))?;
+            let times = utc.as_primitive::<TimestampMicrosecondType>();
+            collect(column, |row| Value::Time(times.value(row)))
+        }
+        DataType::Decimal128(_, scale) => {
+            let (digits, scale) = (
+                column.as_primitive::<Decimal128Type>(),
+                u32::try_from(*scale)?,
+            );
+            let value = |row| Value::Decimal {
+                unscaled: digits.value(row),
+                scale,
+            };
+            collect(column, value)
+        }
+        DataType::Float64 => {
+            let numbers = column.as_primitive::<Float64Type>();
+            collect(column, |row| Value::Double(numbers.value(row)))
+        }
+        DataType::Int32 | DataType::Int64 | DataType::Date32 => {
+            // A date counts days; there is no cast from it to 64 bits in one step.
+            let narrow = match column.data_type() {
+                DataType::Date32 => as_type(&DataType::Int32)?,
+                _ => Arc::clone(column),
+            };
+            let wide = cast(&narrow, &DataType::Int64)?;
+            let numbers = wide.as_primitive::<Int64Type>();
+            collect(column, |row| Value::Integer(numbers.value(row)))
+        }
+        _ => {
+            let texts = as_type(&DataType::Utf8)?;
+            let texts = texts.as_string::<i32>();
+            collect(column, |row| Value::Text(texts.value(row).to_owned()))
+        }
+    })
+}
+
+fn collect(column: &ArrayRef, value: impl Fn(usize) -> Value) -> Vec<Value> {
+    let or_null = |row| match column.is_null(row) {
+        true => Value::Null,
+        false => value(row),
+    };
+    (0..column.len()).map(or_null).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{
+        BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, StringViewArray,
+        TimestampMillisecondArray,
+    };
+
+    #[test]
+    fn every_type_of_the_lake_becomes_a_value_and_null_stays_null() {
+        let decimals = Decimal128Array::from(vec![Some(-205), None]).with_precision_and_scale(5, 2);
+        let times =
+            TimestampMillisecondArray::from(vec![Some(1_500), None]).with_timezone("+09:00");
+        let unscaled = -205;
+        let columns: [(ArrayRef, Value); 7] = [
+            (
+                Arc::new(decimals.unwrap()),
+                Value::Decimal { unscaled, scale: 2 },
+            ),
+            (Arc::new(times), Value::Time(1_500_000)),
+            (
+                Arc::new(Date32Array::from(vec![Some(20_758), None])),
+                Value::Integer(20_758),
+            ),
+            (
+                Arc::new(Int32Array::from(vec![Some(-1), None])),
+                Value::Integer(-1),
+            ),
+            (
+                Arc::new(Float64Array::from(vec![Some(0.5), None])),
+                Value::Double(0.5),
+            ),
+            (
+                Arc::new(BooleanArray::from(vec![Some(true), None])),
+                Value::Boolean(true),
+            ),
+            (
+                Arc::new(StringViewArray::from(vec![Some("é"), None])),
+                Value::Text("é".to_owned()),
+            ),
+        ];
+        for (column, first) in columns {
+            assert!(kind(column.data_type()).is_some(), "{}", column.data_type());
+            assert_eq!(
+                values(&column).unwrap(),
+                [first, Value::Null],
+                "{}",
+                column.data_type()
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_no_counterpart_online_is_not_compared() {
+        for data_type in [
+            DataType::Binary,
+            DataType::Null,
+            DataType::Decimal128(5, -2),
+        ] {
+            assert_eq!(kind(&data_type), None);
+        }
+    }
+}

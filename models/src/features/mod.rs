@@ -1,0 +1,241 @@
+//! Streaming feature views: `models/<domain>/features/*.yml`, read and checked against the contract.
+//!
+//! A view is an entity, a window, a list of features and a time to live (Feast's words). One definition serves three readers:
+//! the sessionizer compiles it to state (`ingester/src/sessionize`), [`online`] makes its table and the SQL that merges
+//! partials, and `userflow-jobs check --skew` compares it with the batch layer.
+//!
+//! ```text
+//! *.yml -> read (YAML, lines) -> view (checked against the contract) -> online (tables, SQL)
+//! ```
+//!
+//! Not here: state, time, Kafka, a connection to a database.
+
+pub mod online;
+mod read;
+mod view;
+
+pub use view::{
+    Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Predicate, Test, ValueType,
+    Window,
+};
+
+use std::path::Path;
+
+use crate::domain::Domain;
+use crate::project::{Problem, ProjectError};
+
+/// The feature views of a domain, by name. A domain without a `features` folder has none.
+pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ProjectError> {
+    let dir = domain.dir.join("features");
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let unreadable = |e: std::io::Error| Problem::new(&dir, None, format!("cannot be read: {e}"));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|end| end == "yml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let (mut views, mut problems): (Vec<FeatureView>, Vec<Problem>) = (Vec::new(), Vec::new());
+    for file in files {
+        match one(&file, domain) {
+            Ok(view) => views.push(view),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(views)
+    } else {
+        Err(ProjectError::Invalid(problems))
+    }
+}
+
+/// Reads one view. Its name is the name of its file, and begins with the domain's: all views share one schema.
+fn one(file: &Path, domain: &Domain) -> Result<FeatureView, Problem> {
+    let text = crate::project::read_file(file)?;
+    let view = read::view(file, &text, &domain.contract)?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    if view.name != stem {
+        let message = format!(
+            "feature_view `{}` stands in {stem}.yml: give file and view one name",
+            view.name
+        );
+        return Err(Problem::new(file, Some(1), message));
+    }
+    if !view.name.starts_with(&format!("{}_", domain.name)) {
+        let message = format!(
+            "feature_view `{}` does not begin with `{}_`: the views of all domains share the schema `online`",
+            view.name, domain.name
+        );
+        return Err(Problem::new(file, Some(1), message));
+    }
+    Ok(view)
+}
+
+/// Reads one view from text: for tests of what is computed from it.
+pub fn parse(
+    text: &str,
+    contract: &crate::contract::Contract,
+) -> Result<FeatureView, ProjectError> {
+    Ok(read::view(Path::new("view.yml"), text, contract)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn webtoon() -> Domain {
+        let models = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        Domain::load(&models, "webtoon").expect("the domain")
+    }
+
+    const GOOD: &str = "feature_view: webtoon_v
+description: A view
+entity: user_id
+window: {sliding: 1h, every: 10m}
+features:
+  n: {count: {}}
+";
+
+    #[test]
+    fn the_views_of_the_domain_are_good_and_different() {
+        let views = load(&webtoon()).expect("good views");
+        let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "webtoon_episode_1h",
+                "webtoon_session",
+                "webtoon_title_24h",
+                "webtoon_user_1h",
+                "webtoon_user_lifetime",
+                "webtoon_user_recent"
+            ]
+        );
+        let fingerprints: std::collections::HashSet<&str> =
+            views.iter().map(|view| view.fingerprint.as_str()).collect();
+        assert_eq!(fingerprints.len(), views.len());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line_and_the_fix() {
+        let contract = webtoon().contract;
+        // What is put in place of what, and what the message must say.
+        let cases = [
+            (
+                "  n: {count: {}}",
+                "  n: {avg: price}",
+                "6: `n`: the contract has no column `price`: it has event_id",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {avg: country}",
+                "6: `n`: avg needs a number column",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {mean: country}",
+                "6: `n`: unknown aggregation `mean`: use count",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {count: {when: {event_type: buy}}}",
+                "6: `n`: there is no event type `buy`: the contract has enter",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {count: {}, round: 2}",
+                "6: `n`: round is for min and max of a decimal",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {ratio: [a, b]}",
+                "6: `n`: there is no feature `a` above it",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {first: country}\n  n: {count: {}}",
+                "duplicate entry",
+            ),
+            (
+                "  n: {count: {}}",
+                "  version: {count: {}}",
+                "6: `version` is a name that userflow needs itself",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {case: [{is: A}]}",
+                "6: `n`: a case cannot be merged from several partitions",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{sliding: 1h, every: 7m}",
+                "4: impossible window: its length must be a multiple",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{sliding: soon, every: 7m}",
+                "4: `window`: `soon` is no duration such as 30s",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{hopping: 1h}",
+                "4: unknown window: use {session: 10m",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m}",
+                "4: a session cannot be merged from several partitions",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{last: 5}",
+                "6: `n`: the newest events of several partitions can be merged for last",
+            ),
+            (
+                "user_id",
+                "scroll_ratio",
+                "3: `scroll_ratio` is no text or id column",
+            ),
+            (
+                "user_id",
+                "reader",
+                "3: `entity`: the contract has no column `reader`",
+            ),
+            ("description: A view\n", "", "1: the description is missing"),
+            (
+                "entity: user_id",
+                "entity: user_id\nentitty: x",
+                "unknown field `entitty`",
+            ),
+        ];
+        for (from, to, message) in cases {
+            assert!(GOOD.contains(from), "{from}");
+            let said = parse(&GOOD.replacen(from, to, 1), &contract).map(|_| "nothing".to_owned());
+            let said = said.unwrap_or_else(|e| e.to_string());
+            assert!(
+                said.contains(message),
+                "{to}: said `{said}`, should say `{message}`"
+            );
+        }
+        parse(GOOD, &contract).expect("the view itself is good");
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_meaning() {
+        let contract = webtoon().contract;
+        let of = |text: &str| parse(text, &contract).expect("good").fingerprint;
+        let same = of(GOOD);
+        assert_eq!(of(&GOOD.replace("A view", "Another text")), same);
+        assert_eq!(of(&format!("{GOOD}ttl: 3h\n")), same);
+        assert_ne!(of(&GOOD.replace("every: 10m", "every: 5m")), same);
+        assert_ne!(
+            of(&GOOD.replace("count: {}", "count: {when: {event_type: exit}}")),
+            same
+        );
+    }
+}

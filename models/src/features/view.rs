@@ -1,0 +1,281 @@
+//! What a feature view says, after checking. How it is written is in `read.rs`.
+
+use std::time::Duration;
+
+use crate::contract::ColumnType;
+
+/// One feature view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureView {
+    /// Its name, also of its table or view in the schema `online`.
+    pub name: String,
+    /// One sentence: what a row is.
+    pub description: String,
+    /// The entity: names of contract columns, one or more. Events in which one of them is null are not of any entity.
+    pub entity: Vec<String>,
+    /// Whether all events of an entity are in one Kafka partition. If not, the table holds one partial per partition.
+    pub partition_local: bool,
+    /// Which events of an entity count at a time.
+    pub window: Window,
+    /// In the order of the file.
+    pub features: Vec<Feature>,
+    /// Rows whose newest event is older than this may be removed; none: they stay.
+    pub ttl: Option<Duration>,
+    /// The batch table that has the same values once all is over.
+    pub batch: Option<Batch>,
+    /// Changes whenever the meaning of the view does (not with its descriptions, its ttl or its batch table).
+    pub fingerprint: String,
+}
+
+/// A window, all durations in microseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Window {
+    /// From the first event of an entity until it ends or nothing came for longer than the gap.
+    Session {
+        /// Events this far apart are still one session; farther ones are not.
+        gap: i64,
+        /// How long after its end a session can be reopened by a late event.
+        keep: i64,
+        /// What ends a session before the gap has passed.
+        ends: Option<Ending>,
+    },
+    /// Windows `[end - size, end)` for every `end` that is a multiple of `every`; a tumbling window has `every == size`.
+    Sliding {
+        /// Length of a window; a multiple of `every`.
+        size: i64,
+        /// Distance of windows.
+        every: i64,
+    },
+    /// The newest events of an entity, by event time, then arrival.
+    Last {
+        /// How many.
+        events: usize,
+    },
+    /// All events.
+    Lifetime,
+}
+
+/// A session ends on an event that passes `on`, if afterwards the feature `state` has one of `values`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// Which events can end a session.
+    pub on: Predicate,
+    /// Index of a `case` feature.
+    pub state: usize,
+    /// The values that mean it is over.
+    pub values: Vec<String>,
+}
+
+/// One feature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Its name, the column's.
+    pub name: String,
+    /// What is computed.
+    pub aggregation: Aggregation,
+    /// Only these events count.
+    pub when: Option<Predicate>,
+    /// Not in the table; other features are computed from it.
+    pub hidden: bool,
+    /// Instead of null; only of texts.
+    pub default: Option<String>,
+    /// Rounded half up to so many decimals; only of decimals.
+    pub round: Option<u32>,
+    /// Type of its values.
+    pub value_type: ValueType,
+}
+
+/// What is computed. Columns are indexes of the contract's columns, features of the view's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Aggregation {
+    /// Number of events.
+    Count,
+    /// Whether there was an event.
+    Seen,
+    /// Exact sum; null without values.
+    Sum {
+        /// The column.
+        column: usize,
+        /// Decimals of its unit.
+        scale: u32,
+    },
+    /// Mean, from the exact sum; null without values.
+    Avg {
+        /// The column.
+        column: usize,
+        /// Decimals of its unit.
+        scale: u32,
+    },
+    /// Smallest value.
+    Min(usize),
+    /// Largest value.
+    Max(usize),
+    /// Value of the earliest event that has one; of equal times, of the one that came first.
+    First(usize),
+    /// Value of the latest event that has one; of equal times, of the one that came last.
+    Last(usize),
+    /// The newest different values, newest last.
+    LastN {
+        /// The column.
+        column: usize,
+        /// At most so many.
+        n: usize,
+    },
+    /// Number of different values (of several columns: of different rows). Exact up to `exact`, then estimated.
+    DistinctCount {
+        /// The columns.
+        columns: Vec<usize>,
+        /// Size of the sketch: the standard error beyond it is `1/sqrt(exact - 2)`.
+        exact: usize,
+    },
+    /// The most frequent values, most frequent first; of equal counts, the smaller value first.
+    TopK {
+        /// The column.
+        column: usize,
+        /// How many.
+        k: usize,
+    },
+    /// One feature divided by another; 0 if that is 0 or null.
+    Ratio(usize, usize),
+    /// Number of events since (later than) the newest event that passes the predicate.
+    Streak {
+        /// What ends it.
+        until: Predicate,
+    },
+    /// The value of the first case that applies.
+    Case(Vec<Case>),
+}
+
+/// `value` if all conditions hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// The text.
+    pub value: String,
+    /// Conditions on features of the view.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a [`Case`]. A feature without a value meets no condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// The feature passes the test.
+    Feature(usize, Test),
+    /// The session ended because nothing came for longer than the gap.
+    TimedOut,
+}
+
+/// All of these columns pass their tests. A null passes none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predicate(pub Vec<(usize, Test)>);
+
+/// A test of one value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// One of these texts.
+    OneOf(Vec<String>),
+    /// This truth value.
+    Is(bool),
+    /// Within bounds, in the units of the column (a decimal's: its digits without the point; a rounded feature's: its own).
+    Within {
+        /// At least.
+        from: Option<i64>,
+        /// At most.
+        to: Option<i64>,
+        /// The bounds themselves do not pass: (from, to).
+        open: (bool, bool),
+    },
+}
+
+impl Test {
+    /// Whether a number passes.
+    pub fn number(&self, value: i64) -> bool {
+        match self {
+            Self::Within { from, to, open } => {
+                from.is_none_or(|from| value > from || (value == from && !open.0))
+                    && to.is_none_or(|to| value < to || (value == to && !open.1))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a text passes.
+    pub fn text(&self, value: &str) -> bool {
+        matches!(self, Self::OneOf(known) if known.iter().any(|known| known == value))
+    }
+
+    /// Whether a truth value passes.
+    pub fn truth(&self, value: bool) -> bool {
+        matches!(self, Self::Is(wanted) if *wanted == value)
+    }
+}
+
+/// Type of a feature's values in the online store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// `bigint`.
+    BigInt,
+    /// `double precision`; kept as an integer in units of ten to the minus `scale` until it is shown.
+    Decimal {
+        /// Decimals of the unit.
+        scale: u32,
+    },
+    /// `double precision`.
+    Double,
+    /// `text`.
+    Text,
+    /// `boolean`.
+    Boolean,
+    /// `timestamptz`; microseconds UTC until it is shown.
+    Timestamp,
+    /// `text[]`.
+    TextArray,
+}
+
+impl ValueType {
+    /// The type in PostgreSQL.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::BigInt => "bigint",
+            Self::Decimal { .. } | Self::Double => "double precision",
+            Self::Text => "text",
+            Self::Boolean => "boolean",
+            Self::Timestamp => "timestamptz",
+            Self::TextArray => "text[]",
+        }
+    }
+
+    pub(super) fn of_column(column: ColumnType) -> Self {
+        match column {
+            ColumnType::String | ColumnType::Id => Self::Text,
+            ColumnType::Double => Self::Double,
+            ColumnType::BigInt => Self::BigInt,
+            ColumnType::Decimal { scale, .. } => Self::Decimal {
+                scale: u32::from(scale),
+            },
+            ColumnType::Boolean => Self::Boolean,
+            ColumnType::Timestamp => Self::Timestamp,
+            ColumnType::Date => Self::BigInt,
+        }
+    }
+}
+
+/// The batch table with the same rows: `userflow-jobs check --skew` compares them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// `<layer>.<table>`; its rows are found by the view's entity columns.
+    pub table: String,
+    /// Features and the batch columns with the same values, in the view's order.
+    pub features: Vec<(String, String)>,
+}
+
+impl FeatureView {
+    /// Whether the window is a session: its table has `is_final`.
+    pub fn is_session(&self) -> bool {
+        matches!(self.window, Window::Session { .. })
+    }
+
+    /// Whether the window slides or tumbles: its table has `window_end`.
+    pub fn has_window_end(&self) -> bool {
+        matches!(self.window, Window::Sliding { .. })
+    }
+}
