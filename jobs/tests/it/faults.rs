@@ -1,6 +1,9 @@
 //! Conflicts with other writers, and death at any instant.
 
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use userflow_lake::{Commit, FileWriter, Guard, NewFile, Table, WriteSettings};
@@ -54,7 +57,7 @@ impl World {
 #[test]
 fn a_lost_conflict_is_computed_again_until_it_wins() {
     let world = World::with_events();
-    let child = world
+    let mut child = world
         .command(&[
             "run",
             "silver.visits",
@@ -67,13 +70,26 @@ fn a_lost_conflict_is_computed_again_until_it_wins() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    disturb(&world, |elapsed| elapsed > Duration::from_millis(500));
+    // It is disturbed until it says that it lost, however long it takes to get there.
+    let lost = Arc::new(AtomicBool::new(false));
+    let says = BufReader::new(child.stderr.take().unwrap());
+    let listener = std::thread::spawn({
+        let lost = Arc::clone(&lost);
+        move || {
+            let lines = says.lines().map_while(Result::ok);
+            let heard = lines.inspect(|line| {
+                lost.fetch_or(line.contains("lost a conflict"), Ordering::Relaxed);
+            });
+            heard.collect::<Vec<String>>().join("\n")
+        }
+    });
+    disturb(&world, |elapsed| {
+        assert!(elapsed < Duration::from_secs(60), "it never lost");
+        lost.load(Ordering::Relaxed)
+    });
     let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let stderr = listener.join().unwrap();
+    assert!(output.status.success(), "{stderr}");
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(
         summary["runs"][0]["attempts"].as_u64().unwrap() > 1,
