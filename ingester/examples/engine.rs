@@ -1,6 +1,7 @@
 //! The engine alone, one core: events already decoded, all views of a domain, rows taken as under load. `tests/bench/run engine` runs it.
 //!
-//! `target/release/examples/engine MODELS DOMAIN JSONL REPEATS` reads a file that `simulate --jsonl` wrote and prints one JSON object. With
+//! `target/release/examples/engine MODELS DOMAIN JSONL REPEATS SQUEEZE` reads a file that `simulate --jsonl` wrote and prints one JSON object. Event
+//! times are divided by SQUEEZE, because a simulated day is thinner than a busy topic, and what happens per window weighs more in it. With
 //! REPEATS the same events come again, each time later and as other entities (keys get a suffix), so that the number of keys grows.
 //! The `hash` floor in the same run touches what the engine must at least touch: the event's id and its entities' keys.
 
@@ -28,9 +29,10 @@ const TAKE: usize = 100_000;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [models, domain, file, repeats] = arguments.as_slice() else {
-        return Err(anyhow!("usage: engine MODELS DOMAIN JSONL REPEATS"));
+    let [models, domain, file, repeats, squeeze] = arguments.as_slice() else {
+        return Err(anyhow!("usage: engine MODELS DOMAIN JSONL REPEATS SQUEEZE"));
     };
+    let squeeze: i64 = squeeze.parse()?;
     let domain = Domain::load(Path::new(models), domain)?;
     let views = features::load(&domain)?;
     let settings = Settings {
@@ -71,13 +73,14 @@ fn main() -> Result<()> {
     let (first, last) = bounds
         .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
         .context("no events")?;
-    let span = last - first + 3_600_000_000;
+    let span = (last - first) / squeeze + 3_600_000_000;
     let mut engine = Engine::new(plan.clone(), settings, 0, 0);
     let (mut offset, mut spent, mut floor) = (0_i64, Duration::ZERO, Duration::ZERO);
     let (mut taking, mut rows, mut largest) = (Duration::ZERO, 0, BTreeMap::new());
     for repeat in 0..repeats.parse()? {
         for batch in &batches {
-            let batch = other_entities(batch, &keyed, time, i64::from(repeat) * span)?;
+            let move_time = |time: i64| first + (time - first) / squeeze + i64::from(repeat) * span;
+            let batch = other_entities(batch, &keyed, time, repeat, move_time)?;
             let began = Instant::now();
             let mut sum = 0_u64;
             for number in &keyed {
@@ -143,20 +146,21 @@ fn other_entities(
     batch: &RecordBatch,
     columns: &[usize],
     time: usize,
-    later: i64,
+    repeat: u32,
+    move_time: impl Fn(i64) -> i64,
 ) -> Result<RecordBatch> {
     let mut all: Vec<ArrayRef> = batch.columns().to_vec();
     for number in columns {
         let texts = batch.column(*number).as_string::<i32>();
         let renamed: StringArray = (texts.iter())
-            .map(|text| text.map(|text| format!("{text}-{}", later / 3_600_000_000)))
+            .map(|text| text.map(|text| format!("{text}-{repeat}")))
             .collect();
         all[*number] = Arc::new(renamed);
     }
     let times = batch
         .column(time)
         .as_primitive::<TimestampMicrosecondType>();
-    let moved: TimestampMicrosecondArray = times.unary(|time| time + later);
+    let moved: TimestampMicrosecondArray = times.unary(move_time);
     all[time] = Arc::new(moved.with_timezone("UTC"));
     Ok(RecordBatch::try_new(batch.schema(), all)?)
 }
