@@ -24,7 +24,10 @@ use userflow_tests::broker::brokers;
 /// Probes a second: enough for a 99.9th percentile, few enough to be polled at once.
 const PROBES: f64 = 200.0;
 /// Between two polls, so that looking does not take the processor from what is looked at. Counts as age.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(2);
+/// The sender wakes this often and sends what is due by then: thousands of wakes a second would take a processor for themselves.
+/// What an event waits for it counts as age, too.
+const TICK: Duration = Duration::from_millis(4);
 const EVENTS_OF_A_SESSION: u64 = 7;
 const USERS: u64 = 20_000;
 /// How long the last probes may take.
@@ -76,9 +79,9 @@ struct Sent {
 fn send(topic: &str, rate: f64, seconds: f64, probes: &Sender<Probe>) -> Result<Sent> {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers())
-        // As a producer would that cares: without any wait or bound, every event is a request of its own, and the broker's work
-        // for those is all that is measured.
-        .set("linger.ms", "2")
+        // What is due together is sent together, see TICK: to linger in the client would only cost a processor (librdkafka's thread
+        // spins through the last millisecond of it).
+        .set("linger.ms", "0")
         .set("enable.idempotence", "true")
         .set("partitioner", "murmur2_random")
         .create()?;
@@ -95,7 +98,7 @@ fn send(topic: &str, rate: f64, seconds: f64, probes: &Sender<Probe>) -> Result<
         let now = Instant::now();
         if now < meant {
             producer.poll(Duration::ZERO);
-            std::thread::sleep(meant.saturating_duration_since(Instant::now()));
+            std::thread::sleep(meant.saturating_duration_since(Instant::now()).max(TICK));
         } else {
             latest = latest.max(u64::try_from((now - meant).as_micros())?);
         }
