@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use deltalake::DeltaResult;
+use deltalake::logstore::{
+    LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
+};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -10,6 +14,34 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use url::Url;
 
 use crate::{LakeError, Table, TableName};
+
+/// delta-rs knows no log on S3 without its `s3` feature, which brings the whole AWS SDK for what the object store does by itself:
+/// a log entry is put if absent, which [`Lake::open`] has made sure of.
+#[derive(Debug)]
+struct PutIfAbsentLog;
+
+impl LogStoreFactory for PutIfAbsentLog {
+    fn with_options(
+        &self,
+        prefixed_store: ObjectStoreRef,
+        root_store: ObjectStoreRef,
+        location: &Url,
+        options: &StorageConfig,
+    ) -> DeltaResult<Arc<dyn LogStore>> {
+        Ok(default_logstore(
+            prefixed_store,
+            root_store,
+            location,
+            options,
+        ))
+    }
+}
+
+/// The key under which delta-rs looks a log up.
+fn scheme(url: &Url) -> Result<Url, LakeError> {
+    Url::parse(&format!("{}://", url.scheme()))
+        .map_err(|e| LakeError::Invalid(format!("lake {url}: {e}")))
+}
 
 /// A lake: the root under which every table has its folder `<layer>/<table>`.
 #[derive(Clone, Debug)]
@@ -76,6 +108,7 @@ impl Lake {
             folder: None,
         };
         lake.require_put_if_absent().await?;
+        logstore_factories().insert(scheme(&lake.url)?, Arc::new(PutIfAbsentLog));
         Ok(lake)
     }
 
