@@ -68,12 +68,12 @@ pub struct SimulateArgs {
     #[arg(long, env = "USERFLOW_SIMULATE_EVENTS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     pub events: Option<u64>,
 
-    /// First moment of the run: a date or an RFC 3339 time [default: 2026-11-01; with --rate and without --days, about now]
+    /// First moment of the run: a date or an RFC 3339 time [default: 2026-11-01; with --rate and without --days, now]
     #[arg(long, env = "USERFLOW_SIMULATE_START", value_name = "TIME", value_parser = parse_start)]
     pub start: Option<Start>,
 
     /// Days that the events are spread over: every valid event time lies in them
-    /// [default: 1; with --rate, as long as sending takes, so that event time keeps pace with the clock]
+    /// [default: 1; with --rate, as long as sending takes: every event happens when it is sent, and gaps shrink to fit]
     #[arg(long, env = "USERFLOW_SIMULATE_DAYS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..=3660))]
     pub days: Option<i64>,
 

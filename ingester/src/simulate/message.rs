@@ -88,7 +88,10 @@ pub(crate) enum Source {
 /// What one event has of its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event {
+    /// When it happens, in milliseconds since 1970.
     pub(crate) at: i64,
+    /// Whether a run with a clock of its own has told the event's time already, see `clock.rs`.
+    pub(crate) told: bool,
     pub(crate) id: [u64; 2],
     /// The fields left out by chance, as bits.
     pub(crate) omitted: u64,

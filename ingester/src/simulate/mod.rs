@@ -14,6 +14,7 @@
 
 mod calendar;
 mod catalogue;
+mod clock;
 mod compile;
 mod config;
 mod draws;

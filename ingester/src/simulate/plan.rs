@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) users: u64,
     pub(crate) knobs: Knobs,
     pub(crate) starts: Intensity,
+    /// Messages in a thousand seconds, when the rate alone sets the pace of event time.
+    pub(crate) paced: Option<i64>,
     /// Whether users keep to their local hours.
     pub(crate) by_hour: bool,
     pub(crate) zones: Vec<Zone>,
@@ -106,7 +108,7 @@ impl Plan {
             (sessions, None) => by_sessions(program, &knobs, streams, sessions.unwrap_or(1_000)),
             (None, Some(events)) => by_events(program, &knobs, streams, events),
         };
-        let (start, span, end, by_hour) = match (args.rate, args.days) {
+        let (start, span, end, paced) = match (args.rate, args.days) {
             (Some(rate), None) => {
                 let events = args
                     .events
@@ -115,8 +117,8 @@ impl Plan {
                     (events as f64 / rate * 1000.0).clamp(1.0, 3660.0 * DAY_MS as f64) as i64;
                 let start = args
                     .start
-                    .map_or_else(|| just_now(program, &knobs, streams), |start| start.0);
-                (start, span, None, false)
+                    .map_or_else(|| chrono::Utc::now().timestamp_millis(), |start| start.0);
+                (start, span, None, Some((rate * 1000.0).round() as i64))
             }
             (_, days) => {
                 let start = args.start.map_or(DEFAULT_START, |start| start.0);
@@ -126,7 +128,7 @@ impl Plan {
                         "simulation.yml: a visit can take more than a day; shorten its gaps or faults.binge".to_owned(),
                     ));
                 }
-                (start, span, Some(start + span), true)
+                (start, span, Some(start + span), None)
             }
         };
         // Garbage with a wrong clock is written in local time too.
@@ -144,6 +146,7 @@ impl Plan {
             .iter()
             .map(|zone| Zone::between(*zone, start - ahead, start + reach))
             .collect();
+        let by_hour = paced.is_none();
         let starts = if by_hour {
             let busy = |slot: i64| {
                 let at = start + slot * SLOT_MS;
@@ -167,6 +170,7 @@ impl Plan {
             users: (extent.sessions / program.users.sessions_per_user).max(1),
             knobs,
             starts,
+            paced,
             by_hour,
             zones,
         })
@@ -255,23 +259,4 @@ fn count_events(program: &Program, knobs: &Knobs, streams: &Streams, extent: &Ex
         }
     }
     events
-}
-
-/// The present, less the mean length of a visit: while visits begin at the wanted rate, their events trail behind by about as
-/// much, so in a long run event time keeps close to the clock. The only place that reads the clock.
-fn just_now(program: &Program, knobs: &Knobs, streams: &Streams) -> i64 {
-    const SAMPLE: u64 = 200;
-    let mut skeleton = Skeleton::default();
-    let total: i64 = (0..SAMPLE)
-        .map(|visit| {
-            skeleton.visit_length(
-                program,
-                knobs,
-                streams,
-                visit,
-                head(program, knobs, streams, visit).sessions,
-            )
-        })
-        .sum();
-    chrono::Utc::now().timestamp_millis() - total / SAMPLE as i64
 }

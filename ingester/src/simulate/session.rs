@@ -174,6 +174,7 @@ impl<'a> Player<'a> {
             last = at;
             events.push(Event {
                 at: start + at,
+                told: false,
                 id: [0; 2],
                 omitted: 0,
                 elapsed_ms: at as u32,

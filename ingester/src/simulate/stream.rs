@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::clock::Clock;
 use super::draws::{Family, Streams};
 use super::message::{Values, write_message};
 use super::plan::{MOVE_JITTER_MS, Plan, VisitHead};
@@ -48,6 +49,7 @@ pub(crate) struct Stream<'a> {
     zone_of: Vec<u8>,
     busiest: u64,
     message: Vec<u8>,
+    clock: Option<Clock>,
     pub(crate) tally: Tally,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Stream<'a> {
             zone_of,
             busiest: program.hours.iter().copied().max().unwrap_or(1),
             message: Vec::with_capacity(1024),
+            clock: plan.paced.map(|rate| Clock::new(plan.start, rate)),
             tally: Tally::new(program, plan),
         }
     }
@@ -121,10 +124,20 @@ impl<'a> Stream<'a> {
         Some(self.write(time_ms, place, event as usize))
     }
 
-    fn write(&mut self, time_ms: i64, place: u32, event: usize) -> Message<'_> {
+    fn write(&mut self, mut time_ms: i64, place: u32, event: usize) -> Message<'_> {
         let session = &mut self.sessions[place as usize];
+        if let Some(clock) = &mut self.clock {
+            time_ms = clock.tick(time_ms);
+            let event = &mut session.events[event];
+            if !event.told {
+                // A repeat is the same bytes, so an event is told its time once.
+                event.at = clock.told(event.at);
+                event.told = true;
+            }
+        }
         session.pending -= 1;
         if session.pending == 0 {
+            self.tally.ended(session);
             self.free_sessions.push(place);
         }
         let session = &self.sessions[place as usize];

@@ -135,10 +135,17 @@ impl Tally {
         let (valid, garbage) = session.events.split_at(session.valid);
         for event in valid {
             self.events_by_step[usize::from(event.step)] += 1;
-            count_day(&mut self.events_by_day, self.first_day, event.at);
         }
         for variant in garbage.iter().filter_map(|event| event.variant) {
             self.garbage_by_kind[program.garbage.variants[usize::from(variant)].kind] += 1;
+        }
+    }
+
+    /// All messages of a session were sent: what depends on when its events happened.
+    pub(crate) fn ended(&mut self, session: &Session) {
+        let valid = &session.events[..session.valid];
+        for event in valid {
+            count_day(&mut self.events_by_day, self.first_day, event.at);
         }
         if let (Some(first), Some(last)) = (valid.first(), valid.last()) {
             count_day(&mut self.sessions_by_day, self.first_day, first.at);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::{MIXED, event_time, play};
+use crate::simulate::calendar::time_text;
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
@@ -333,12 +334,50 @@ fn popularity_is_skewed_and_binges_read_on() {
 }
 
 #[test]
-fn a_rate_without_days_sets_the_span() {
-    let (sent, summary) = play("--rate 50 --events 20000 --start 2026-11-01T10:00:00Z --binge 0");
+fn with_a_rate_alone_every_event_happens_when_it_is_sent() {
+    let (sent, summary) =
+        play("--rate 50 --events 20000 --start 2026-11-01T10:00:00Z --out-of-order 0.05");
     assert_eq!(sent.len(), 20_000);
     assert_eq!(summary.end, None);
-    // 400 s of visits, each of at most 30 s + 7 * 60 s + 20 s.
-    let last = event_time(&sent.last().unwrap().json().unwrap());
     let start = 1_793_491_200_000 + 36_000_000;
-    assert!((start + 400_000..start + 400_000 + 470_000).contains(&last));
+    let mut in_time = 0;
+    let mut times = HashMap::<String, Vec<i64>>::new();
+    for (number, message) in sent.iter().enumerate() {
+        assert_eq!(message.time_ms, start + number as i64 * 20);
+        let event = message.json().unwrap();
+        let at = event_time(&event);
+        assert!(at <= message.time_ms);
+        in_time += usize::from(message.time_ms - at <= 20);
+        let session = event["session_id"].as_str().unwrap().to_owned();
+        times.entry(session).or_default().push(at);
+    }
+    // The rest was sent after its successor.
+    assert!((18_500..19_900).contains(&in_time), "{in_time}");
+    // Sessions stay whole, and as long as their share of the story: none is over at once, most are well below the run's 400 s.
+    let length = |times: &Vec<i64>| times.iter().max().unwrap() - times.iter().min().unwrap();
+    let mut lengths: Vec<i64> = times.values().map(length).collect();
+    lengths.sort_unstable();
+    assert!((2_000..300_000).contains(&lengths[lengths.len() / 2]));
+    let latest = times.values().flatten().max().copied();
+    assert_eq!(summary.last_event_time, latest.map(time_text));
+}
+
+#[test]
+fn with_a_rate_alone_a_repeat_is_the_same_bytes_and_what_is_late_happened_before() {
+    let (sent, summary) = play(
+        "--rate 100 --events 10000 --start 2026-11-01T10:00:00Z --duplicates 0.05 --late 0.05",
+    );
+    let mut first = HashMap::new();
+    let (mut repeats, mut late) = (0, 0);
+    for message in &sent {
+        let event = message.json().unwrap();
+        let id = event["event_id"].as_str().unwrap().to_owned();
+        late += u64::from(message.time_ms - event_time(&event) > 1_000);
+        if let Some(before) = first.insert(id, message.bytes.clone()) {
+            assert_eq!(before, message.bytes);
+            repeats += 1;
+        }
+    }
+    assert_eq!(repeats, summary.duplicates);
+    assert!(late > summary.late / 2, "{late} of {}", summary.late);
 }
