@@ -1,5 +1,5 @@
-//! `backfill`: many windows, several at a time, resumable. What is up to date is passed over and said so; one window's failure does
-//! not end the job, but the windows that would read it are not run.
+//! `backfill`: many windows, several at a time, resumable. What is up to date is passed over and said so; one window's failure,
+//! or a window that the quality gate blocks, does not end the job, but the windows that would read it are not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -11,7 +11,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use userflow_models::project::{Model, Ref, Window};
 
 use crate::config::BackfillArgs;
+use crate::exit::Stopped;
 use crate::plan::{Freshness, Logs, dates_read};
+use crate::quality::{Report, Verdict};
+use crate::reporting::Reporting;
 use crate::run::{Task, check_all};
 use crate::summary::{Line, Status, Summary};
 use crate::workspace::Workspace;
@@ -23,12 +26,18 @@ pub async fn run(workspace: &Workspace, args: &BackfillArgs) -> Result<()> {
     let models = workspace.project.select(&selectors)?;
     check_all(workspace, &models).await?;
     let windows: Vec<Window> = args.window.required()?.windows().collect();
+    let reporting = match args.dry_run {
+        true => Reporting::silent("backfill", &args.ops),
+        false => Reporting::open("backfill", &args.ops, &args.notify).await?,
+    };
     let bar = progress(models.len() * windows.len());
     let mut job = Job {
         workspace,
         args,
         bar,
+        reporting,
         lines: Vec::new(),
+        verdicts: Vec::new(),
         failed: BTreeMap::new(),
         rewritten: BTreeMap::new(),
         failure: None,
@@ -38,14 +47,16 @@ pub async fn run(workspace: &Workspace, args: &BackfillArgs) -> Result<()> {
     }
     job.bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
-    Summary::new(
+    let summary = Summary::new(
         "backfill",
         args.dry_run,
         job.lines,
         seconds,
         job.failure.as_ref(),
     )
-    .print(workspace.output)?;
+    .with_quality(Report::new(job.verdicts));
+    job.reporting.close(&summary, job.failure.as_ref()).await;
+    summary.print(workspace.output)?;
     job.failure.map_or(Ok(()), Err)
 }
 
@@ -53,7 +64,10 @@ struct Job<'a> {
     workspace: &'a Workspace,
     args: &'a BackfillArgs,
     bar: ProgressBar,
+    reporting: Reporting,
     lines: Vec<Line>,
+    /// What the quality gate found.
+    verdicts: Vec<Verdict>,
     /// Dates of each model that were not computed.
     failed: BTreeMap<String, BTreeSet<i32>>,
     /// Dates of each model that a dry run would compute.
@@ -71,11 +85,10 @@ impl Job<'_> {
         let mut work = Vec::new();
         for window in windows {
             if let Some(parent) = reads_one_of(model, *window, &self.failed) {
-                let reason = format!("not run: {parent} failed");
-                lines.insert(
-                    *window,
-                    Line::of(model, *window, Status::Failed, Some(reason)),
-                );
+                let why = format!("{parent} failed or was blocked");
+                let line = Line::not_run(model, *window, &why);
+                self.reporting.record(&line, &[]).await;
+                lines.insert(*window, line);
                 self.failed
                     .entry(model.name.clone())
                     .or_default()
@@ -109,10 +122,10 @@ impl Job<'_> {
                 }
                 Some(_) => work.push(*window),
                 None => {
-                    lines.insert(
-                        *window,
-                        Line::of(model, *window, Status::Skipped, Some("up to date".into())),
-                    );
+                    let reason = Some("up to date".to_owned());
+                    let line = Line::of(model, *window, Status::Skipped, reason);
+                    self.reporting.record(&line, &[]).await;
+                    lines.insert(*window, line);
                     self.bar.inc(1);
                 }
             }
@@ -120,6 +133,7 @@ impl Job<'_> {
         let jobs = usize::from(self.args.jobs);
         let parallelism = self.workspace.engine.threads().div_ceil(jobs);
         let (workspace, bar) = (self.workspace, &self.bar);
+        let publish_blocked = self.args.gate.publish_blocked;
         let runs = work.into_iter().map(|window| async move {
             let task = Task {
                 model,
@@ -127,6 +141,7 @@ impl Job<'_> {
                 as_of: None,
                 parallelism,
                 dry_run: false,
+                publish_blocked,
             };
             bar.set_message(format!("{} {window}", model.name));
             let outcome = task.run(workspace).await;
@@ -136,14 +151,29 @@ impl Job<'_> {
         let mut running = futures::stream::iter(runs).buffer_unordered(jobs);
         while let Some((window, outcome)) = running.next().await {
             let line = match outcome {
-                Ok(outcome) => Line::done(model, window, &outcome),
+                Ok(mut outcome) => {
+                    let line = Line::done(model, window, &outcome);
+                    self.reporting.record(&line, &outcome.verdicts).await;
+                    self.verdicts.append(&mut outcome.verdicts);
+                    if outcome.blocked {
+                        let stopped = Stopped(line.message());
+                        tracing::error!(model = model.name, window = %window, "{stopped}");
+                        self.failed
+                            .entry(model.name.clone())
+                            .or_default()
+                            .insert(window.days());
+                        self.failure.get_or_insert_with(|| stopped.into());
+                    }
+                    line
+                }
                 Err(error) => {
                     tracing::error!(model = model.name, window = %window, "{error:#}");
                     self.failed
                         .entry(model.name.clone())
                         .or_default()
                         .insert(window.days());
-                    let line = Line::of(model, window, Status::Failed, Some(format!("{error:#}")));
+                    let line = Line::failed(model, window, &error);
+                    self.reporting.record(&line, &[]).await;
                     self.failure.get_or_insert(error);
                     line
                 }

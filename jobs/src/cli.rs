@@ -32,7 +32,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Compute models for a window or a range of windows and replace exactly those partitions
     Run(RunArgs),
-    /// Judge tables: today, whether the online store says what the batch tables say
+    /// Judge tables as they stand by their tests; or the online store against them (--skew); or show what earlier runs found (--trend)
     Check(CheckArgs),
     /// Run many windows, several at a time, passing over those that are up to date
     Backfill(BackfillArgs),

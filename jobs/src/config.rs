@@ -1,6 +1,8 @@
 //! Settings: one struct per job, each field a flag and an environment variable. The only file of this crate that reads the
 //! environment.
 
+mod units;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use userflow_models::project::{ProjectError, WindowRange};
 
+use crate::notify::Webhook;
 use crate::postgres::PostgresUrl;
+use units::{bytes, duration};
 
 /// Settings of every job.
 #[derive(Clone, Debug, Args)]
@@ -87,7 +91,7 @@ pub struct InitArgs {
     /// Only this domain; default all under --models
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
     pub domain: Option<String>,
-    /// The online store, postgres://user:password@host:5432/database; without it only the lake is prepared
+    /// The online store and the operations tables, postgres://user:password@host:5432/database; without it only the lake is prepared
     #[arg(
         long,
         env = "USERFLOW_POSTGRES_URL",
@@ -186,24 +190,32 @@ pub struct RunArgs {
     /// Judge open sessions as of this time (RFC 3339) instead of the end of the window plus the model's margin
     #[arg(long, env = "USERFLOW_AS_OF", value_name = "TIME")]
     pub as_of: Option<DateTime<Utc>>,
-    /// Compute and check, but write and commit nothing
+    /// Compute and judge, but write and commit nothing; the query runs again for each question about its rows
     #[arg(long, env = "USERFLOW_DRY_RUN")]
     pub dry_run: bool,
+    /// What the gate does.
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Where word is left.
+    #[command(flatten)]
+    pub ops: OpsArgs,
+    /// Whom it tells.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 }
 
-/// Settings of `check`.
+/// The quality gate of `run` and `backfill`.
 #[derive(Clone, Debug, Args)]
-pub struct CheckArgs {
-    /// Compare the online store with the batch tables of a date
-    #[arg(long, env = "USERFLOW_SKEW")]
-    pub skew: bool,
-    /// The date: 2026-11-01
-    #[arg(long, env = "USERFLOW_DATE", value_name = "T")]
-    pub date: Option<String>,
-    /// Only this domain; default all under --models
-    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
-    pub domain: Option<String>,
-    /// The online store, postgres://user:password@host:5432/database
+pub struct GateArgs {
+    /// For emergencies: publish also what the quality gate blocks. It is still judged, logged as blocked and said loudly
+    #[arg(long, env = "USERFLOW_PUBLISH_BLOCKED")]
+    pub publish_blocked: bool,
+}
+
+/// Where a job leaves word of what it did.
+#[derive(Clone, Debug, Args)]
+pub struct OpsArgs {
+    /// Log every window in ops.job_runs and every test in ops.quality_log: postgres://user:password@host:5432/database
     #[arg(
         long,
         env = "USERFLOW_POSTGRES_URL",
@@ -211,6 +223,68 @@ pub struct CheckArgs {
         value_name = "URL"
     )]
     pub postgres_url: Option<PostgresUrl>,
+    /// Who asked for it, for ops.job_runs; default user@host
+    #[arg(long, env = "USERFLOW_ASKED_BY", value_name = "NAME")]
+    pub asked_by: Option<String>,
+    #[arg(long, env = "USER", hide = true, value_name = "NAME")]
+    user: Option<String>,
+}
+
+impl OpsArgs {
+    /// Who asked for it.
+    pub fn asked_by(&self) -> String {
+        let default = || {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            let user = self.user.as_deref().unwrap_or("unknown");
+            format!("{user}@{}", host.trim())
+        };
+        self.asked_by.clone().unwrap_or_else(default)
+    }
+}
+
+/// Whom a job tells how it ended.
+#[derive(Clone, Debug, Args)]
+pub struct NotifyArgs {
+    /// Tell Slack how it ended: done, blocked with the failing tests, failed, recovered
+    #[arg(long, env = "USERFLOW_NOTIFY")]
+    pub notify: bool,
+    /// The incoming webhook, https://hooks.slack.com/services/…: a secret, so set the variable instead of writing it on the command line
+    #[arg(
+        long,
+        env = "USERFLOW_SLACK_WEBHOOK",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub slack_webhook: Option<Webhook>,
+}
+
+/// Settings of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Tables to judge by their tests: bronze.events, gold.*; default all of all domains
+    #[arg(value_name = "TABLE", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub tables: Vec<String>,
+    /// The windows.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Instead: compare the online store with the batch tables of --date
+    #[arg(long, env = "USERFLOW_SKEW", conflicts_with = "tables")]
+    pub skew: bool,
+    /// Instead: print what the last runs found, from ops.quality_log
+    #[arg(long, env = "USERFLOW_TREND", conflicts_with_all = ["skew", "date", "from", "to"])]
+    pub trend: bool,
+    /// Windows that --trend prints
+    #[arg(long, env = "USERFLOW_LIMIT", default_value = "20", value_name = "N")]
+    pub limit: u32,
+    /// Only this domain; default all under --models
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: Option<String>,
+    /// Where word is left.
+    #[command(flatten)]
+    pub ops: OpsArgs,
+    /// Whom it tells.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 }
 
 /// Settings of `backfill`.
@@ -236,6 +310,15 @@ pub struct BackfillArgs {
     /// Say which windows would run, and run none
     #[arg(long, env = "USERFLOW_DRY_RUN")]
     pub dry_run: bool,
+    /// What the gate does.
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Where word is left.
+    #[command(flatten)]
+    pub ops: OpsArgs,
+    /// Whom it tells.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 }
 
 /// Settings of `maintain`.
@@ -289,67 +372,9 @@ pub struct ShowArgs {
     pub limit: usize,
 }
 
-/// `64MB`, `2GB` or a plain number of bytes.
-fn bytes(text: &str) -> Result<usize, String> {
-    let upper = text.trim().to_ascii_uppercase();
-    let digits = upper.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match &upper[digits.len()..] {
-        "" | "B" => 1,
-        "K" | "KB" | "KIB" => 1 << 10,
-        "M" | "MB" | "MIB" => 1 << 20,
-        "G" | "GB" | "GIB" => 1 << 30,
-        other => return Err(format!("unknown unit {other:?}: use KB, MB or GB")),
-    };
-    let size = digits
-        .parse::<usize>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit));
-    size.filter(|size| *size >= 1 << 20)
-        .ok_or_else(|| format!("{text:?} is no size of at least 1MB, such as 512MB"))
-}
-
-/// `90s`, `30m`, `12h` or `7d`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let refuse = || format!("{text:?} is no duration such as 90s, 30m, 12h or 7d");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(refuse()),
-    };
-    let seconds = digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit));
-    seconds
-        .filter(|seconds| *seconds <= 3650 * 86_400)
-        .map(Duration::from_secs)
-        .ok_or_else(refuse)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_units_and_a_least() {
-        assert_eq!(bytes("512MB"), Ok(512 << 20));
-        assert_eq!(bytes("2g"), Ok(2 << 30));
-        for text in ["", "GB", "1KB", "12XB", "99999999999999999999GB", "-1GB"] {
-            assert!(bytes(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn durations_have_units_and_a_bound() {
-        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
-        assert_eq!(duration("0s"), Ok(Duration::ZERO));
-        for text in ["", "d", "7", "7w", "99999999999999999999d", "4000d", "-1d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_job_without_a_window_is_told_how_to_give_one() {

@@ -1,5 +1,5 @@
 //! `init`: create the tables of the lake, add columns that contracts and models gained, and make the tables of the online store
-//! ([`crate::online`]). Run it again at will, and before any writer that expects a new column or view.
+//! ([`crate::online`]) and of the operations log ([`crate::ops`]). Run it again at will, and before any writer that expects a new column or view.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -9,9 +9,9 @@ use userflow_models::domain::{self, Domain};
 use userflow_models::features;
 
 use crate::config::{InitArgs, Output};
-use crate::online;
 use crate::summary;
 use crate::workspace::Workspace;
+use crate::{online, ops};
 
 /// What was done for one table.
 #[derive(Debug, Serialize)]
@@ -48,6 +48,10 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
             Some(task.run(url).await?)
         }
     };
+    let migrated = match &args.postgres_url {
+        None => None,
+        Some(url) => Some(ops::migrate(url, args.dry_run).await?),
+    };
     for name in online.iter().flat_map(|done| &done.without_file) {
         tracing::warn!(
             "online.{name} is of a feature view that has no file any more: it was left as it is"
@@ -55,7 +59,7 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
     }
     if workspace.output == Output::Json {
         return summary::json(
-            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines, "online": online}),
+            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines, "online": online, "ops": migrated}),
         );
     }
     let mut table = summary::new_table(&["table", "", "added columns"]);
@@ -68,7 +72,15 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
     } else {
         ""
     };
-    summary::text(&format!("{table}\n{}{dry}", online_text(online.as_ref())))
+    let ops = match migrated.as_deref() {
+        None => "",
+        Some([]) => "\nthe operations tables (schema ops) existed",
+        Some(_) => "\nthe operations tables (schema ops) were created or brought up to date",
+    };
+    summary::text(&format!(
+        "{table}\n{}{ops}{dry}",
+        online_text(online.as_ref())
+    ))
 }
 
 fn online_text(online: Option<&online::Done>) -> String {

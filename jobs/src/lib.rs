@@ -1,8 +1,8 @@
 //! Batch jobs: silver and gold tables from bronze, one `(model, window)` at a time.
 //!
 //! ```text
-//! model + window ─▶ SQL ─▶ DataFusion over pinned snapshots ─▶ Parquet ─▶ one commit that replaces the window's partition
-//! compile          run/query                                 run/output  run/window        └ with the versions it read (lineage)
+//! model + window ─▶ SQL ─▶ DataFusion over pinned snapshots ─▶ Parquet ─▶ audit ─▶ one commit that replaces the window's partition
+//! compile          run/query                                 run/output  quality   run/window  └ with the versions it read (lineage)
 //! ```
 //!
 //! A run's result is a function of the versions it read: no job looks at a clock, and the SQL functions that would (`now`,
@@ -20,9 +20,13 @@ pub mod init;
 pub mod lineage;
 pub mod logging;
 pub mod maintain;
+pub mod notify;
 pub mod online;
+pub mod ops;
 pub mod plan;
 pub mod postgres;
+pub mod quality;
+pub mod reporting;
 pub mod run;
 pub mod scan;
 pub mod seeds;

@@ -1,4 +1,4 @@
-//! What `run` and `backfill` end with: every window by name, and the sums. Text for people, one JSON object for programs.
+//! What `run` and `backfill` end with: every window by name, what the quality gate found, and the sums. Text for people, one JSON object for programs.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,8 @@ use serde::Serialize;
 use userflow_models::project::{Model, Window};
 
 use crate::config::Output;
+use crate::exit::{LostConflict, Stopped};
+use crate::quality::{self, Report, Verdict};
 use crate::run::Outcome;
 
 /// What became of one window.
@@ -19,6 +21,8 @@ pub enum Status {
     Done,
     /// Not computed, because it is up to date.
     Skipped,
+    /// Computed and judged unfit: not committed.
+    Blocked,
     /// Not computed or not committed.
     Failed,
 }
@@ -50,11 +54,31 @@ pub struct Line {
     pub attempts: u32,
     /// Seconds it took.
     pub seconds: f64,
+    /// What was read, as `table@version`, for the log.
+    #[serde(skip)]
+    pub inputs: Vec<String>,
+    /// The word of the log: done, skipped, blocked, failed or conflict.
+    #[serde(skip)]
+    pub outcome: &'static str,
 }
 
 impl Line {
-    /// A window that was run.
+    /// A window that was run and judged.
     pub fn done(model: &Model, window: Window, outcome: &Outcome) -> Self {
+        let blocking =
+            (outcome.verdicts.iter()).filter(|verdict| verdict.status == quality::Status::Block);
+        let blocking: Vec<String> = blocking.map(Verdict::brief).collect();
+        let (status, reason) = match (outcome.blocked, blocking.is_empty()) {
+            (true, _) => (Status::Blocked, Some(blocking.join("; "))),
+            (false, false) => {
+                let tests = blocking.join("; ");
+                (
+                    Status::Done,
+                    Some(format!("published although blocked: {tests}")),
+                )
+            }
+            (false, true) => (Status::Done, None),
+        };
         Self {
             rows_read: outcome.rows_read,
             rows_written: outcome.rows_written,
@@ -63,14 +87,58 @@ impl Line {
             version: outcome.version,
             attempts: outcome.attempts,
             seconds: rounded(outcome.seconds),
-            ..Self::of(model, window, Status::Done, None)
+            inputs: outcome.inputs.clone(),
+            ..Self::of(model, window, status, reason)
         }
     }
 
-    /// A window that was not.
-    pub fn of(model: &Model, window: Window, status: Status, reason: Option<String>) -> Self {
+    /// The line as a sentence.
+    pub fn message(&self) -> String {
+        let Self {
+            model,
+            window,
+            status,
+            reason,
+            ..
+        } = self;
+        let status = format!("{status:?}").to_lowercase();
+        let reason = reason.as_deref().unwrap_or_default();
+        format!("{model} of {window} {status}: {reason}")
+    }
+
+    /// A window that failed.
+    pub fn failed(model: &Model, window: Window, error: &anyhow::Error) -> Self {
+        let reason = Some(format!("{error:#}"));
+        let lost = error.chain().any(|cause| cause.is::<LostConflict>());
+        let line = Self::of(model, window, Status::Failed, reason);
         Self {
-            model: model.name.clone(),
+            outcome: if lost { "conflict" } else { line.outcome },
+            ..line
+        }
+    }
+
+    /// A window that was not even tried, because of another one.
+    pub fn not_run(model: &Model, window: Window, why: &str) -> Self {
+        Self {
+            outcome: "skipped",
+            ..Self::of(
+                model,
+                window,
+                Status::Failed,
+                Some(format!("not run: {why}")),
+            )
+        }
+    }
+
+    /// A window of a model.
+    pub fn of(model: &Model, window: Window, status: Status, reason: Option<String>) -> Self {
+        Self::new(&model.name, window, status, reason)
+    }
+
+    /// A window of a table.
+    pub fn new(table: &str, window: Window, status: Status, reason: Option<String>) -> Self {
+        Self {
+            model: table.to_owned(),
             window: window.to_string(),
             status,
             reason,
@@ -81,6 +149,13 @@ impl Line {
             version: None,
             attempts: 0,
             seconds: 0.0,
+            inputs: Vec::new(),
+            outcome: match status {
+                Status::Done => "done",
+                Status::Skipped => "skipped",
+                Status::Blocked => "blocked",
+                Status::Failed => "failed",
+            },
         }
     }
 }
@@ -98,12 +173,13 @@ pub struct Summary {
     /// Partitions that were replaced.
     partitions: usize,
     skipped: usize,
+    blocked: usize,
     failed: usize,
     /// The newest version written of each table.
     tables: BTreeMap<String, i64>,
     seconds: f64,
-    /// Verdicts of the quality gate; null while no check is run by this job.
-    quality: Option<BTreeMap<String, String>>,
+    /// What the quality gate found; null when nothing was judged.
+    quality: Option<Report>,
     runs: Vec<Line>,
 }
 
@@ -127,23 +203,39 @@ impl Summary {
         }
         Self {
             command,
-            status: if error.is_some() {
-                Status::Failed
-            } else {
-                Status::Done
+            status: match error {
+                None => Status::Done,
+                Some(error) if error.chain().any(|cause| cause.is::<Stopped>()) => Status::Blocked,
+                Some(_) => Status::Failed,
             },
             error: error.map(|error| format!("{error:#}")),
             dry_run,
             rows_read: runs.iter().map(|line| line.rows_read).sum(),
             rows_written: runs.iter().map(|line| line.rows_written).sum(),
-            partitions: if dry_run { 0 } else { count(Status::Done) },
+            partitions: runs.iter().filter(|line| line.version.is_some()).count(),
             skipped: count(Status::Skipped),
+            blocked: count(Status::Blocked),
             failed: count(Status::Failed),
             tables,
             seconds: rounded(seconds),
             quality: None,
             runs,
         }
+    }
+
+    /// The same with what the quality gate found.
+    pub fn with_quality(self, quality: Option<Report>) -> Self {
+        Self { quality, ..self }
+    }
+
+    /// Every window.
+    pub fn lines(&self) -> &[Line] {
+        &self.runs
+    }
+
+    /// What the quality gate found.
+    pub fn quality(&self) -> Option<&Report> {
+        self.quality.as_ref()
     }
 
     /// Prints it to standard output.
@@ -189,16 +281,58 @@ impl Summary {
         } else {
             ""
         };
+        let quality = self.quality.as_ref().map_or_else(String::new, quality_text);
         format!(
-            "{table}\n{dry}{} partitions replaced, {} skipped, {} failed; {} rows read, {} written, {:.2} s",
+            "{table}\n{quality}{dry}{} partitions replaced, {} skipped, {} blocked, {} failed; {} rows read, {} written, {:.2} s",
             self.partitions,
             self.skipped,
+            self.blocked,
             self.failed,
             self.rows_read,
             self.rows_written,
             self.seconds
         )
     }
+}
+
+/// What was found, as a table of what people have to look at and a line of sums.
+pub fn quality_text(report: &Report) -> String {
+    let notable = report.notable();
+    let sums = format!(
+        "quality: {} tests passed, {} warned, {} blocked\n",
+        report.passed, report.warned, report.blocked
+    );
+    if notable.is_empty() {
+        return sums;
+    }
+    let mut table = new_table(&[
+        "table",
+        "window",
+        "test",
+        "",
+        "failed",
+        "of",
+        "must pass",
+        "for example",
+    ]);
+    for verdict in notable {
+        table.add_row([
+            verdict.model.clone(),
+            verdict.window.clone(),
+            shortened(&verdict.test),
+            verdict.status.word().to_owned(),
+            verdict.failed.to_string(),
+            verdict.total.to_string(),
+            format!("{} %", verdict.threshold * 100.0),
+            shortened(verdict.sample.first().map_or("", String::as_str)),
+        ]);
+    }
+    for column in [4, 5, 6] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{table}\n{sums}")
 }
 
 /// The start of a reason: the table stays readable, and the whole of it was logged.

@@ -14,7 +14,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::snapshot::date_text;
-use crate::{LakeError, PARTITION, statistics};
+use crate::{DataFile, LakeError, PARTITION, statistics};
 
 /// How a file is encoded.
 #[derive(Clone, Debug)]
@@ -175,6 +175,19 @@ impl NewFile {
     /// Size in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+}
+
+impl From<&NewFile> for DataFile {
+    /// The file as it would be in a version that has it.
+    fn from(file: &NewFile) -> Self {
+        Self {
+            path: file.path.clone(),
+            size: file.size,
+            partition: Some(file.partition),
+            rows: Some(file.rows),
+            stats: Some(file.stats.clone()),
+        }
     }
 }
 

@@ -281,6 +281,22 @@ impl Table {
         })
     }
 
+    /// Removes stored files that no commit was given, because they are not wanted after all.
+    pub async fn discard(&self, files: &[NewFile]) -> Result<(), LakeError> {
+        for file in files {
+            let full = Path::from_iter(
+                self.prefix()
+                    .parts()
+                    .chain(Path::from(file.path.as_str()).parts()),
+            );
+            self.store()
+                .delete(&full)
+                .await
+                .map_err(|e| LakeError::store(format!("remove {full}"), e))?;
+        }
+        Ok(())
+    }
+
     /// What the versions after `from` up to `to` did to rows; `None` when the log no longer reaches back that far.
     pub async fn changes(&self, from: i64, to: i64) -> Result<Option<Vec<Change>>, LakeError> {
         let mut changes = Vec::new();

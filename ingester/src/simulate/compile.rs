@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::SimulateError;
 use super::catalogue::Catalogue;
+use super::damage::Damage;
 use super::draws::{Span, Weights};
 use super::garbage::Garbage;
 use super::message::{Field, Source};
@@ -118,6 +119,7 @@ pub(super) fn compile(folder: &Path, script: Script) -> Result<Program, Simulate
         ));
     }
     let garbage = Garbage::compile(&script.garbage, &fields)?;
+    let damage = Damage::compile(&script.damage, &fields, &steps)?;
     let faults = compile_faults(&script.faults)?;
     Ok(Program {
         catalogue,
@@ -137,6 +139,7 @@ pub(super) fn compile(folder: &Path, script: Script) -> Result<Program, Simulate
         fields,
         faults,
         garbage,
+        damage,
     })
 }
 

@@ -105,6 +105,10 @@ pub struct SimulateArgs {
     #[arg(long, env = "USERFLOW_SIMULATE_GARBAGE", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
     pub garbage: f64,
 
+    /// Share of the events that the contract accepts and that are wrong all the same, for the quality tests to find
+    #[arg(long, env = "USERFLOW_SIMULATE_DAMAGE", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    pub damage: f64,
+
     /// Write the summary to this file as JSON
     #[arg(long, env = "USERFLOW_SIMULATE_SUMMARY", value_name = "FILE")]
     pub summary: Option<PathBuf>,

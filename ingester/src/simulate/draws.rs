@@ -14,6 +14,7 @@ pub(crate) enum Family {
     Visit = 2,
     Session = 3,
     Faults = 4,
+    Damage = 5,
 }
 
 /// All streams of one seed.

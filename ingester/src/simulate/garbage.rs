@@ -91,7 +91,7 @@ impl Garbage {
 }
 
 impl Variant {
-    fn compile(
+    pub(super) fn compile(
         script: &script::Variant,
         kind: usize,
         fields: &[Field],

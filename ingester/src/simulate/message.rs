@@ -103,6 +103,8 @@ pub(crate) struct Event {
     pub(crate) step: u8,
     /// What is wrong with it, if it is garbage.
     pub(crate) variant: Option<u16>,
+    /// What is wrong with it although it is valid.
+    pub(crate) damage: Option<u8>,
 }
 
 /// Writes an event as one compact JSON object, or what its variant makes of it.

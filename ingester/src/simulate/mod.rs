@@ -8,7 +8,7 @@
 //!
 //! What is played is data under `models/<domain>/`: nothing here knows an event type, a field or an attribute. What is Rust are the
 //! primitives: weighted choices that stay with a user, a catalogue with Zipf popularity, sessions as steps with gaps and
-//! outcomes, three measures (a progress that rises, a counter, the time elapsed), five faults, and ways to spoil a message.
+//! outcomes, three measures (a progress that rises, a counter, the time elapsed), five faults, and ways to damage or spoil a message.
 //!
 //! Bytes must not depend on hash maps, clocks, threads or floating point: every choice comes from `draws.rs`.
 
@@ -17,6 +17,7 @@ mod catalogue;
 mod clock;
 mod compile;
 mod config;
+mod damage;
 mod draws;
 mod garbage;
 mod kafka;

@@ -47,6 +47,7 @@ pub(crate) struct Knobs {
     pub(crate) abandoned: Rate,
     pub(crate) binge: Rate,
     pub(crate) garbage: Rate,
+    pub(crate) damage: Rate,
 }
 
 /// What the head of a visit's stream decides, whatever the time: when within its share, and how many sessions.
@@ -98,6 +99,7 @@ impl Plan {
             abandoned: share(args.abandoned, "--abandoned")?,
             binge: share(args.binge, "--binge")?,
             garbage: share(args.garbage, "--garbage")?,
+            damage: share(args.damage, "--damage")?,
         };
         let extent = match (args.sessions, args.events) {
             (Some(_), Some(_)) => {

@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use super::SimulateError;
 use super::catalogue::Catalogue;
 use super::compile::compile;
+use super::damage::Damage;
 use super::draws::{Draws, Rate, Span, Weights};
 use super::garbage::Garbage;
 use super::message::{Field, Values};
@@ -37,6 +38,7 @@ pub(crate) struct Program {
     pub(crate) fields: Vec<Field>,
     pub(crate) faults: Faults,
     pub(crate) garbage: Garbage,
+    pub(crate) damage: Damage,
 }
 
 #[derive(Debug)]

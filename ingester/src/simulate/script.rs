@@ -20,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) message: Message,
     pub(crate) faults: Faults,
     pub(crate) garbage: Vec<Garbage>,
+    #[serde(default)]
+    pub(crate) damage: Vec<Damage>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -207,7 +209,20 @@ pub(crate) struct Garbage {
     pub(crate) variants: Vec<Variant>,
 }
 
+/// A way for an event to be valid and wrong.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Damage {
+    pub(crate) kind: String,
+    pub(crate) weight: u64,
+    pub(crate) on: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) drop: Vec<String>,
+    #[serde(default)]
+    pub(crate) replace: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variant {
     #[serde(default)]

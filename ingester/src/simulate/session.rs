@@ -1,7 +1,7 @@
 //! One session: how many events it has, when, what they carry and how they arrive.
 
 use super::catalogue::Place;
-use super::draws::{Draws, Family, Span, Streams};
+use super::draws::{Draws, Family, Rate, Span, Streams};
 use super::message::{Event, Values};
 use super::plan::{Knobs, Plan, session_number};
 use super::program::{Draw, Program};
@@ -182,6 +182,7 @@ impl<'a> Player<'a> {
                 progress: 0,
                 step: step as u8,
                 variant: None,
+                damage: None,
             });
         });
         session.outcome = self.skeleton.outcome;
@@ -195,6 +196,15 @@ impl<'a> Player<'a> {
             draw.play(&mut draws, 0, &mut session.values);
         }
         measure(program, session.outcome, &mut draws, &mut events);
+        if plan.knobs.damage != Rate::NEVER {
+            let number = session_number(visit.number, number);
+            let mut draws = streams.open(Family::Damage, number);
+            for event in &mut events {
+                let hit = draws.chance(plan.knobs.damage);
+                let kind = program.damage.draw(event.step, &mut draws);
+                event.damage = kind.filter(|_| hit);
+            }
+        }
         session.valid = events.len();
         session.events = events;
         start + last + pause
@@ -274,6 +284,7 @@ impl<'a> Player<'a> {
                 let event = Event {
                     id,
                     variant,
+                    damage: None,
                     omitted: 0,
                     ..session.events[index]
                 };
@@ -345,7 +356,7 @@ fn measure(program: &Program, outcome: usize, draws: &mut Draws, events: &mut [E
         event.progress = progress as u16;
         event.counter = counter;
         for (bit, field) in program.fields.iter().enumerate() {
-            if field.omit != super::draws::Rate::NEVER && draws.chance(field.omit) {
+            if field.omit != Rate::NEVER && draws.chance(field.omit) {
                 event.omitted |= 1 << bit;
             }
         }

@@ -142,9 +142,12 @@ impl<'a> Stream<'a> {
         }
         let session = &self.sessions[place as usize];
         let event = &session.events[event];
-        let variant = event
-            .variant
-            .map(|variant| &self.program.garbage.variants[usize::from(variant)]);
+        let Program {
+            garbage, damage, ..
+        } = self.program;
+        let spoilt = event.variant.map(|at| &garbage.variants[usize::from(at)]);
+        let damaged = || event.damage.map(|at| &damage.variants[usize::from(at)]);
+        let variant = spoilt.or_else(damaged);
         let zone = &self.plan.zones[session.zone];
         self.message.clear();
         write_message(

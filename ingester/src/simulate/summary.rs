@@ -44,6 +44,10 @@ pub struct Summary {
     pub garbage_by_kind: BTreeMap<String, u64>,
     /// By the reason with which a decoder must turn them away.
     pub garbage_by_reason: BTreeMap<String, u64>,
+    /// Events that the contract accepts and that are wrong all the same.
+    pub damaged: u64,
+    /// By kind of the script.
+    pub damaged_by_kind: BTreeMap<String, u64>,
     /// Sessions.
     pub sessions: u64,
     /// Sessions by how they ended.
@@ -80,6 +84,7 @@ pub(crate) struct Tally {
     over_midnight: u64,
     struck: Struck,
     garbage_by_kind: Vec<u64>,
+    damaged_by_kind: Vec<u64>,
     outcomes: Vec<u64>,
     visits: u64,
     binges: u64,
@@ -100,6 +105,7 @@ impl Tally {
             over_midnight: 0,
             struck: Struck::default(),
             garbage_by_kind: vec![0; program.garbage.kinds.len()],
+            damaged_by_kind: vec![0; program.damage.kinds.len()],
             outcomes: vec![0; program.outcomes.len()],
             visits: 0,
             binges: 0,
@@ -135,6 +141,9 @@ impl Tally {
         let (valid, garbage) = session.events.split_at(session.valid);
         for event in valid {
             self.events_by_step[usize::from(event.step)] += 1;
+            if let Some(kind) = event.damage {
+                self.damaged_by_kind[usize::from(kind)] += 1;
+            }
         }
         for variant in garbage.iter().filter_map(|event| event.variant) {
             self.garbage_by_kind[program.garbage.variants[usize::from(variant)].kind] += 1;
@@ -180,6 +189,8 @@ impl Tally {
                 kinds.iter().map(|kind| &kind.reason),
                 &self.garbage_by_kind,
             ),
+            damaged: self.damaged_by_kind.iter().sum(),
+            damaged_by_kind: by_name(program.damage.kinds.iter(), &self.damaged_by_kind),
             sessions: self.outcomes.iter().sum(),
             sessions_by_outcome: by_name(
                 program.outcomes.iter().map(|outcome| &outcome.name),
@@ -250,6 +261,7 @@ impl fmt::Display for Summary {
         line(f, "events", self.events, &self.events_by_type)?;
         line(f, "duplicates", self.duplicates, &none)?;
         line(f, "garbage", self.garbage, &self.garbage_by_kind)?;
+        line(f, "damaged", self.damaged, &self.damaged_by_kind)?;
         line(f, "late", self.late, &none)?;
         line(f, "out of order", self.out_of_order, &none)?;
         line(f, "sessions", self.sessions, &self.sessions_by_outcome)?;

@@ -1,6 +1,8 @@
 //! `check`: judges tables and stops whoever would build on bad ones (exit code 3).
 //!
 //! ```text
+//! TABLE…    tests of the .yml over a window of each table as it stands ─▶ verdicts (crate::quality) ─▶ text or JSON
+//! --trend   what earlier runs found, from ops.quality_log
 //! --skew    batch (one partition) ─┐
 //!           online (its rows)      ┴▶ skew (pairs rows by key) ─▶ tally (counts, examples) ─▶ text or JSON
 //! ```
@@ -11,21 +13,22 @@
 mod batch;
 mod online;
 mod skew;
+mod tables;
 mod tally;
 mod value;
 
 use anyhow::Result;
 
 use crate::config::CheckArgs;
-use crate::exit::Wrong;
 use crate::workspace::Workspace;
 
 /// Does the check that was asked for.
 pub async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     if args.skew {
         skew::run(workspace, args).await
+    } else if args.trend {
+        tables::trend(workspace, args).await
     } else {
-        let message = "check what? only --skew exists so far: --skew --date T compares the online store with the batch tables";
-        Err(Wrong(message.to_owned()).into())
+        tables::run(workspace, args).await
     }
 }

@@ -29,10 +29,11 @@ const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     let missing = |flag: &str| Wrong(format!("--skew needs {flag}"));
     let date = args
+        .window
         .date
         .as_deref()
         .ok_or_else(|| missing("the date: --date 2026-11-01"))?;
-    let url = args.postgres_url.as_ref().ok_or_else(|| {
+    let url = args.ops.postgres_url.as_ref().ok_or_else(|| {
         missing("the online store: --postgres-url (USERFLOW_POSTGRES_URL) postgres://user:password@host:5432/database")
     })?;
     let window = WindowRange::date(date)?.windows().next();

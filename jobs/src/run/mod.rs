@@ -1,7 +1,7 @@
 //! `run`: compute models for windows, ancestors first, and replace exactly those partitions.
 //!
-//! A model's windows all run before the next model starts, because the next one may look back over several of them. The first failure
-//! ends the job: what comes after would be computed from something old.
+//! A model's windows all run before the next model starts, because the next one may look back over several of them. The first failure,
+//! and the first window that the quality gate blocks, ends the job: what comes after would be computed from something old.
 
 mod output;
 mod query;
@@ -16,8 +16,11 @@ pub use query::{Inputs, Query, check, table_name};
 pub use window::{Outcome, Task};
 
 use crate::config::RunArgs;
+use crate::exit::Stopped;
 use crate::plan;
-use crate::summary::{Line, Status, Summary};
+use crate::quality::{self, Report, Subject};
+use crate::reporting::Reporting;
+use crate::summary::{Line, Summary};
 use crate::workspace::Workspace;
 
 /// Runs what was asked for and prints the summary, also of a job that failed half way.
@@ -27,16 +30,18 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let models = workspace.project.select(&selectors)?;
     check_all(workspace, &models).await?;
     let work = work(workspace, args, &models).await?;
+    let mut reporting = match args.dry_run {
+        true => Reporting::silent("run", &args.ops),
+        false => Reporting::open("run", &args.ops, &args.notify).await?,
+    };
     let mut lines = Vec::with_capacity(work.len());
+    let mut verdicts = Vec::new();
     let mut failure = None;
     for (model, window) in work {
         if failure.is_some() {
-            lines.push(Line::of(
-                model,
-                window,
-                Status::Failed,
-                Some("not run: an earlier window failed".into()),
-            ));
+            let line = Line::not_run(model, window, "an earlier window failed or was blocked");
+            reporting.record(&line, &[]).await;
+            lines.push(line);
             continue;
         }
         let parallelism = workspace.engine.threads();
@@ -46,33 +51,41 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
             as_of: args.as_of,
             parallelism,
             dry_run: args.dry_run,
+            publish_blocked: args.gate.publish_blocked,
         };
         match task.run(workspace).await {
-            Ok(outcome) => {
-                tracing::info!(
-                    model = model.name,
-                    window = %window,
-                    rows_read = outcome.rows_read,
-                    rows_written = outcome.rows_written,
-                    version = outcome.version,
-                    seconds = outcome.seconds,
-                    "window done"
-                );
-                lines.push(Line::done(model, window, &outcome));
+            Ok(mut outcome) => {
+                let line = Line::done(model, window, &outcome);
+                if outcome.blocked {
+                    failure = Some(Stopped(line.message()).into());
+                } else {
+                    tracing::info!(
+                        model = model.name,
+                        window = %window,
+                        rows_read = outcome.rows_read,
+                        rows_written = outcome.rows_written,
+                        version = outcome.version,
+                        seconds = outcome.seconds,
+                        "window done"
+                    );
+                }
+                reporting.record(&line, &outcome.verdicts).await;
+                lines.push(line);
+                verdicts.append(&mut outcome.verdicts);
             }
             Err(error) => {
-                lines.push(Line::of(
-                    model,
-                    window,
-                    Status::Failed,
-                    Some(format!("{error:#}")),
-                ));
+                let line = Line::failed(model, window, &error);
+                reporting.record(&line, &[]).await;
+                lines.push(line);
                 failure = Some(error);
             }
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    Summary::new("run", args.dry_run, lines, seconds, failure.as_ref()).print(workspace.output)?;
+    let summary = Summary::new("run", args.dry_run, lines, seconds, failure.as_ref())
+        .with_quality(Report::new(verdicts));
+    reporting.close(&summary, failure.as_ref()).await;
+    summary.print(workspace.output)?;
     failure.map_or(Ok(()), Err)
 }
 
@@ -82,6 +95,7 @@ pub async fn check_all(workspace: &Workspace, models: &[&Model]) -> Result<()> {
     let any = Window::new(Default::default());
     for model in models {
         check(workspace, model, any).await?;
+        quality::plan(workspace, &Subject::from(*model)).await?;
     }
     Ok(())
 }

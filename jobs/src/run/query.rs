@@ -141,6 +141,8 @@ pub struct Query {
     pub session: SessionContext,
     /// What runs.
     pub plan: Arc<dyn ExecutionPlan>,
+    /// The result as a table, for questions about it: each runs the query again.
+    pub view: Arc<dyn TableProvider>,
 }
 
 impl Query {
@@ -176,6 +178,7 @@ async fn plan_sql(
     let wrong = |error: DataFusionError| sql_is_wrong(&model.path, &error);
     let frame = session.sql(sql).await.map_err(wrong)?;
     let frame = shape(frame, model)?;
+    let view = frame.clone().into_view();
     let plan = frame.create_physical_plan().await.map_err(wrong)?;
     tracing::debug!(
         model = model.name,
@@ -184,7 +187,11 @@ async fn plan_sql(
             .set_show_statistics(true)
             .indent(false)
     );
-    Ok(Query { session, plan })
+    Ok(Query {
+        session,
+        plan,
+        view,
+    })
 }
 
 /// Names the file and, where DataFusion knows it, the line; rendering keeps lines, so it is the line in the file.

@@ -1,12 +1,14 @@
 //! One run: compute a model for a window and replace exactly that partition, in one commit, with the lineage.
 //!
 //! ```text
-//! pin target and inputs ─▶ query ─▶ files ─▶ commit {remove the window's files, add the new ones, versions read}
-//!   ▲                                          │ another commit touched the partition
-//!   └────────── wait a little, again ──────────┘ at most ATTEMPTS times
+//! pin target and inputs ─▶ query ─▶ files ─▶ audit ─▶ commit {remove the window's files, add the new ones, versions read}
+//!   ▲                                         │ │ another commit touched the partition
+//!   └────────── wait a little, again ─────────┼─┘ at most ATTEMPTS times
+//!                                             └▶ blocked: the files are removed, the old version stays
 //! ```
 //!
-//! A process that dies before the commit leaves orphan files and the old version; after it, the new version.
+//! Write, audit, publish: what is judged are the very files that the commit would add. A process that dies before the commit leaves
+//! orphan files and the old version; after it, the new version.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
@@ -16,15 +18,19 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::DataType;
+use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use serde_json::{Map, json};
-use userflow_lake::{Commit, CommitError, Guard, Snapshot};
+use userflow_lake::{Commit, CommitError, DataFile, Guard, NewFile, Snapshot};
 use userflow_models::project::{Model, PARTITION_COLUMN, Vars, Window};
 
 use super::output::{self, Written};
 use super::query::{Inputs, Query};
+use crate::engine::Engine;
 use crate::exit::{LostConflict, Wrong};
 use crate::lineage::{self, Computed};
+use crate::quality::{self, Subject, Verdict};
+use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 
 /// Times that a run is computed before it gives up on conflicts.
@@ -43,8 +49,10 @@ pub struct Task<'a> {
     pub as_of: Option<DateTime<Utc>>,
     /// Threads that the query may use.
     pub parallelism: usize,
-    /// Compute, but write nothing.
+    /// Compute and judge, but write nothing.
     pub dry_run: bool,
+    /// Publish also what is judged unfit.
+    pub publish_blocked: bool,
 }
 
 /// What a run did.
@@ -58,8 +66,14 @@ pub struct Outcome {
     pub files_added: usize,
     /// Files removed.
     pub files_removed: usize,
-    /// The table's version with the result; `None` for a dry run.
+    /// The table's version with the result; `None` for a dry run and for what was blocked.
     pub version: Option<i64>,
+    /// What was read, as `table@version`.
+    pub inputs: Vec<String>,
+    /// What the gate found.
+    pub verdicts: Vec<Verdict>,
+    /// Whether the gate kept the result from being published.
+    pub blocked: bool,
     /// Times that it was computed.
     pub attempts: u32,
     /// Seconds, all attempts and waits.
@@ -109,15 +123,37 @@ impl Task<'_> {
 
         let query = Query::plan(workspace, model, window, &vars, &inputs, self.parallelism).await?;
         let result = execute_stream(Arc::clone(&query.plan), query.session.task_ctx())?;
+        let inputs_read = inputs.versions().into_iter();
+        let outcome = Outcome {
+            inputs: inputs_read
+                .map(|(name, version)| format!("{name}@{version}"))
+                .collect(),
+            ..Outcome::default()
+        };
         if self.dry_run {
             let rows_written = output::count(model, window, result).await?;
+            // Nothing is stored, so the query itself is what is judged: it runs again for each question.
+            let verdicts = self.judge(workspace, Arc::clone(&query.view)).await?;
             return Ok(Outcome {
                 rows_read: rows_read(&query.plan),
                 rows_written,
-                ..Outcome::default()
+                blocked: self.is_blocked(&verdicts),
+                verdicts,
+                ..outcome
             });
         }
         let Written { files, rows } = output::write(target.table(), model, window, result).await?;
+        let rows_read = rows_read(&query.plan);
+        let verdicts = self.audit(workspace, &target, &files).await?;
+        if self.is_blocked(&verdicts) {
+            discard(&target, &files).await;
+            return Ok(Outcome {
+                rows_read,
+                verdicts,
+                blocked: true,
+                ..outcome
+            });
+        }
 
         let computed = Computed {
             definition: Some(lineage::definition(
@@ -139,13 +175,58 @@ impl Task<'_> {
         let guard = Guard::Partitions(BTreeSet::from([window.days()]));
         let version = target.table().commit(&commit, &guard).await?;
         Ok(Outcome {
-            rows_read: rows_read(&query.plan),
+            rows_read,
             rows_written: rows,
             files_added: commit.adds.len(),
             files_removed: commit.removes.len(),
             version: Some(version),
-            ..Outcome::default()
+            verdicts,
+            ..outcome
         })
+    }
+
+    /// Judges stored files as the table that they would be.
+    async fn audit(
+        &self,
+        workspace: &Workspace,
+        target: &Snapshot,
+        files: &[NewFile],
+    ) -> Result<Vec<Verdict>> {
+        let files: Vec<DataFile> = files.iter().map(DataFile::from).collect();
+        let anomalies = quality::anomalies(target, &self.model.name, self.window, &files);
+        let candidate = SnapshotTable::new(Engine::lake_url()?, target, None).only(files);
+        let mut verdicts = self.judge(workspace, Arc::new(candidate)).await?;
+        verdicts.extend(anomalies);
+        Ok(verdicts)
+    }
+
+    async fn judge(
+        &self,
+        workspace: &Workspace,
+        rows: Arc<dyn TableProvider>,
+    ) -> Result<Vec<Verdict>> {
+        let subject = Subject::from(self.model);
+        quality::audit(workspace, &subject, rows, self.window, self.parallelism).await
+    }
+
+    /// Whether the verdicts keep the result from being published; loud where they do not although they should.
+    fn is_blocked(&self, verdicts: &[Verdict]) -> bool {
+        let blocking = |verdict: &&Verdict| verdict.status == quality::Status::Block;
+        let blocking: Vec<String> = (verdicts.iter().filter(blocking))
+            .map(Verdict::brief)
+            .collect();
+        if !blocking.is_empty() && self.publish_blocked {
+            let tests = blocking.join("; ");
+            tracing::warn!(model = self.model.name, window = %self.window, "PUBLISHED ALTHOUGH THE GATE BLOCKS IT (--publish-blocked): {tests}");
+        }
+        !blocking.is_empty() && !self.publish_blocked
+    }
+}
+
+/// Removes a candidate. What cannot be removed is an orphan that `maintain` removes later.
+async fn discard(target: &Snapshot, files: &[NewFile]) {
+    if let Err(error) = target.table().discard(files).await {
+        tracing::warn!("the files that were not published stay behind until `maintain`: {error}");
     }
 }
 

@@ -9,12 +9,15 @@
 )]
 
 mod backfills;
+mod checks;
 mod commands;
 mod database;
 mod faults;
+mod gate;
 mod init_online;
 mod merges;
 mod messages;
+mod ops;
 mod partials;
 mod plans;
 mod runs;

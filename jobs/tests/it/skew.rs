@@ -214,7 +214,7 @@ fn what_cannot_be_compared_is_refused_with_the_fix() {
         let args = ["check", "--skew", "--postgres-url", &url, "--date", date];
         refused(&args, words);
     };
-    refused(&["check"], &["only --skew"]);
+    refused(&["check"], &["no window: give --date"]);
     refused(
         &["check", "--skew", "--date", "2026-11-01"],
         &["--postgres-url"],

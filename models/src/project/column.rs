@@ -116,13 +116,15 @@ pub struct Column {
     pub tests: Vec<Test>,
 }
 
-/// A declared test: `not_null`, or `accepted_values` with its arguments.
+/// A test as it is written: `not_null`, or `accepted_values` with its arguments. What it asks for is a [`super::Check`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
     /// The test's name.
     pub name: String,
     /// Its arguments; null when it has none.
     pub arguments: serde_json::Value,
+    /// Its line in the file.
+    pub line: Option<usize>,
 }
 
 /// The Arrow schema of declared columns. Every field is nullable: what must not be null is a test, not a type.

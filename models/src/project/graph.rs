@@ -144,7 +144,7 @@ pub(crate) fn unknown(
 }
 
 /// Whether `name` has the form `pattern`, in which `*` stands for any text and `?` for one character.
-fn glob(pattern: &str, name: &str) -> bool {
+pub fn glob(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut from, mut star) = (0, 0, None);
     while from < name.len() {

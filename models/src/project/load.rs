@@ -3,9 +3,11 @@
 //! Every problem of every file is collected. A model with a problem is left out of the graph, so that one broken file is one message
 //! and not a cascade.
 
+use super::column::{Column, Test};
 use super::error::{Problem, ProjectError};
-use super::model::{Model, Seed, fingerprint};
+use super::model::{Model, Seed, Source, fingerprint};
 use super::names::Names;
+use super::quality::{Check, Place};
 use super::settings::ModelConfig;
 use super::{Project, graph, template, yml};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,11 @@ struct Loader {
     names: Names,
     found: Vec<Found>,
     seeds: Vec<Seed>,
+    /// Domain and name of the tables of the ingester, and the files that may say something about them.
+    source_tables: Vec<(String, String)>,
+    source_files: Vec<PathBuf>,
+    /// The tests of each seed, with its file and columns.
+    seed_tests: Vec<(PathBuf, Vec<Test>, Vec<Column>)>,
     problems: Vec<Problem>,
     /// Where each dbt name was first seen: dbt has one namespace for models and seeds of all folders.
     taken: BTreeMap<String, PathBuf>,
@@ -56,6 +63,7 @@ pub(crate) fn load(models_dir: &Path) -> Result<Project, ProjectError> {
             Err(problem) => loader.problems.push(problem),
         }
     }
+    let sources = loader.tests_of_others();
     let models = graph::order(models).unwrap_or_else(|problems| {
         loader.problems.extend(problems);
         Vec::new()
@@ -69,6 +77,7 @@ pub(crate) fn load(models_dir: &Path) -> Result<Project, ProjectError> {
     Ok(Project {
         models,
         seeds: loader.seeds,
+        sources,
         names: loader.names,
     })
 }
@@ -77,9 +86,9 @@ impl Loader {
     fn domain(&mut self, dir: &Path) -> Result<(), Problem> {
         let domain = name_of(dir);
         for table in ["events", "quarantine"] {
-            self.names
-                .sources
-                .insert(format!("bronze.{domain}_{table}"));
+            let name = format!("bronze.{domain}_{table}");
+            self.source_tables.push((domain.clone(), name.clone()));
+            self.names.sources.insert(name);
         }
         for path in files(dir, "sql")? {
             let message = "lies outside a layer: move it into silver/ or gold/, the folder is the schema of the table";
@@ -118,13 +127,13 @@ impl Loader {
                 });
             }
         }
-        // A leading underscore marks dbt's files that are no twin, such as the declaration of the sources.
-        let orphans = files(dir, "yml")?
+        // A leading underscore marks files that are no twin, such as the declaration of the sources.
+        let (others, twins): (Vec<PathBuf>, Vec<PathBuf>) = files(dir, "yml")?
             .into_iter()
-            .map(|path| (stem_of(&path), path));
-        for (table, path) in
-            orphans.filter(|(table, _)| !table.starts_with('_') && !tables.contains(table))
-        {
+            .partition(|path| stem_of(path).starts_with('_'));
+        self.source_files.extend(others);
+        let orphans = twins.into_iter().map(|path| (stem_of(&path), path));
+        for (table, path) in orphans.filter(|(table, _)| !tables.contains(table)) {
             let message = format!("has no twin {table}.sql: write it, or remove this file");
             self.problems.push(Problem::new(&path, None, message));
         }
@@ -160,6 +169,7 @@ impl Loader {
                 .map_err(|message| Problem::new(&path, Some(*line), message))?;
         }
         let fingerprint = fingerprint(sql.as_bytes(), &declared.columns, &config);
+        let checks = self.checks(&layer, &twin, &declared.tests, &declared.columns)?;
         Ok(Model {
             name: format!("{layer}.{table}"),
             domain,
@@ -170,11 +180,109 @@ impl Loader {
             description: declared.description,
             columns: declared.columns,
             tests: declared.tests,
+            checks,
             refs: facts.refs,
             config,
             fingerprint,
             sql,
         })
+    }
+
+    /// What the tests of a table and of its columns ask for.
+    fn checks(
+        &self,
+        layer: &str,
+        path: &Path,
+        tests: &[Test],
+        columns: &[Column],
+    ) -> Result<Vec<Check>, Problem> {
+        let whole = tests.iter().map(|test| (None, test));
+        let of_columns = columns.iter().flat_map(|column| {
+            let name = Some(column.name.as_str());
+            column.tests.iter().map(move |test| (name, test))
+        });
+        let names = columns.iter().map(|column| column.name.as_str()).collect();
+        self.read_checks(layer, path, Some(names), whole.chain(of_columns))
+    }
+
+    fn read_checks<'a>(
+        &self,
+        layer: &str,
+        path: &Path,
+        columns: Option<Vec<&'a str>>,
+        tests: impl Iterator<Item = (Option<&'a str>, &'a Test)>,
+    ) -> Result<Vec<Check>, Problem> {
+        let names = &self.names;
+        let mut place = Place {
+            layer,
+            names,
+            columns,
+            column: None,
+        };
+        let mut checks: Vec<Check> = Vec::new();
+        for (column, test) in tests {
+            place.column = column;
+            let check = place.read(test);
+            let check = check.map_err(|message| Problem::new(path, test.line, message))?;
+            if checks.iter().any(|other| other.label == check.label) {
+                let message = format!("test {} is declared twice: keep one", check.label);
+                return Err(Problem::new(path, test.line, message));
+            }
+            checks.push(check);
+        }
+        Ok(checks)
+    }
+
+    /// Reads what the underscored files say about sources, and the tests of seeds, which are dbt's to run.
+    fn tests_of_others(&mut self) -> Vec<Source> {
+        let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+        for (domain, table) in &self.source_tables {
+            let source = Source {
+                name: table.clone(),
+                domain: domain.clone(),
+                yml: None,
+                description: String::new(),
+                checks: Vec::new(),
+            };
+            sources.insert(table.clone(), source);
+        }
+        let mut problems = Vec::new();
+        for path in &self.source_files {
+            if let Err(problem) = self.source_file(path, &mut sources) {
+                problems.push(problem);
+            }
+        }
+        for (path, tests, columns) in &self.seed_tests {
+            if let Err(problem) = self.checks(SEEDS, path, tests, columns) {
+                problems.push(problem);
+            }
+        }
+        self.problems.extend(problems);
+        sources.into_values().collect()
+    }
+
+    fn source_file(
+        &self,
+        path: &Path,
+        sources: &mut BTreeMap<String, Source>,
+    ) -> Result<(), Problem> {
+        for declared in yml::sources(path)? {
+            let Some(source) = sources.get_mut(&declared.name) else {
+                let known: Vec<&str> = self.names.sources.iter().map(String::as_str).collect();
+                let message = format!(
+                    "source `{}` is no table of the ingester; the contracts declare {}",
+                    declared.name,
+                    known.join(", ")
+                );
+                return Err(Problem::new(path, declared.line, message));
+            };
+            let tests = declared.tests.iter();
+            let tests = tests.map(|(column, test)| (column.as_deref(), test));
+            source.checks = self.read_checks("bronze", path, None, tests)?;
+            source.yml = Some(path.to_path_buf());
+            source.description = declared.description;
+        }
+        Ok(())
     }
 
     fn seeds(&mut self, domain: &str, dir: &Path) -> Result<(), Problem> {
@@ -198,7 +306,7 @@ impl Loader {
                 continue;
             }
             self.names.seeds.insert(name.clone());
-            let Some((seed, ..)) = declared.remove(&name) else {
+            let Some((seed, declared_in, _)) = declared.remove(&name) else {
                 if !unread {
                     let message = format!(
                         "is declared by no .yml beside it: add `- name: {name}` under `seeds:` with its columns"
@@ -207,6 +315,8 @@ impl Loader {
                 }
                 continue;
             };
+            self.seed_tests
+                .push((declared_in, seed.tests, seed.columns.clone()));
             match std::fs::read(&path) {
                 Ok(text) => self.seeds.push(Seed {
                     name,

@@ -14,6 +14,7 @@ mod graph;
 mod load;
 mod model;
 mod names;
+pub mod quality;
 mod settings;
 mod template;
 mod window;
@@ -24,8 +25,10 @@ mod tests;
 
 pub use column::{Column, ColumnType, PARTITION_COLUMN, Test};
 pub use error::{Problem, ProjectError};
-pub use model::{Model, Seed};
+pub use graph::glob;
+pub use model::{Model, Seed, Source};
 pub use names::Ref;
+pub use quality::{Check, Rule, Severity};
 pub use settings::ModelConfig;
 pub use template::Vars;
 pub use window::{Window, WindowRange};
@@ -38,6 +41,7 @@ use std::path::Path;
 pub struct Project {
     models: Vec<Model>,
     seeds: Vec<Seed>,
+    sources: Vec<Source>,
     names: names::Names,
 }
 
@@ -72,6 +76,11 @@ impl Project {
     /// SQL names of the tables that the ingester writes.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.names.sources.iter().map(String::as_str)
+    }
+
+    /// The same tables with what the `.yml` files say about them.
+    pub fn declared_sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// The SQL of one run of a model. `resolver` says what to write for a ref; lines stay where they are in the file.

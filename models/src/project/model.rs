@@ -2,6 +2,7 @@
 
 use super::column::{self, Column, Test};
 use super::names::Ref;
+use super::quality::{Check, Rule};
 use super::settings::ModelConfig;
 use arrow::datatypes::SchemaRef;
 use sha2::{Digest, Sha256};
@@ -28,6 +29,8 @@ pub struct Model {
     pub columns: Vec<Column>,
     /// The tests declared on the whole row.
     pub tests: Vec<Test>,
+    /// What its tests and those of its columns ask for, the whole row's first.
+    pub checks: Vec<Check>,
     /// What it reads, in order of first mention.
     pub refs: Vec<Ref>,
     /// How it is run.
@@ -54,18 +57,13 @@ impl Model {
     /// The columns that tell rows of one window apart: those of a declared uniqueness test, all of them without one. The partition
     /// column is left out, it has one value in a window.
     pub fn key(&self) -> Vec<&str> {
-        let unique = self
-            .columns
-            .iter()
-            .find(|column| column.tests.iter().any(|test| test.name == "unique"));
-        let combined = self
-            .tests
-            .iter()
-            .find_map(|test| test.arguments.get("combination_of_columns")?.as_array());
-        let names: Vec<&str> = match (unique, combined) {
-            (Some(column), _) => vec![&column.name],
-            (None, Some(names)) => names.iter().filter_map(serde_json::Value::as_str).collect(),
-            (None, None) => self
+        let unique = self.checks.iter().find_map(|check| match &check.rule {
+            Rule::Unique { columns, .. } if check.condition.is_none() => Some(columns),
+            _ => None,
+        });
+        let names: Vec<&str> = match unique {
+            Some(columns) => columns.iter().map(String::as_str).collect(),
+            None => self
                 .columns
                 .iter()
                 .map(|column| column.name.as_str())
@@ -76,6 +74,21 @@ impl Model {
             .filter(|name| *name != column::PARTITION_COLUMN)
             .collect()
     }
+}
+
+/// A table that the ingester writes, as far as a `.yml` says something about it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// SQL name, `bronze.table`.
+    pub name: String,
+    /// The domain whose contract it is made from.
+    pub domain: String,
+    /// The file with its tests; none when no file names it.
+    pub yml: Option<PathBuf>,
+    /// What one row is, as the file says.
+    pub description: String,
+    /// What its tests ask for.
+    pub checks: Vec<Check>,
 }
 
 /// A small dimension that lies beside the models as CSV.

@@ -65,7 +65,7 @@ fn expect(key: &str, value: &serde_json::Value, wanted: &str, why: &str) -> Resu
 }
 
 /// Reads a number and a unit: `90s`, `30m`, `2h`, `1d`. Bounded to ten years, so that adding it to a date cannot overflow.
-fn duration(key: &str, value: &serde_json::Value) -> Result<Duration, String> {
+pub(super) fn duration(key: &str, value: &serde_json::Value) -> Result<Duration, String> {
     let read = || {
         let text = value.as_str()?;
         let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -84,7 +84,7 @@ fn duration(key: &str, value: &serde_json::Value) -> Result<Duration, String> {
             .checked_mul(unit)?;
         (seconds <= 3650 * 86_400).then(|| Duration::from_secs(seconds))
     };
-    read().ok_or_else(|| format!("meta {key} {value} is no duration: write a whole number and a unit, such as '90s', '30m', '2h' or '6d'"))
+    read().ok_or_else(|| format!("{key} {value} is no duration: write a whole number and a unit, such as '90s', '30m', '2h' or '6d'"))
 }
 
 fn days(key: &str, value: &serde_json::Value) -> Result<u32, String> {
@@ -92,9 +92,7 @@ fn days(key: &str, value: &serde_json::Value) -> Result<u32, String> {
     let days = u32::try_from(seconds / 86_400)
         .ok()
         .filter(|_| seconds % 86_400 == 0);
-    days.ok_or_else(|| {
-        format!("meta {key} {value} is no number of whole days: write for example '6d'")
-    })
+    days.ok_or_else(|| format!("{key} {value} is no number of whole days: write for example '6d'"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The `.yml` files of a project: the twin of a model (its meaning and its columns) and the declarations of seeds.
+//! The `.yml` files of a project: the twin of a model (its meaning and its columns), the declarations of seeds and of sources.
 //!
 //! The format is dbt's. A key that neither dbt nor we give a meaning is refused, because a misspelt `colums:` would otherwise
 //! silently declare nothing.
@@ -25,6 +25,55 @@ struct ModelFile {
     #[serde(rename = "version")]
     _version: u8,
     models: Vec<Entry>,
+}
+
+/// A file whose name starts with an underscore; only what it says about sources is ours.
+#[derive(Deserialize)]
+struct SourceFile {
+    #[serde(default)]
+    sources: Vec<SourceGroup>,
+}
+
+#[derive(Deserialize)]
+struct SourceGroup {
+    name: String,
+    #[serde(default)]
+    tables: Vec<SourceEntry>,
+}
+
+/// A table of the ingester. Its columns are the contract's; here stand only those with something to say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceEntry {
+    name: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default, alias = "data_tests")]
+    tests: Vec<serde_json::Value>,
+    #[serde(default)]
+    columns: Vec<SourceColumn>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceColumn {
+    name: String,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    #[serde(rename = "data_type")]
+    _data_type: Option<String>,
+    #[serde(default, alias = "data_tests")]
+    tests: Vec<serde_json::Value>,
+}
+
+/// What a file says about one source.
+pub(crate) struct DeclaredSource {
+    /// `bronze.table`.
+    pub(crate) name: String,
+    pub(crate) line: Option<usize>,
+    pub(crate) description: String,
+    /// The tests, each with the column that it stands under.
+    pub(crate) tests: Vec<(Option<String>, Test)>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +188,40 @@ pub(crate) fn seeds(path: &Path) -> Result<BTreeMap<String, (Declared, Option<us
     Ok(seeds)
 }
 
+/// Reads the sources that a file declares; none when it declares other things.
+pub(crate) fn sources(path: &Path) -> Result<Vec<DeclaredSource>, Problem> {
+    let text = read(path)?;
+    let file: SourceFile = parse(path, &text)?;
+    let mut found = Vec::new();
+    for (group, table) in (file.sources.into_iter()).flat_map(|group| {
+        group
+            .tables
+            .into_iter()
+            .map(move |table| (group.name.clone(), table))
+    }) {
+        let line = line_of_name(&text, &table.name);
+        let at = |(line, message)| Problem::new(path, line, message);
+        let whole = tests(&text, line, &table.tests).map_err(at)?;
+        let mut all: Vec<_> = whole.into_iter().map(|test| (None, test)).collect();
+        for column in table.columns {
+            let line = line_of_name_after(&text, line, &column.name);
+            let found = tests(&text, line, &column.tests).map_err(at)?;
+            all.extend(
+                found
+                    .into_iter()
+                    .map(|test| (Some(column.name.clone()), test)),
+            );
+        }
+        found.push(DeclaredSource {
+            name: format!("{group}.{}", table.name),
+            line,
+            description: table.description,
+            tests: all,
+        });
+    }
+    Ok(found)
+}
+
 fn declared(path: &Path, text: &str, entry: Entry) -> Result<Declared, Problem> {
     if entry.description.trim().is_empty() {
         let message = "the description is empty: say what one row is (`one row per ...`)";
@@ -176,7 +259,8 @@ fn declared(path: &Path, text: &str, entry: Entry) -> Result<Declared, Problem> 
         let data_type = column.data_type.parse().map_err(|message: String| {
             Problem::new(path, line_of_key_after(text, line, "data_type"), message)
         })?;
-        let tests = tests(&column.tests).map_err(|message| Problem::new(path, line, message))?;
+        let tests = tests(text, line, &column.tests)
+            .map_err(|(line, message)| Problem::new(path, line, message))?;
         columns.push(Column {
             name: column.name,
             data_type,
@@ -184,8 +268,9 @@ fn declared(path: &Path, text: &str, entry: Entry) -> Result<Declared, Problem> 
             tests,
         });
     }
-    let tests = tests(&entry.tests)
-        .map_err(|message| Problem::new(path, line_of_key(text, "tests"), message))?;
+    let line = line_of_key(text, "tests").or_else(|| line_of_key(text, "data_tests"));
+    let tests = tests(text, line, &entry.tests)
+        .map_err(|(line, message)| Problem::new(path, line, message))?;
     let config = match (entry.config, entry.meta) {
         (config, None) => config.map(|config| (config, line_of_key(text, "config"))),
         (None, Some(meta)) => Some((
@@ -205,28 +290,41 @@ fn declared(path: &Path, text: &str, entry: Entry) -> Result<Declared, Problem> 
     })
 }
 
-fn tests(written: &[serde_json::Value]) -> Result<Vec<Test>, String> {
-    let read = |test: &serde_json::Value| match test {
-        serde_json::Value::String(name) => Some(Test {
+/// The tests of a list that starts at a line; an error has its line and its message.
+fn tests(
+    text: &str,
+    from: Option<usize>,
+    written: &[serde_json::Value],
+) -> Result<Vec<Test>, (Option<usize>, String)> {
+    let mut tests: Vec<Test> = Vec::new();
+    for test in written {
+        let (name, arguments) = match test {
+            serde_json::Value::String(name) => (name, &serde_json::Value::Null),
+            serde_json::Value::Object(entries) if entries.len() == 1 => {
+                entries.iter().next().ok_or((from, String::new()))?
+            }
+            _ => {
+                let message = format!("test {test} is neither a name nor one name with arguments");
+                return Err((from, message));
+            }
+        };
+        // The next test of the same name stands further down.
+        let before = tests.iter().rev().find(|test| test.name == *name);
+        let after = before.and_then(|test| test.line).map(|line| line + 1);
+        tests.push(Test {
             name: name.clone(),
-            arguments: serde_json::Value::Null,
-        }),
-        serde_json::Value::Object(entries) if entries.len() == 1 => {
-            let (name, arguments) = entries.iter().next()?;
-            Some(Test {
-                name: name.clone(),
-                arguments: arguments.clone(),
-            })
-        }
-        _ => None,
-    };
-    let unread = |test: &serde_json::Value| {
-        format!("test {test} is neither a name nor one name with arguments")
-    };
-    written
-        .iter()
-        .map(|test| read(test).ok_or_else(|| unread(test)))
-        .collect()
+            arguments: arguments.clone(),
+            line: line_after(text, after.or(from), |line| has_word(line, name)).or(from),
+        });
+    }
+    Ok(tests)
+}
+
+/// Whether a name stands in a line, and not as a part of another name.
+fn has_word(line: &str, name: &str) -> bool {
+    let part = |next: char| next.is_alphanumeric() || next == '_';
+    line.match_indices(name)
+        .any(|(at, _)| !line[..at].ends_with(part) && !line[at + name.len()..].starts_with(part))
 }
 
 /// Whether a name is safe as an SQL name, a file name and a path.
@@ -269,17 +367,16 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
 
 /// The line of the first `key:` at or after a line, in block or flow style.
 fn line_of_key_after(text: &str, line: Option<usize>, key: &str) -> Option<usize> {
-    let skipped = line.map_or(0, |line| line - 1);
-    let found = text
-        .lines()
-        .skip(skipped)
-        .position(|line| line.contains(&format!("{key}:")));
-    found.map(|at| skipped + at + 1)
+    line_after(text, line, |line| line.contains(&format!("{key}:")))
 }
 
 /// The line of the first `name: <name>`, in block or flow style.
 fn line_of_name(text: &str, name: &str) -> Option<usize> {
-    line_where(text, |line| {
+    line_of_name_after(text, None, name)
+}
+
+fn line_of_name_after(text: &str, line: Option<usize>, name: &str) -> Option<usize> {
+    line_after(text, line, |line| {
         line.split_once("name:").is_some_and(|(_, rest)| {
             let rest = rest.trim_start().trim_start_matches(['"', '\'']);
             rest.strip_prefix(name).is_some_and(|end| {
@@ -290,5 +387,12 @@ fn line_of_name(text: &str, name: &str) -> Option<usize> {
 }
 
 fn line_where(text: &str, matches: impl Fn(&str) -> bool) -> Option<usize> {
-    text.lines().position(matches).map(|at| at + 1)
+    line_after(text, None, matches)
+}
+
+/// The first line at or after a line for which something holds.
+fn line_after(text: &str, line: Option<usize>, matches: impl Fn(&str) -> bool) -> Option<usize> {
+    let skipped = line.map_or(0, |line| line - 1);
+    let found = text.lines().skip(skipped).position(matches);
+    found.map(|at| skipped + at + 1)
 }

@@ -35,6 +35,17 @@ fn the_decoder_finds_what_the_summary_tells() {
 }
 
 #[test]
+fn the_decoder_takes_every_damaged_event() {
+    let (sent, truth) = play("--sessions 300 --damage 1");
+    assert_eq!(truth.damaged, truth.events);
+    let mut decoder = decoder();
+    for one in &sent {
+        let answer = decoder.decode(&one.bytes, one.time_ms);
+        assert!(answer.is_ok(), "{}", String::from_utf8_lossy(&one.bytes));
+    }
+}
+
+#[test]
 fn every_variant_of_garbage_has_the_reason_of_its_kind() {
     let args = args("--sessions 40");
     let program = Program::load(&args.models, &args.domain).unwrap();
@@ -64,6 +75,7 @@ fn every_variant_of_garbage_has_the_reason_of_its_kind() {
             for (index, variant) in program.garbage.variants.iter().enumerate() {
                 let event = Event {
                     variant: Some(index as u16),
+                    damage: None,
                     ..event
                 };
                 let mut bytes = Vec::new();

@@ -182,3 +182,43 @@ fn a_knob_leaves_all_else_where_it_was() {
     let (with_repeats, _) = play("--sessions 300 --seed 4 --duplicates 0.2");
     assert!(first_sendings(&with_repeats).into_iter().eq(&plain));
 }
+
+#[test]
+fn damage_takes_the_place_of_good_events_and_leaves_all_else_where_it_was() {
+    const FLAGS: &str =
+        "--sessions 3000 --seed 4 --duplicates 0.02 --out-of-order 0.05 --garbage 0.02";
+    let (plain, none) = play(FLAGS);
+    let (damaged, summary) = play(&format!("{FLAGS} --damage 0.02"));
+    assert_eq!((none.damaged, none.damaged_by_kind.values().sum()), (0, 0));
+    assert_eq!(plain.len(), damaged.len());
+    let mut events: HashSet<String> = HashSet::new();
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    let differing = plain.iter().zip(&damaged);
+    for (good, bad) in differing.filter(|(good, bad)| good.bytes != bad.bytes) {
+        assert_eq!((&good.key, good.time_ms), (&bad.key, bad.time_ms));
+        let (good, bad) = (good.json().unwrap(), bad.json().unwrap());
+        // A repeat of a damaged event is the same bytes again.
+        if !events.insert(bad["event_id"].to_string()) {
+            continue;
+        }
+        let changed = ["dwell_time_ms", "country", "device", "scroll_ratio"];
+        let changed: Vec<&str> = changed
+            .into_iter()
+            .filter(|field| good[field] != bad[field])
+            .collect();
+        let kind = match changed[..] {
+            ["dwell_time_ms"] if bad["dwell_time_ms"] == 999_999_999 => "runaway_timer",
+            ["country"] if bad["country"].is_null() => "no_country",
+            ["device"] if bad["device"] == "toaster" => "unknown_device",
+            ["scroll_ratio"] if bad["scroll_ratio"] == 0.0 => "scroll_jumps_back",
+            _ => panic!("{good}\n{bad}"),
+        };
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let told: BTreeMap<&str, u64> = (summary.damaged_by_kind.iter())
+        .map(|(kind, count)| (kind.as_str(), *count))
+        .collect();
+    assert_eq!(kinds, told);
+    assert_eq!(summary.damaged, kinds.values().sum());
+    near(summary.damaged, summary.events, 0.02, 0.0);
+}

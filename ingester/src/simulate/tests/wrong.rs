@@ -89,6 +89,16 @@ fn mistakes_in_the_script() {
             "future_clock[0]: a variant must change something",
         ),
         (
+            "on: [complete, exit], replace",
+            "on: [completed], replace",
+            "damage: scroll_jumps_back: on: no step `completed`",
+        ),
+        (
+            "weight: 2, drop: [country]}",
+            "weight: 2}",
+            "damage: no_country: a variant must change something",
+        ),
+        (
             "GET /healthz HTTP/1.1",
             "GET\\n",
             "not_json[1]: holds a newline byte",

@@ -1,0 +1,72 @@
+//! Damage: events that the contract accepts and that are wrong all the same, so that what watches over quality has something to find.
+//!
+//! Unlike garbage, which is sent beside the good events, a damaged event takes the place of a good one. Which event is damaged and
+//! how is drawn from a stream of its own: without damage every byte is what it was before there was any.
+
+use super::SimulateError;
+use super::draws::{Draws, Weights};
+use super::garbage::Variant;
+use super::message::Field;
+use super::names::script_error;
+use super::program::Step;
+use super::script;
+
+#[derive(Debug)]
+pub(crate) struct Damage {
+    /// Names of the kinds.
+    pub(crate) kinds: Vec<String>,
+    /// What each kind does to an event.
+    pub(crate) variants: Vec<Variant>,
+    /// Per step, how often each kind is chosen; none where no kind fits the step.
+    weights: Vec<Option<Weights>>,
+}
+
+impl Damage {
+    pub(super) fn compile(
+        script: &[script::Damage],
+        fields: &[Field],
+        steps: &[Step],
+    ) -> Result<Self, SimulateError> {
+        let (mut kinds, mut variants) = (Vec::new(), Vec::new());
+        for damage in script {
+            let place = format!("damage: {}", damage.kind);
+            if kinds.contains(&damage.kind) {
+                return script_error(format!("{place} is written twice"));
+            }
+            for name in damage.on.iter().flatten() {
+                if steps.iter().all(|step| step.name != *name) {
+                    return script_error(format!("{place}: on: no step `{name}`"));
+                }
+            }
+            let change = script::Variant {
+                drop: damage.drop.clone(),
+                replace: damage.replace.clone(),
+                ..script::Variant::default()
+            };
+            variants.push(Variant::compile(&change, kinds.len(), fields, &place)?);
+            kinds.push(damage.kind.clone());
+        }
+        let fits = |damage: &script::Damage, step: &Step| {
+            let on = damage.on.as_ref();
+            on.is_none_or(|names| names.contains(&step.name))
+        };
+        let weights_on = |step: &Step| {
+            let weights = script.iter().map(|damage| match fits(damage, step) {
+                true => damage.weight,
+                false => 0,
+            });
+            Weights::new(weights)
+        };
+        Ok(Self {
+            kinds,
+            variants,
+            weights: steps.iter().map(weights_on).collect(),
+        })
+    }
+
+    /// A kind that fits the step, by weight.
+    pub(crate) fn draw(&self, step: u8, draws: &mut Draws) -> Option<u8> {
+        let weights = self.weights[usize::from(step)].as_ref()?;
+        u8::try_from(weights.draw(draws)).ok()
+    }
+}

@@ -1,0 +1,76 @@
+//! The schema `ops`, made and kept up to date by `init` and only looked at by all other jobs.
+
+use anyhow::{Context, Result};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{PgConnection, SqlSafeStr};
+
+use crate::exit::Wrong;
+use crate::postgres::{PostgresUrl, explained};
+
+/// What each version of the schema adds, oldest first. One that was released is never edited.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "ops", include_str!("../../migrations/0001_ops.sql"))];
+/// Where it is kept which of them were applied.
+const TABLE: &str = "ops._migrations";
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+        let kind = MigrationType::Simple;
+        Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.to_vec());
+    migrator.create_schema("ops");
+    migrator.dangerous_set_table_name(TABLE);
+    migrator
+}
+
+/// Brings the schema up to date; says which versions were added.
+pub async fn migrate(url: &PostgresUrl, dry_run: bool) -> Result<Vec<i64>> {
+    let mut connection = url.connect().await?;
+    let applied = applied(&mut connection).await?;
+    let missing = MIGRATIONS.iter().map(|(version, ..)| *version);
+    let missing = missing
+        .filter(|version| !applied.contains(version))
+        .collect();
+    if !dry_run {
+        let migrated = migrator().run(&mut connection).await;
+        migrated.context("make the operations tables (schema ops)")?;
+    }
+    Ok(missing)
+}
+
+/// Refuses a database whose schema is older than this program.
+pub async fn check(connection: &mut PgConnection) -> Result<()> {
+    let applied = applied(connection).await?;
+    if MIGRATIONS
+        .iter()
+        .all(|(version, ..)| applied.contains(version))
+    {
+        return Ok(());
+    }
+    let message = match applied.is_empty() {
+        true => "the database has no operations tables (schema ops)",
+        false => "the operations tables (schema ops) are older than this program",
+    };
+    Err(Wrong(format!(
+        "{message}: run `userflow-jobs init --postgres-url URL`"
+    ))
+    .into())
+}
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>> {
+    let known: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(TABLE)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(explained)
+        .context("look for the operations tables")?;
+    if !known {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar("SELECT version FROM ops._migrations WHERE success")
+        .fetch_all(connection)
+        .await
+        .map_err(explained)
+        .context("read ops._migrations")
+}

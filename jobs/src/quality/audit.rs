@@ -1,0 +1,320 @@
+//! Counts what fails: runs the queries of a table's checks over given rows.
+//!
+//! The rows are a table of their own: the files of a candidate, a partition of a version, or in a dry run the query itself. Queries
+//! run in the engine's bounded memory and spill like all others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::prelude::SessionContext;
+use userflow_models::project::quality::default_threshold;
+use userflow_models::project::{Check, Model, Ref, Rule, Severity, Source, Window};
+
+use super::sample;
+use super::sql::{self, Queries, ROWS, Scan};
+use super::verdict::{Status, Verdict};
+use crate::engine::Engine;
+use crate::exit::Wrong;
+use crate::scan::SnapshotTable;
+use crate::workspace::Workspace;
+use crate::{init, seeds};
+
+/// The verdict on rows as a whole: those that fail no check of severity error.
+const WHOLE: &str = "rows";
+/// The verdict on messages that were refused before they became rows.
+const QUARANTINED: &str = "quarantined";
+
+/// A table to judge: what its files say about it.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// SQL name.
+    pub name: &'a str,
+    /// Layer, which decides the threshold where a check has none.
+    pub layer: &'a str,
+    /// The file with the checks.
+    pub yml: Option<&'a Path>,
+    /// What must hold.
+    pub checks: &'a [Check],
+    /// The table of the messages that were refused on their way into this one.
+    pub quarantine: Option<String>,
+}
+
+impl<'a> From<&'a Model> for Subject<'a> {
+    fn from(model: &'a Model) -> Self {
+        Self {
+            name: &model.name,
+            layer: &model.layer,
+            yml: Some(&model.yml),
+            checks: &model.checks,
+            quarantine: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Source> for Subject<'a> {
+    fn from(source: &'a Source) -> Self {
+        let events = format!("bronze.{}_events", source.domain);
+        let quarantine = format!("bronze.{}_quarantine", source.domain);
+        Self {
+            name: &source.name,
+            layer: "bronze",
+            yml: source.yml.as_deref(),
+            checks: &source.checks,
+            quarantine: (source.name == events).then_some(quarantine),
+        }
+    }
+}
+
+/// Judges rows, all of one window.
+pub async fn audit(
+    workspace: &Workspace,
+    subject: &Subject<'_>,
+    rows: Arc<dyn TableProvider>,
+    window: Window,
+    parallelism: usize,
+) -> Result<Vec<Verdict>> {
+    let columns = sortable(&rows.schema());
+    let mut tables = vec![(ROWS.to_owned(), rows)];
+    for other in sql::others(subject.checks) {
+        tables.push((
+            crate::run::table_name(other),
+            stored(workspace, other).await?,
+        ));
+    }
+    let session = workspace.engine.session(parallelism, tables)?;
+    let audit = Audit {
+        workspace,
+        subject,
+        session,
+        columns,
+        window,
+    };
+    let context = || format!("judge the rows of {} for {window}", subject.name);
+    audit.run().await.with_context(context)
+}
+
+struct Audit<'a> {
+    workspace: &'a Workspace,
+    subject: &'a Subject<'a>,
+    session: SessionContext,
+    columns: Vec<String>,
+    window: Window,
+}
+
+impl Audit<'_> {
+    async fn run(&self) -> Result<Vec<Verdict>> {
+        let checks = self.subject.checks;
+        let scan = Scan::new(checks);
+        let counts = self.numbers(&scan.counts()).await?;
+        let rows = counts[0];
+        let mut verdicts = Vec::new();
+        if scan.errors().next().is_some() {
+            let limits = (Severity::Error, default_threshold(self.subject.layer));
+            let mut whole = self.verdict(WHOLE, limits, (rows, counts[1]));
+            let query = scan.sample_of_errors(&self.columns);
+            self.add_sample(&mut whole, &query).await?;
+            verdicts.push(whole);
+        }
+        let mut counted = scan.counted().zip(counts[2..].chunks_exact(2));
+        let mut next = counted.next();
+        for (at, check) in checks.iter().enumerate() {
+            if let Some((place, counts)) = next
+                && place == at
+            {
+                let mut verdict = self.of(check, (counts[0], counts[1]));
+                if let Some(query) = scan.sample(at, &self.columns) {
+                    self.add_sample(&mut verdict, &query).await?;
+                }
+                verdicts.push(verdict);
+                next = counted.next();
+            } else {
+                verdicts.extend(self.alone(check, rows).await?);
+            }
+        }
+        if let Some(quarantine) = &self.subject.quarantine {
+            verdicts.push(self.quarantined(quarantine, rows).await?);
+        }
+        Ok(verdicts)
+    }
+
+    /// A check that has queries of its own.
+    async fn alone(&self, check: &Check, rows: u64) -> Result<Option<Verdict>> {
+        if let Some(Queries { counts, sample }) = sql::queries(check, &self.columns) {
+            let counts = self.numbers(&counts).await?;
+            let mut verdict = self.of(check, (counts[0], counts[1]));
+            self.add_sample(&mut verdict, &sample).await?;
+            return Ok(Some(verdict));
+        }
+        Ok(match &check.rule {
+            Rule::RowCountBetween { min, max } => {
+                let fits = min.is_none_or(|min| rows >= min) && max.is_none_or(|max| rows <= max);
+                let mut verdict = self.of(check, (1, u64::from(!fits)));
+                if !fits {
+                    verdict.sample = vec![serde_json::json!({"rows": rows}).to_string()];
+                }
+                Some(verdict)
+            }
+            Rule::Freshness { column, within } => {
+                let query = sql::freshness(check, column, *within, self.window);
+                let batches = self.collect(&query).await?;
+                let counts = numbers(&batches)?;
+                let mut verdict = self.of(check, (counts[0], counts[1]));
+                if verdict.status != Status::Pass {
+                    let newest = batches.iter().map(|batch| batch.project(&[2]));
+                    verdict.sample = sample::rows(&newest.collect::<Result<Vec<_>, _>>()?)?;
+                }
+                Some(verdict)
+            }
+            _ => None,
+        })
+    }
+
+    /// The share of the date's messages that the contract accepted.
+    async fn quarantined(&self, quarantine: &str, rows: u64) -> Result<Verdict> {
+        let snapshot = self.workspace.snapshot(quarantine).await?;
+        let day = self.window.days();
+        let files = snapshot.files_of(day..day + 1);
+        let refused: Option<u64> = files.iter().map(|file| file.rows).sum();
+        let refused = match refused {
+            Some(refused) => refused,
+            // Another writer left no statistics.
+            None => {
+                let table = SnapshotTable::new(Engine::lake_url()?, &snapshot, None).only(files);
+                let session = self
+                    .workspace
+                    .engine
+                    .session(1, [(ROWS.to_owned(), Arc::new(table) as _)])?;
+                let count = session.sql(&format!("select count(*) from {ROWS}")).await?;
+                numbers(&count.collect().await?)?[0]
+            }
+        };
+        let declared = (self.subject.checks.iter())
+            .find(|check| matches!(check.rule, Rule::Quarantined { .. }))
+            .map(|check| (check.severity, check.threshold));
+        let limits = declared.unwrap_or((Severity::Error, default_threshold(self.subject.layer)));
+        Ok(self.verdict(QUARANTINED, limits, (rows + refused, refused)))
+    }
+
+    fn of(&self, check: &Check, (total, failed): (u64, u64)) -> Verdict {
+        Verdict::of(check, self.subject.name, self.window, total, failed)
+    }
+
+    fn verdict(&self, test: &str, limits: (Severity, f64), counts: (u64, u64)) -> Verdict {
+        Verdict::new(
+            test.to_owned(),
+            limits,
+            self.subject.name,
+            self.window,
+            counts,
+        )
+    }
+
+    /// Looks for rows to show, when there are any.
+    async fn add_sample(&self, verdict: &mut Verdict, query: &str) -> Result<()> {
+        if verdict.failed > 0 {
+            verdict.sample = sample::rows(&self.collect(query).await?)?;
+        }
+        Ok(())
+    }
+
+    async fn numbers(&self, query: &str) -> Result<Vec<u64>> {
+        numbers(&self.collect(query).await?)
+    }
+
+    async fn collect(&self, query: &str) -> Result<Vec<RecordBatch>> {
+        tracing::debug!(table = self.subject.name, "{query}");
+        Ok(self.session.sql(query).await?.collect().await?)
+    }
+}
+
+/// The whole numbers of the only row.
+fn numbers(batches: &[RecordBatch]) -> Result<Vec<u64>> {
+    let row = batches.iter().find(|batch| batch.num_rows() > 0);
+    let row = row.context("a query for counts returned no row")?;
+    let counts = row.columns().iter();
+    let counts = counts.filter_map(|column| column.as_primitive_opt::<Int64Type>());
+    counts
+        .map(|column| Ok(u64::try_from(column.value(0))?))
+        .collect()
+}
+
+/// The columns that rows can be sorted by and shown with.
+fn sortable(schema: &SchemaRef) -> Vec<String> {
+    let fields = schema.fields().iter().filter(|field| {
+        !field.data_type().is_nested()
+            && !matches!(
+                field.data_type(),
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+            )
+    });
+    fields.map(|field| field.name().clone()).collect()
+}
+
+/// Another table, as it stands.
+async fn stored(workspace: &Workspace, other: &Ref) -> Result<Arc<dyn TableProvider>> {
+    match other {
+        Ref::Seed(name) => seed(workspace, name),
+        Ref::Model(name) | Ref::Source(name) => {
+            let snapshot = workspace.snapshot(name).await?;
+            let table = SnapshotTable::new(Engine::lake_url()?, &snapshot, None);
+            Ok(Arc::new(table))
+        }
+    }
+}
+
+fn seed(workspace: &Workspace, name: &str) -> Result<Arc<dyn TableProvider>> {
+    let mut seeds = workspace.project.seeds().iter();
+    let seed = seeds.find(|seed| seed.name == name);
+    seeds::table(seed.with_context(|| format!("there is no seed {name}"))?)
+}
+
+/// Plans every check over empty tables of the declared columns: finds what is wrong with its SQL without a lake.
+pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
+    let declared = init::specs(workspace, None)?;
+    let empty = |name: &str| -> Result<Arc<dyn TableProvider>> {
+        let spec = declared.iter().find(|spec| spec.name.to_string() == name);
+        let spec = spec.with_context(|| format!("no contract and no model declares {name}"))?;
+        Ok(Arc::new(EmptyTable::new(Arc::clone(&spec.schema))))
+    };
+    let mut tables = vec![(ROWS.to_owned(), empty(subject.name)?)];
+    for other in sql::others(subject.checks) {
+        let table = match other {
+            Ref::Seed(name) => seed(workspace, name)?,
+            Ref::Model(name) | Ref::Source(name) => empty(name)?,
+        };
+        tables.push((crate::run::table_name(other), table));
+    }
+    let session = workspace.engine.session(1, tables)?;
+    let day = Window::new(Default::default());
+    for check in subject.checks {
+        let one = std::slice::from_ref(check);
+        let query = match (&check.rule, sql::queries(check, &[])) {
+            (_, Some(queries)) => queries.counts,
+            (Rule::Freshness { column, within }, _) => sql::freshness(check, column, *within, day),
+            _ => Scan::new(one).counts(),
+        };
+        let planned = match session.sql(&query).await {
+            Ok(frame) => frame.into_optimized_plan().map(drop),
+            Err(error) => Err(error),
+        };
+        planned.map_err(|error| {
+            let file = subject
+                .yml
+                .map_or_else(String::new, |path| path.display().to_string());
+            let line = check
+                .line
+                .map_or_else(String::new, |line| format!(":{line}"));
+            let test = &check.label;
+            Wrong(format!(
+                "{file}{line}: test {test}: {}",
+                error.strip_backtrace()
+            ))
+        })?;
+    }
+    Ok(())
+}

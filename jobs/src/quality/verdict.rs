@@ -1,0 +1,194 @@
+//! What a check found, and what a set of findings means for the window.
+
+use serde::Serialize;
+use userflow_models::project::{Check, Severity, Window};
+
+/// What becomes of a window because of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Enough rows passed.
+    Pass,
+    /// Too few rows passed, and it is only to be said.
+    Warn,
+    /// Too few rows passed: nothing may be built on it.
+    Block,
+}
+
+impl Status {
+    /// The word for people, the same as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// What one check found in one window of one table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// SQL name of the table.
+    pub model: String,
+    /// The window's date.
+    pub window: String,
+    /// The check: `not_null(user_id)`.
+    pub test: String,
+    /// `error` or `warn`.
+    pub severity: String,
+    /// The share that must pass.
+    pub threshold: f64,
+    /// Rows it was about.
+    pub total: u64,
+    /// Rows of them that failed.
+    pub failed: u64,
+    /// The share that passed; 1 without rows.
+    pub pass_rate: f64,
+    /// What follows.
+    pub status: Status,
+    /// A few of the rows that failed, each as JSON text.
+    pub sample: Vec<String>,
+}
+
+impl Verdict {
+    /// Judges counts by a check's own threshold and severity.
+    pub fn of(check: &Check, model: &str, window: Window, total: u64, failed: u64) -> Self {
+        Self::new(
+            check.label.clone(),
+            (check.severity, check.threshold),
+            model,
+            window,
+            (total, failed),
+        )
+    }
+
+    /// Judges counts: total and failed.
+    pub fn new(
+        test: String,
+        (severity, threshold): (Severity, f64),
+        model: &str,
+        window: Window,
+        (total, failed): (u64, u64),
+    ) -> Self {
+        // One division of whole numbers: 99 of 100 is exactly the number that `0.99` is.
+        let pass_rate = match total {
+            0 => 1.0,
+            _ => total.saturating_sub(failed) as f64 / total as f64,
+        };
+        let status = match severity {
+            _ if pass_rate >= threshold => Status::Pass,
+            Severity::Warn => Status::Warn,
+            Severity::Error => Status::Block,
+        };
+        Self {
+            model: model.to_owned(),
+            window: window.to_string(),
+            test,
+            severity: severity.to_string(),
+            threshold,
+            total,
+            failed,
+            pass_rate,
+            status,
+            sample: Vec::new(),
+        }
+    }
+
+    /// `test: failed of total` for a message.
+    pub fn brief(&self) -> String {
+        format!("{}: {} of {}", self.test, self.failed, self.total)
+    }
+}
+
+/// All verdicts of a job, as its summary has them.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The worst of all.
+    pub status: Status,
+    /// Verdicts that block.
+    pub blocked: usize,
+    /// Verdicts that warn.
+    pub warned: usize,
+    /// Verdicts that pass.
+    pub passed: usize,
+    /// Every verdict.
+    pub results: Vec<Verdict>,
+}
+
+impl Report {
+    /// Adds them up; `None` when nothing was judged.
+    pub fn new(results: Vec<Verdict>) -> Option<Self> {
+        let count = |status| results.iter().filter(|one| one.status == status).count();
+        Some(Self {
+            status: results.iter().map(|verdict| verdict.status).max()?,
+            blocked: count(Status::Block),
+            warned: count(Status::Warn),
+            passed: count(Status::Pass),
+            results,
+        })
+    }
+
+    /// The verdicts that people have to look at, the worst first.
+    pub fn notable(&self) -> Vec<&Verdict> {
+        let mut notable: Vec<&Verdict> = (self.results.iter())
+            .filter(|verdict| verdict.status != Status::Pass)
+            .collect();
+        notable.sort_by_key(|verdict| std::cmp::Reverse(verdict.status));
+        notable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(severity: Severity, threshold: f64, counts: (u64, u64)) -> Status {
+        let day = Window::new(Default::default());
+        Verdict::new("t".into(), (severity, threshold), "gold.x", day, counts).status
+    }
+
+    #[test]
+    fn the_threshold_itself_passes_and_one_row_more_does_not() {
+        for (total, failed) in [(100, 1), (1000, 10), (10_000, 100), (700, 7)] {
+            assert_eq!(
+                judged(Severity::Error, 0.99, (total, failed)),
+                Status::Pass,
+                "{failed} of {total}"
+            );
+            assert_eq!(
+                judged(Severity::Error, 0.99, (total, failed + 1)),
+                Status::Block
+            );
+            assert_eq!(
+                judged(Severity::Warn, 0.99, (total, failed + 1)),
+                Status::Warn
+            );
+        }
+        assert_eq!(judged(Severity::Error, 1.0, (0, 0)), Status::Pass);
+        assert_eq!(
+            judged(Severity::Error, 1.0, (1_000_000_000, 1)),
+            Status::Block
+        );
+    }
+
+    #[test]
+    fn a_report_is_as_bad_as_its_worst() {
+        let verdict = |severity, counts| {
+            let day = Window::new(Default::default());
+            Verdict::new("t".into(), (severity, 0.99), "gold.x", day, counts)
+        };
+        assert!(Report::new(vec![]).is_none());
+        let report = Report::new(vec![
+            verdict(Severity::Error, (10, 0)),
+            verdict(Severity::Warn, (10, 1)),
+            verdict(Severity::Error, (10, 1)),
+        ]);
+        let report = report.unwrap();
+        assert_eq!(
+            (report.status, report.blocked, report.warned, report.passed),
+            (Status::Block, 1, 1, 1)
+        );
+        assert_eq!(report.notable()[0].status, Status::Block);
+    }
+}
