@@ -10,6 +10,7 @@ everything committed. Then the new days are judged: required fields, the share t
 """
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
+
 from userflow_airflow import windows
 from userflow_airflow.graph import domains
 from userflow_airflow.job import Job

@@ -1,15 +1,16 @@
 """
 # Upkeep of the tables
 
-1. **late**: computes the days whose input has changed since they were last computed, silver and gold, whatever the reason: events that
-   came late, hours that were missed, a model that was changed. `userflow-jobs plan` shows them.
-2. One task per table: merges small files, writes a checkpoint of the log, removes files that no version needs any more. One table at a
-   time, by a pool of one slot (`dags/pools.json`).
+1. **late**: computes the days whose input has changed since they were last computed, silver and gold, whatever the reason:
+   events that came late, hours that were missed, a model that was changed. `userflow-jobs plan` shows them.
+2. One task per table: merges small files, writes a checkpoint of the log, removes files that no version needs any more. One
+   table at a time, by a pool of one slot (`dags/pools.json`).
 
 * **Repeat it at will.** No row changes by upkeep; what is up to date is not computed again.
 """
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
+
 from userflow_airflow.graph import domains
 from userflow_airflow.job import Job
 from userflow_airflow.runs import DEFAULTS, Close

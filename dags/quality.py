@@ -1,14 +1,15 @@
 """
 # Quality of what is published
 
-Judges every table of the domain as it is, bronze to gold, for the day that has become final: one task per table, each with the results
-of its tests as return value and in its log. Nothing is changed. A table that fails its tests is a red task and a message.
+Judges every table of the domain as it is, bronze to gold, for the day that has become final: one task per table, each with the
+results of its tests as return value and in its log. Nothing is changed. A table that fails its tests is a red task and a message.
 
 * Runs once a night after gold. Triggered **by hand**, it takes `from` and `to` (a day each, `to` exclusive).
 * The trend over many days: `userflow-jobs check --trend`.
 """
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
+
 from userflow_airflow import windows
 from userflow_airflow.graph import domains
 from userflow_airflow.job import Job

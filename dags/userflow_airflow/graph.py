@@ -1,7 +1,7 @@
 """The models, as `userflow-jobs list` tells them: read when a DAG file is parsed, so it has to be quick.
 
-The answer depends on the files under the models folder and on the binary only; it is kept in a file that is named after what they hold. A
-parse then costs reading some small files, and a model that is added or changed is seen at the next parse.
+The answer depends on the files under the models folder and on the binary only; it is kept in a file that is named after what
+they hold. A parse then costs reading some small files, and a model that is added or changed is seen at the next parse.
 """
 
 import hashlib

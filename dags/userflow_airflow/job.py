@@ -1,9 +1,9 @@
 """The one operator: a task is one call of a userflow binary, with its window in the arguments.
 
-    exit code  0      the summary is the task's return value; rows, version and quality are beside it, and in the asset's event
-               1, 4   failed, a retry is safe: the task is tried again, later each time
-               2      wrong usage, configuration or model: no retry helps
-               3      stopped by the quality gate: no retry, and the summary says which tests
+exit code  0      the summary is the task's return value; rows, version and quality are beside it, and in the asset's event
+           1, 4   failed, a retry is safe: the task is tried again, later each time
+           2      wrong usage, configuration or model: no retry helps
+           3      stopped by the quality gate: no retry, and the summary says which tests
 """
 
 import json
@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from airflow.sdk import Asset, BaseOperator, BranchMixIn, Context
+from airflow.sdk import Asset, BaseOperator, BaseXCom, BranchMixIn, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from userflow_airflow import windows
@@ -37,11 +37,20 @@ class Job(BaseOperator):
     template_fields = ("command",)
     ui_color = "#e8f0fe"
 
-    def __init__(self, *, command: Sequence[str], days: Days | None = None, publishes: Asset | None = None, **kwargs):
+    def __init__(
+        self,
+        *,
+        command: Sequence[str],
+        days: Days | None = None,
+        publishes: Asset | None = None,
+        hide: Sequence[str] = (),
+        **kwargs,
+    ):
         super().__init__(outlets=[publishes] if publishes else [], **kwargs)
         self.command = list(command)
         self.days = days
         self.publishes = publishes
+        self.hide = frozenset(hide)  # variables that this job is not to see
         self._child: subprocess.Popen | None = None
         self._last_line = "it said nothing"
 
@@ -55,7 +64,7 @@ class Job(BaseOperator):
         return summary
 
     def attempt(self, context: Context) -> tuple[int, dict]:
-        """One call per range of days; the first that does not end well is the last. Only the gate's verdict is not an exception."""
+        """One call per range of days, to the first that does not end well. Of the bad ends only the gate's is no exception."""
         days = self.window(context)
         code, summaries = 0, []
         for span in windows.ranges(days) if self.days else [None]:
@@ -83,9 +92,18 @@ class Job(BaseOperator):
         self.log.info("running %s", " ".join(argv))
         # Should the worker be killed, its job goes with it: the retry finds nobody at work.
         guard = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
-        asked_by = environment(USERFLOW_ASKED_BY=f"airflow {ti.dag_id} {ti.run_id}", RUST_LOG_STYLE="never")
-        self._child = subprocess.Popen([*guard, *argv], env=asked_by, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
+        known = environment(USERFLOW_ASKED_BY=f"airflow {ti.dag_id} {ti.run_id}")
+        known = {key: value for key, value in known.items() if key not in self.hide}
+        self._child = subprocess.Popen(
+            [*guard, *argv],
+            env=known,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
         reader = threading.Thread(target=self._follow, args=(self._child.stderr,), daemon=True)
         reader.start()
         output = self._child.stdout.read()
@@ -136,8 +154,9 @@ class Gate(Job, BranchMixIn):
 
     def execute(self, context: Context):
         code, summary = self.attempt(context)
+        # Branching ends the task by an exception, so nothing would be returned.
+        context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, summary)
         self.do_branch(context, [self.blocked] if code == BLOCKED else self.passed)
-        return summary
 
 
 def merged(summaries: Sequence[dict]) -> dict:

@@ -1,7 +1,7 @@
-"""What people read in Slack: failed, blocked, recovered, done. A webhook that is down or missing never changes what becomes of a run.
+"""What people read in Slack: failed, blocked, recovered, done. A webhook that is down or missing changes nothing for a run.
 
-The address is the Airflow connection `userflow_slack` (type Slack Incoming Webhook). Which DAGs have failed since their last good run is
-kept in Airflow variables, so that the good run after a bad one can say that it is over.
+The address is the Airflow connection `userflow_slack` (type Slack Incoming Webhook). Which DAGs have failed since their last good
+run is kept in Airflow variables, so that the good run after a bad one can say that it is over.
 """
 
 import logging

@@ -64,6 +64,14 @@ def leaves(tasks: dict[str, BaseOperator]) -> list[BaseOperator]:
     return [task for task in tasks.values() if not task.downstream_task_ids]
 
 
+def prepare(domain: str) -> Job:
+    """Creates the tables of new models and adds the columns that a model gained, so that nobody has to.
+
+    In the lake only: the online store is changed by hand, by somebody who knows its readers.
+    """
+    return Job(task_id="tables", command=["userflow-jobs", "init", "--domain", domain], hide=["USERFLOW_POSTGRES_URL"])
+
+
 def run_model(model: Model, of: Days) -> Job:
     """Computes one table for the windows of the run and replaces exactly those."""
     return Job(task_id=model.table, command=["userflow-jobs", "run", model.name], days=of, publishes=asset(model))
@@ -72,7 +80,9 @@ def run_model(model: Model, of: Days) -> Job:
 class Close(BaseOperator):
     """The end of a good run: says so where people read it, and tells those who wait for the layer which windows are new."""
 
-    def __init__(self, *, of: Iterable[str], publishes: Asset | None = None, days: Days | None = None, tell: bool = False, **kwargs):
+    def __init__(
+        self, *, of: Iterable[str], publishes: Asset | None = None, days: Days | None = None, tell: bool = False, **kwargs
+    ):
         super().__init__(outlets=[publishes] if publishes else [], **kwargs)
         self.of, self.publishes, self.days, self.tell = list(of), publishes, days, tell
 

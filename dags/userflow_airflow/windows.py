@@ -49,7 +49,7 @@ def of_run(
     start, end = interval
     if start is not None and end is not None and start < end:
         return rule(start, end, margin)
-    raise NoWindow("this run has no window: trigger it with the params from and to, such as 2026-11-01 and 2026-11-02 (to is exclusive)")
+    raise NoWindow("this run has no window: trigger it with the params from and to, such as 2026-11-01 and 2026-11-02")
 
 
 def asked(first: object, end: object) -> list[date]:
@@ -76,7 +76,8 @@ def ranges(days: Sequence[date]) -> list[tuple[date, date]]:
 def _named(extra: Mapping[str, object]) -> list[date]:
     names = extra.get("windows")
     if not isinstance(names, list) or not names:
-        raise NoWindow(f'the event that triggered this run names no windows: its extra is {extra}, and needs {{"windows": ["2026-11-01"]}}')
+        example = '{"windows": ["2026-11-01"]}'
+        raise NoWindow(f"the event that triggered this run names no windows: its extra is {extra}, it needs {example}")
     return [_date("windows", name) for name in names]
 
 

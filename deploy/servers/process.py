@@ -179,7 +179,8 @@ def main(name, description, install, start, stop_signal=signal.SIGTERM, parts=()
                     say(f"{name} is ready after {time.monotonic() - began:.1f} s (pid {process.pid()}, {process.folder})")
         elif options.command in ("stop", "kill"):
             sig = stop_signal if options.command == "stop" else signal.SIGKILL
-            if any([one.stop(sig) for one in reversed(processes)]):
+            stopped = [one.stop(sig) for one in reversed(processes)]
+            if any(stopped):
                 say(f"{name} is stopped ({process.folder})")
             return
         if any(one.pid() is None for one in processes):

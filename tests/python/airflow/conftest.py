@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from deltalake import DeltaTable
 from rest import Airflow
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/python"))
 BIN = Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release"))
 SERVER = ROOT / "deploy/servers/airflow"
 # The last night of October, one hour of which is there twice in some zones, and the days around it.
@@ -110,8 +112,9 @@ def call(binary: str, *arguments: object) -> dict:
 
 def simulate(brokers: str, topic: str, seed: int, start: date, days: int, sessions: int, folder: Path) -> None:
     subprocess.run(
-        [BIN / "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", brokers, "--topic", topic, "--seed", str(seed),
-         "--sessions", str(sessions), "--start", f"{start}T00:00:00Z", "--days", str(days), "--summary", folder / "summary.json"],
+        [BIN / "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", brokers, "--topic", topic,
+         "--seed", str(seed), "--sessions", str(sessions), "--start", f"{start}T00:00:00Z", "--days", str(days),
+         "--summary", folder / "summary.json"],
         check=True, capture_output=True,
     )  # fmt: skip
 
@@ -172,7 +175,8 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
 
     subprocess.run(["psql", "-q", "-c", f"create database {name}", database], check=True)
     settings = {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgres:", "postgresql+psycopg2:").rpartition("/")[0] + f"/{name}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgres:", "postgresql+psycopg2:").rpartition("/")[0]
+        + f"/{name}",
         # All the intervals that a test would otherwise wait for.
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",

@@ -1,6 +1,6 @@
 """Run by Airflow's own Python: imports the DAG files as a DAG processor would and prints what they are, as JSON.
 
-    .userflow/airflow/bin/python tests/python/airflow/inspect_dags.py
+.userflow/airflow/bin/python tests/python/airflow/inspect_dags.py
 """
 
 import importlib

@@ -73,7 +73,9 @@ class Airflow:
 
     def ended(self, dag: str, run_id: str, timeout: float = 240) -> str:
         """The state in which a run ended."""
-        wait_for(lambda: self.run(dag, run_id)["state"] in ENDED, f"{dag} {run_id} to end", timeout, lambda: self.states(dag, run_id))
+        wait_for(
+            lambda: self.run(dag, run_id)["state"] in ENDED, f"{dag} {run_id} to end", timeout, lambda: self.states(dag, run_id)
+        )
         return self.run(dag, run_id)["state"]
 
 

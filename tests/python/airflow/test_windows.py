@@ -52,15 +52,23 @@ def test_a_day_is_completed_when_its_margin_is_over(start: str, end: str, days: 
     assert texts(windows.completed(at(start), at(end), MARGIN)) == days
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Seoul"])
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Seoul"]
+)
 @pytest.mark.parametrize("hour", [0, 1, 2, 3, 12])
 def test_daily_intervals_in_any_zone_complete_every_day_once_over_a_year_of_changing_clocks(zone: str, hour: int):
     first = date(2026, 1, 1)
     # Local wall time, as a cron schedule in that zone would have it; the instants come out 23, 24 or 25 hours apart.
-    cuts = [datetime(2026, 1, 1, hour, 30, tzinfo=ZoneInfo(zone)).replace(**_ymd(first + timedelta(days=number))) for number in range(366)]
+    cuts = [
+        datetime(2026, 1, 1, hour, 30, tzinfo=ZoneInfo(zone)).replace(**_ymd(first + timedelta(days=number)))
+        for number in range(366)
+    ]
     instants = [cut.astimezone(UTC) for cut in cuts]
     if zone in {"Europe/Paris", "America/New_York"}:
-        assert {end - start for start, end in zip(instants, instants[1:], strict=False)} >= {timedelta(hours=23), timedelta(hours=25)}
+        assert {end - start for start, end in zip(instants, instants[1:], strict=False)} >= {
+            timedelta(hours=23),
+            timedelta(hours=25),
+        }
     _each_once(cuts)
 
 
@@ -71,7 +79,9 @@ def test_random_intervals_complete_every_day_once():
     for _ in range(200):
         cuts = [at("2026-10-20T00:00")]
         while len(cuts) < 40:
-            cuts.append(cuts[-1] + timedelta(minutes=draw.choice([1, 30, 60, 60 * 24, 60 * 30]), microseconds=draw.choice([0, 1])))
+            cuts.append(
+                cuts[-1] + timedelta(minutes=draw.choice([1, 30, 60, 60 * 24, 60 * 30]), microseconds=draw.choice([0, 1]))
+            )
         _each_once(cuts)
 
 
