@@ -14,7 +14,8 @@ test: setup ## every suite on real servers; one suite: make test ARGS="e2e -- -k
 	@tests/run $(ARGS)
 
 up: ## real servers for development, kept running; then: source .userflow/env
-	@deploy/setup kafka databases redis
+	@deploy/setup rust kafka databases redis airflow
+	cargo build --release --workspace --bins --locked
 	@deploy/up
 
 down: ## stops them; their data stays in .userflow/up
@@ -35,7 +36,7 @@ bench: ## the benchmarks, release build; figures and what they are compared with
 	@tests/bench/run $(ARGS)
 
 setup: ## installs what building and testing need and this machine lacks
-	@deploy/setup rust python kafka databases
+	@deploy/setup rust python kafka databases airflow
 
 # A lake is data: .userflow/lake, .userflow/demo and .userflow/up stay. So does the cache outside the tree.
 clean: ## removes what was built and the logs of tests; never a lake

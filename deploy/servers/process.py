@@ -79,10 +79,10 @@ class Process:
         deadline = time.monotonic() + timeout
         while not ready(self._log_from(log_start)):
             if child.poll() is not None:
-                raise Failed(f"it ended with {child.returncode}; {self.log} ends with:\n{self._log_tail()}")
+                raise Failed(f"it ended with {child.returncode}; {self.log} ends with:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 self.kill()
-                raise Failed(f"not ready after {timeout:.0f} s; {self.log} ends with:\n{self._log_tail()}")
+                raise Failed(f"not ready after {timeout:.0f} s; {self.log} ends with:\n{self.log_tail()}")
             time.sleep(POLL_SECONDS)
 
     def stop(self, sig=signal.SIGTERM, timeout=30.0):
@@ -108,7 +108,7 @@ class Process:
             log.seek(offset)
             return log.read().decode(errors="replace")
 
-    def _log_tail(self, lines=40):
+    def log_tail(self, lines=40):
         return "\n".join(self._log_from(0).splitlines()[-lines:])
 
 
@@ -146,11 +146,12 @@ def accepts(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def main(name, description, install, start, stop_signal=signal.SIGTERM):
+def main(name, description, install, start, stop_signal=signal.SIGTERM, parts=()):
     """The command line that every server script has.
 
     `install()` makes the server's files available, `start(process, port)` starts it (port None: any) and returns the
-    variables that a client needs.
+    variables that a client needs. A server of several processes names the others in `parts`, each in a folder of its own below
+    D; `start` then starts those that do not run.
     """
     parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("command", choices=["install", "start", "stop", "kill", "status"],
@@ -165,11 +166,12 @@ def main(name, description, install, start, stop_signal=signal.SIGTERM):
             install()
             return
         process = Process(options.dir)
+        processes = [process, *(Process(process.folder / part) for part in parts)]
         if options.command == "start":
             process.folder.mkdir(parents=True, exist_ok=True)
             with (process.folder / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if process.pid() is None:
+                if any(one.pid() is None for one in processes):
                     install()
                     began = time.monotonic()
                     variables = start(process, options.port)
@@ -177,10 +179,11 @@ def main(name, description, install, start, stop_signal=signal.SIGTERM):
                     say(f"{name} is ready after {time.monotonic() - began:.1f} s (pid {process.pid()}, {process.folder})")
         elif options.command in ("stop", "kill"):
             sig = stop_signal if options.command == "stop" else signal.SIGKILL
-            if process.stop(sig):
+            stopped = [one.stop(sig) for one in reversed(processes)]
+            if any(stopped):
                 say(f"{name} is stopped ({process.folder})")
             return
-        if process.pid() is None:
+        if any(one.pid() is None for one in processes):
             raise Failed(f"not running in {process.folder}")
         sys.stdout.write(process.env.read_text())
     except Failed as error:

@@ -3,11 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::{
-    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RunArgs,
-    ShowArgs,
+    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, ListArgs, MaintainArgs, PlanArgs,
+    RunArgs, ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, check, compile, init, maintain, plan, run, show};
+use crate::{backfill, check, compile, init, list, maintain, plan, run, show};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Create the tables of the lake and of the online store, and add columns that models gained; changes nothing that is there
     Init(InitArgs),
+    /// List the models with what they read, in the order in which they run
+    List(ListArgs),
     /// Show the SQL of models as it runs for a window
     Compile(CompileArgs),
     /// List the windows whose inputs changed since they were last run, from the tables' logs
@@ -43,19 +45,20 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Opens the workspace and does the job.
+    /// Does the job, in a workspace unless the models' files are all that it reads.
     pub fn run(self) -> anyhow::Result<()> {
+        let open = || Workspace::open(&self.common);
         self.common.start_runtime()?.block_on(async {
-            let workspace = Workspace::open(&self.common).await?;
             match &self.command {
-                Command::Init(args) => init::run(&workspace, args).await,
-                Command::Compile(args) => compile::run(&workspace, args).await,
-                Command::Plan(args) => plan::run(&workspace, args).await,
-                Command::Run(args) => run::run(&workspace, args).await,
-                Command::Check(args) => check::run(&workspace, args).await,
-                Command::Backfill(args) => backfill::run(&workspace, args).await,
-                Command::Maintain(args) => maintain::run(&workspace, args).await,
-                Command::Show(args) => show::run(&workspace, args).await,
+                Command::Init(args) => init::run(&open().await?, args).await,
+                Command::List(args) => list::run(&self.common, args),
+                Command::Compile(args) => compile::run(&open().await?, args).await,
+                Command::Plan(args) => plan::run(&open().await?, args).await,
+                Command::Run(args) => run::run(&open().await?, args).await,
+                Command::Check(args) => check::run(&open().await?, args).await,
+                Command::Backfill(args) => backfill::run(&open().await?, args).await,
+                Command::Maintain(args) => maintain::run(&open().await?, args).await,
+                Command::Show(args) => show::run(&open().await?, args).await,
             }
         })
     }

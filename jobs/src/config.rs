@@ -145,6 +145,14 @@ impl WindowArgs {
     }
 }
 
+/// Settings of `list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
+    #[arg(value_name = "MODEL", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    pub select: Vec<String>,
+}
+
 /// Settings of `compile`.
 #[derive(Clone, Debug, Args)]
 pub struct CompileArgs {

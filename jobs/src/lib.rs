@@ -18,6 +18,7 @@ pub mod engine;
 pub mod exit;
 pub mod init;
 pub mod lineage;
+pub mod list;
 pub mod logging;
 pub mod maintain;
 pub mod notify;

@@ -1,0 +1,33 @@
+"""
+# Kafka to bronze
+
+Drains the topic: `userflow-ingester ingest --until-caught-up` stops at the offsets that were the topic's end when it began, with
+everything committed. Then the new days are judged: required fields, the share that went to quarantine, freshness.
+
+* **Repeat it at will.** The position in the topic lies in the table; what is in bronze is not read again.
+* **One run at a time**, and no run is made up for: the next one drains what the last one would have.
+* Where an ingester runs all the time, leave this DAG paused.
+"""
+
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from userflow_airflow import windows
+from userflow_airflow.graph import domains
+from userflow_airflow.job import Job
+from userflow_airflow.runs import ASKED, DEFAULTS, Close, days
+
+for domain in domains():
+    with DAG(
+        f"{domain.name}_bronze",
+        schedule=CronDataIntervalTimetable("*/10 * * * *", timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        params=ASKED,
+        tags=[domain.name, "bronze"],
+        doc_md=__doc__,
+    ) as dag:
+        ingest = Job(task_id="ingest", command=["userflow-ingester", "ingest", "--domain", domain.name, "--until-caught-up"])
+        of = days(windows.touched, domain.margin)
+        check = Job(task_id="check", command=["userflow-jobs", "check", *domain.sources], days=of)
+        ingest >> check >> Close(task_id="done", of=[])
