@@ -3,11 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::{
-    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RunArgs,
-    ShowArgs,
+    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RegisterArgs,
+    RunArgs, ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, check, compile, init, maintain, plan, run, show};
+use crate::{backfill, check, compile, init, maintain, plan, register, run, show};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -38,6 +38,8 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Merge small files, write checkpoints and remove files that no version needs, one process per table at a time
     Maintain(MaintainArgs),
+    /// Make every table of the lake visible in Trino; changes nothing that is there
+    Register(RegisterArgs),
     /// Print rows of a table
     Show(ShowArgs),
 }
@@ -55,6 +57,7 @@ impl Cli {
                 Command::Check(args) => check::run(&workspace, args).await,
                 Command::Backfill(args) => backfill::run(&workspace, args).await,
                 Command::Maintain(args) => maintain::run(&workspace, args).await,
+                Command::Register(args) => register::run(&workspace, args).await,
                 Command::Show(args) => show::run(&workspace, args).await,
             }
         })
