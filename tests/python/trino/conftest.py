@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,16 +28,19 @@ class Shop:
     topic: str
     lake: Path
     url: str = ""
-    events_sent: int = field(default=0)
 
     def simulate(self, seed: int, sessions: int) -> None:
-        run("userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", self.brokers, "--topic", self.topic, "--partitions", 2,
-            "--seed", seed, "--sessions", sessions, "--start", f"{FIRST}T00:00:00Z", "--days", 2, "--duplicates", 0.02,
-            "--out-of-order", 0.05, "--abandoned", 0.1, "--binge", 0.2, "--garbage", 0.02)  # fmt: skip
+        run(
+            "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", self.brokers, "--topic", self.topic,
+            "--partitions", 2, "--seed", seed, "--sessions", sessions, "--start", f"{FIRST}T00:00:00Z", "--days", 2,
+            "--duplicates", 0.02, "--out-of-order", 0.05, "--abandoned", 0.1, "--binge", 0.2, "--garbage", 0.02,
+        )  # fmt: skip
 
     def ingest(self) -> None:
-        run("userflow-ingester", "ingest", "--domain", "webtoon", "--brokers", self.brokers, "--topic", self.topic, "--group", self.topic,
-            "--lake", self.lake, "--until-caught-up", "--output", "json")  # fmt: skip
+        run(
+            "userflow-ingester", "ingest", "--domain", "webtoon", "--brokers", self.brokers, "--topic", self.topic,
+            "--group", self.topic, "--lake", self.lake, "--until-caught-up", "--output", "json",
+        )  # fmt: skip
 
     def jobs(self, command: str, *arguments: object) -> dict:
         return run("userflow-jobs", command, *arguments, "--lake", self.lake, "--output", "json")
@@ -46,7 +49,8 @@ class Shop:
         return self.jobs("register", "--trino-url", self.url, *arguments)
 
     def sql(self, statement: str, user: str = "userflow") -> list[list[object]]:
-        with trino.dbapi.connect(host="127.0.0.1", port=int(self.url.rpartition(":")[2]), user=user, timezone="UTC") as connection:
+        port = int(self.url.rpartition(":")[2])
+        with trino.dbapi.connect(host="127.0.0.1", port=port, user=user, timezone="UTC") as connection:
             return connection.cursor().execute(statement).fetchall()
 
     def columns(self, table: str) -> list[tuple[str, str]]:
