@@ -1,11 +1,11 @@
 # What to type. Everything a target needs it installs itself, and says so; the work is in the scripts that are called here.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down build lint fmt bench setup clean
+.PHONY: help demo test test-trino up down build lint fmt bench setup clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
-		printf 'make %-7s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
+		printf 'make %-10s %s\n' "$$target" "$$text"; done
 
 demo: ## two simulated days through the whole pipeline, printed as tables, and sessions live; needs no Java
 	@deploy/demo
@@ -13,10 +13,14 @@ demo: ## two simulated days through the whole pipeline, printed as tables, and s
 test: setup ## every suite on real servers; one suite: make test ARGS="e2e -- -k restart"
 	@tests/run $(ARGS)
 
-up: ## real servers for development, kept running; then: source .userflow/env
-	@deploy/setup rust kafka databases redis airflow
+test-trino: ## only the suite on a real Trino: its tables, the dashboards' queries
+	@deploy/setup rust python kafka databases trino prometheus
+	@tests/run trino $(ARGS)
+
+up: ## real servers for development, kept running; then: source .userflow/env; more of them: make up ARGS="trino prometheus"
+	@deploy/setup rust kafka databases redis airflow $(ARGS)
 	cargo build --release --workspace --bins --locked
-	@deploy/up
+	@deploy/up $(ARGS)
 
 down: ## stops them; their data stays in .userflow/up
 	@deploy/down
@@ -36,7 +40,7 @@ bench: ## the benchmarks, release build; figures and what they are compared with
 	@tests/bench/run $(ARGS)
 
 setup: ## installs what building and testing need and this machine lacks
-	@deploy/setup rust python kafka databases airflow
+	@deploy/setup rust python kafka databases airflow prometheus
 
 # A lake is data: .userflow/lake, .userflow/demo and .userflow/up stay. So does the cache outside the tree.
 clean: ## removes what was built and the logs of tests; never a lake

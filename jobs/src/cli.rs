@@ -4,10 +4,10 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{
     BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, ListArgs, MaintainArgs, PlanArgs,
-    RunArgs, ShowArgs,
+    RegisterArgs, RunArgs, ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, check, compile, init, list, maintain, plan, run, show};
+use crate::{backfill, check, compile, init, list, maintain, plan, register, run, show};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Merge small files, write checkpoints and remove files that no version needs, one process per table at a time
     Maintain(MaintainArgs),
+    /// Make every table of the lake visible in Trino; changes nothing that is there
+    Register(RegisterArgs),
     /// Print rows of a table
     Show(ShowArgs),
 }
@@ -58,6 +60,7 @@ impl Cli {
                 Command::Check(args) => check::run(&open().await?, args).await,
                 Command::Backfill(args) => backfill::run(&open().await?, args).await,
                 Command::Maintain(args) => maintain::run(&open().await?, args).await,
+                Command::Register(args) => register::run(&open().await?, args).await,
                 Command::Show(args) => show::run(&open().await?, args).await,
             }
         })

@@ -35,6 +35,7 @@ class Tree:
         self.script("tests/run", RUNNER.read_text(), interpreter="")
         for server, variable in {"kafka": "USERFLOW_BROKERS=127.0.0.1:1", "postgres": "USERFLOW_POSTGRES_URL=postgres://x"}.items():
             self.script(f"deploy/servers/{server}", f'echo "$1" >>"$0.calls"; [ "$1" != start ] || echo {variable}')
+        self.script("deploy/servers/trino", "echo no Java here >&2; exit 1")
         self.script(".userflow/venv/bin/python", f'exec {sys.executable} "$@"')
         self.file("Cargo.toml", "")
         self.cargo(GOOD_CARGO)
@@ -81,6 +82,7 @@ def test_sums_all_suites(tree):
     assert (code, last_line(output)) == (0, "9 passed, 0 failed, 1 skipped"), output
     assert re.search(r"^rust userflow_lake +4 passed +0 failed +0\.8 s", output, re.M)
     assert re.search(r"^rust history +2 passed", output, re.M)
+    assert re.search(r"^trino +left out: no Java here$", output, re.M)
     assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
 
 
@@ -108,6 +110,20 @@ def test_a_test_program_that_dies_is_a_failure(tree, end):
 def test_a_suite_that_runs_no_test_is_a_failure(tree, text):
     tree.file("tests/python/test_a.py", text)
     code, output = tree.run("python")
+    assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
+
+
+def test_trino_runs_where_there_is_a_java_for_it(tree):
+    tree.file("tests/python/test_a.py", GOOD_TEST)
+    tree.file("tests/python/e2e/test_b.py", GOOD_TEST)
+    tree.file("tests/python/trino/test_c.py", GOOD_TEST)
+    tree.script("deploy/servers/trino", '[ "$1" = java ]')
+    code, output = tree.run()
+    assert (code, last_line(output)) == (0, "9 passed, 0 failed, 1 skipped"), output
+
+
+def test_trino_asked_for_is_not_left_out(tree):
+    code, output = tree.run("trino")
     assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
 
 

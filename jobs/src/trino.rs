@@ -1,0 +1,278 @@
+//! The door to Trino: statements over its HTTP protocol, and what its refusals mean. Which tables are there is not known here
+//! ([`crate::register`]).
+//!
+//! A statement is posted; as long as an answer names a next page, that page is fetched. Rows, an error or neither come with any
+//! of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::exit::Wrong;
+
+/// A server that does not answer for so long is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A page is answered within about a second, even while its statement still runs.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Answers that ask to come back: how often, and after what time.
+const BUSY_TRIES: u32 = 20;
+const BUSY_WAIT: Duration = Duration::from_millis(250);
+/// Who we are where the URL names nobody.
+const DEFAULT_USER: &str = "userflow";
+/// What a URL that cannot be used should have been.
+const SHAPE: &str =
+    "write --trino-url (USERFLOW_TRINO_URL) as http://host:8080 or https://user:password@host:443";
+
+/// Where Trino is, and as whom. It may hold a password, so neither it nor an error that quotes it is ever shown.
+#[derive(Clone)]
+pub struct TrinoUrl(String);
+
+impl From<String> for TrinoUrl {
+    /// Takes any text: a message about a wrong argument would print it, so it is read by [`Self::open`].
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for TrinoUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TrinoUrl(..)")
+    }
+}
+
+impl TrinoUrl {
+    /// Reads the URL; asks the server nothing.
+    pub fn open(&self) -> Result<Trino> {
+        let wrong = |what: &str| Wrong(format!("the Trino URL {what}: {SHAPE}"));
+        // The error's text is left out: it may quote a part of the URL.
+        let mut url = Url::parse(&self.0).map_err(|_| wrong("cannot be read"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(wrong("is neither http:// nor https://").into());
+        }
+        let password = url.password().map(str::to_owned);
+        if password.is_some() && url.scheme() != "https" {
+            return Err(wrong("has a password, which must not travel unencrypted").into());
+        }
+        let user = match url.username() {
+            "" => DEFAULT_USER.to_owned(),
+            user => user.to_owned(),
+        };
+        // Neither fails for a URL with a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_path("/v1/statement");
+        url.set_query(None);
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(PAGE_TIMEOUT)
+            .build()
+            .context("prepare an HTTP client")?;
+        Ok(Trino {
+            client,
+            statements: url,
+            user,
+            password,
+        })
+    }
+}
+
+/// A Trino server, and who we are to it.
+pub struct Trino {
+    client: Client,
+    statements: Url,
+    user: String,
+    password: Option<String>,
+}
+
+/// One page of an answer, as far as we read it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    next_uri: Option<Url>,
+    #[serde(default)]
+    data: Vec<Vec<Value>>,
+    error: Option<Refusal>,
+}
+
+/// Why a statement failed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    message: String,
+    error_name: String,
+    error_type: String,
+}
+
+impl Refusal {
+    /// Tells what a retry cannot mend.
+    fn into_error(self) -> anyhow::Error {
+        let text = self.to_string();
+        if self.error_type == "USER_ERROR" {
+            Wrong(text).into()
+        } else {
+            anyhow::Error::msg(text)
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.error_name)
+    }
+}
+
+/// The rows of a statement.
+pub type Rows = Vec<Vec<Value>>;
+
+impl Trino {
+    /// Where the server is, for messages.
+    pub fn place(&self) -> String {
+        self.statements.origin().ascii_serialization()
+    }
+
+    /// Runs a statement and returns all of its rows. A refusal is an error: [`Wrong`] where the statement is to blame.
+    pub async fn rows(&self, statement: &str) -> Result<Rows> {
+        match self.ask(statement).await? {
+            Ok(rows) => Ok(rows),
+            Err(refusal) => Err(refusal.into_error())
+                .with_context(|| format!("ask Trino at {}: {statement}", self.place())),
+        }
+    }
+
+    /// Runs a statement that may be refused: the caller acts on it.
+    pub async fn ask(&self, statement: &str) -> Result<Result<Rows, Refusal>> {
+        let asked = || format!("ask Trino at {}: {statement}", self.place());
+        let post = || {
+            self.client
+                .post(self.statements.clone())
+                .body(statement.to_owned())
+        };
+        let mut page = self.page(post).await.with_context(asked)?;
+        let mut rows = Vec::new();
+        loop {
+            rows.append(&mut page.data);
+            if let Some(refusal) = page.error {
+                return Ok(Err(refusal));
+            }
+            let Some(next) = page.next_uri else {
+                return Ok(Ok(rows));
+            };
+            // Our name and password go to the server that was named and to no other.
+            if next.origin() != self.statements.origin() {
+                let to = next.origin().ascii_serialization();
+                return Err(Wrong(format!(
+                    "it sends us on to {to}: give that as --trino-url, or have its proxy pass the Host header on"
+                )))
+                .with_context(asked);
+            }
+            page = self
+                .page(|| self.client.get(next.clone()))
+                .await
+                .with_context(asked)?;
+        }
+    }
+
+    async fn page(&self, request: impl Fn() -> RequestBuilder) -> Result<Page> {
+        let mut tries = 0;
+        loop {
+            let signed = request()
+                .header("X-Trino-User", &self.user)
+                .header("X-Trino-Source", "userflow-jobs");
+            let signed = match &self.password {
+                Some(password) => signed.basic_auth(&self.user, Some(password)),
+                None => signed,
+            };
+            let response = signed.send().await.map_err(reqwest::Error::without_url)?;
+            let status = response.status();
+            let body = response.text().await.map_err(reqwest::Error::without_url)?;
+            match status {
+                StatusCode::OK => {
+                    return serde_json::from_str(&body)
+                        .context("the answer is not Trino's: is this its address?");
+                }
+                StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+                | StatusCode::TOO_MANY_REQUESTS
+                    if tries < BUSY_TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(BUSY_WAIT).await;
+                }
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                    return Err(Wrong(format!("it answers {status}: {SHAPE}")).into());
+                }
+                _ => bail!("it answers {status}: {}", start_of(&body)),
+            }
+        }
+    }
+}
+
+fn start_of(body: &str) -> String {
+    body.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::code_of;
+
+    fn opened(url: &str) -> Result<Trino> {
+        TrinoUrl::from(url.to_owned()).open()
+    }
+
+    #[test]
+    fn a_password_is_in_no_message_and_never_unencrypted() {
+        for url in [
+            "http://u:secret@h",
+            "ftp://u:secret@h",
+            "u:secret@h",
+            "https://u:secret@h:99999",
+        ] {
+            let url = TrinoUrl::from(url.to_owned());
+            let Err(error) = url.open() else {
+                panic!("accepted");
+            };
+            assert_eq!(code_of(&error), 2);
+            let shown = format!("{error:#} {error:?} {url:?}");
+            assert!(
+                !shown.contains("secret") && shown.contains("USERFLOW_TRINO_URL"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_url_says_who_we_are() {
+        let trino = opened("https://ann:pw@host:8443/ui?x=1").unwrap();
+        assert_eq!(trino.statements.as_str(), "https://host:8443/v1/statement");
+        assert_eq!(
+            (trino.user.as_str(), trino.password.as_deref()),
+            ("ann", Some("pw"))
+        );
+        assert_eq!(opened("http://host:8080").unwrap().user, DEFAULT_USER);
+    }
+
+    #[test]
+    fn a_refusal_of_the_statement_is_wrong_and_of_the_server_is_not() {
+        let error = |kind: &str| {
+            let text = format!(
+                r#"{{"message":"no","errorCode":1,"errorName":"CATALOG_NOT_FOUND","errorType":"{kind}"}}"#
+            );
+            let refusal: Refusal = serde_json::from_str(&text).unwrap();
+            refusal.into_error()
+        };
+        assert_eq!(code_of(&error("USER_ERROR")), 2);
+        assert_eq!(code_of(&error("INTERNAL_ERROR")), 1);
+        assert!(
+            error("USER_ERROR")
+                .to_string()
+                .contains("CATALOG_NOT_FOUND")
+        );
+    }
+}

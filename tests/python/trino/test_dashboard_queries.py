@@ -1,0 +1,70 @@
+"""Every SQL query of every dashboard, run against the real source as Grafana's plugins would send it: it returns rows."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from conftest import FIRST, SECOND, psql
+
+import dashboards
+
+# The operations tables as `userflow-jobs init --postgres-url` makes them, for a tree whose init does not make them yet.
+TABLES = """
+CREATE SCHEMA IF NOT EXISTS ops;
+CREATE TABLE IF NOT EXISTS ops.job_runs (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text NOT NULL, command text NOT NULL, model text NOT NULL,
+    window_date date NOT NULL, started_at timestamptz NOT NULL, seconds double precision NOT NULL, inputs text[] NOT NULL,
+    version_written bigint, rows_read bigint NOT NULL, rows_written bigint NOT NULL, asked_by text NOT NULL,
+    outcome text NOT NULL, message text);
+CREATE TABLE IF NOT EXISTS ops.quality_log (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text NOT NULL, checked_at timestamptz NOT NULL,
+    model text NOT NULL, window_date date NOT NULL, test text NOT NULL, severity text NOT NULL,
+    threshold double precision NOT NULL, total bigint NOT NULL, failed bigint NOT NULL, pass_rate double precision NOT NULL,
+    status text NOT NULL, sample text[] NOT NULL);
+"""
+ROWS = f"""
+INSERT INTO ops.job_runs (run_id, command, model, window_date, started_at, seconds, inputs, version_written, rows_read,
+    rows_written, asked_by, outcome) VALUES
+    ('r1', 'run', 'gold.t', '{FIRST}', now(), 1.5, '{{silver.s@4}}', 7, 100, 10, 'ann@host', 'done'),
+    ('r2', 'run', 'gold.t', '{SECOND}', now(), 0.5, '{{silver.s@5}}', NULL, 100, 0, 'ann@host', 'blocked');
+INSERT INTO ops.quality_log (run_id, checked_at, model, window_date, test, severity, threshold, total, failed, pass_rate,
+    status, sample) VALUES
+    ('r2', now(), 'gold.t', '{SECOND}', 'rows', 'error', 0.99, 100, 2, 0.98, 'block', '{{}}'),
+    ('r2', now(), 'gold.t', '{SECOND}', 'not_null(user_id)', 'error', 1, 100, 2, 0.98, 'block', ARRAY['{{"user_id":null}}']);
+"""
+
+
+@pytest.fixture(scope="module")
+def operations(shop) -> str:
+    psql(shop.postgres_url, TABLES + ROWS)
+    return shop.postgres_url
+
+
+@pytest.mark.parametrize("query", dashboards.queries("trino"), ids=lambda query: query.name)
+def test_gold_through_trino(shop, query):
+    text = dashboards.for_trino(query.text, datetime.fromisoformat(FIRST), datetime.fromisoformat(SECOND))
+    # As Grafana's user, who may only read.
+    rows = shop.sql(text, user="grafana")
+    assert rows and any(value is not None for value in rows[0])
+    if query.series:
+        assert all(isinstance(row[0], datetime) for row in rows)
+    [columns] = shop.sql(f"explain (type io, format json) {text}", user="grafana")[0]
+    for table in json.loads(columns)["inputTableColumnInfos"]:
+        assert [one["columnName"] for one in table["constraint"]["columnConstraints"]] == ["event_date"], "it reads every day"
+
+
+@pytest.mark.parametrize("query", dashboards.queries("postgres"), ids=lambda query: query.name)
+def test_operations_in_postgres(operations, query):
+    now = datetime.now(UTC)
+    text = dashboards.for_postgres(query.text, now - timedelta(days=1), now + timedelta(days=1))
+    rows = [json.loads(line) for line in psql(operations, f"SELECT to_jsonb(q) FROM ({text}) AS q").splitlines()]
+    assert rows
+    if query.series:
+        assert {"time", "metric", "value"} <= set(rows[0])
+
+
+def test_the_funnel_never_widens(shop):
+    [funnel] = [query for query in dashboards.queries("trino") if query.panel == "Episode funnel"]
+    rows = shop.sql(dashboards.for_trino(funnel.text, datetime.fromisoformat(FIRST), datetime.fromisoformat(SECOND)))
+    counts = [count for _, count in rows[:6]]
+    assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1] > 0, rows
