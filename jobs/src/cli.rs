@@ -3,11 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::{
-    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, MaintainArgs, PlanArgs, RunArgs,
-    ShowArgs,
+    BackfillArgs, CheckArgs, Common, CompileArgs, DocsArgs, InitArgs, MaintainArgs, PlanArgs,
+    RunArgs, ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, check, compile, init, maintain, plan, run, show};
+use crate::{backfill, check, compile, docs, init, maintain, plan, run, show};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub enum Command {
     Maintain(MaintainArgs),
     /// Print rows of a table
     Show(ShowArgs),
+    /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
+    Docs(DocsArgs),
 }
 
 impl Cli {
@@ -56,6 +58,7 @@ impl Cli {
                 Command::Backfill(args) => backfill::run(&workspace, args).await,
                 Command::Maintain(args) => maintain::run(&workspace, args).await,
                 Command::Show(args) => show::run(&workspace, args).await,
+                Command::Docs(args) => docs::run(&workspace, args).await,
             }
         })
     }

@@ -215,6 +215,7 @@ impl Loader {
                     path,
                     description: seed.description,
                     columns: seed.columns,
+                    tests: seed.tests,
                 }),
                 Err(error) => {
                     let message = format!("cannot be read: {error}");
