@@ -3,11 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::{
-    BackfillArgs, CheckArgs, Common, CompileArgs, InitArgs, ListArgs, MaintainArgs, PlanArgs,
-    RegisterArgs, RunArgs, ShowArgs,
+    BackfillArgs, CheckArgs, Common, CompileArgs, DocsArgs, InitArgs, ListArgs, MaintainArgs,
+    PlanArgs, RegisterArgs, RunArgs, ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, check, compile, init, list, maintain, plan, register, run, show};
+use crate::{backfill, check, compile, docs, init, list, maintain, plan, register, run, show};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -44,6 +44,8 @@ pub enum Command {
     Register(RegisterArgs),
     /// Print rows of a table
     Show(ShowArgs),
+    /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
+    Docs(DocsArgs),
 }
 
 impl Cli {
@@ -62,6 +64,7 @@ impl Cli {
                 Command::Maintain(args) => maintain::run(&open().await?, args).await,
                 Command::Register(args) => register::run(&open().await?, args).await,
                 Command::Show(args) => show::run(&open().await?, args).await,
+                Command::Docs(args) => docs::run(&open().await?, args).await,
             }
         })
     }

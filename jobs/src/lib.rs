@@ -14,6 +14,7 @@ pub mod check;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod docs;
 pub mod engine;
 pub mod exit;
 pub mod init;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int64Type, SchemaRef};
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use deltalake::DeltaTable;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
@@ -134,6 +134,16 @@ impl Snapshot {
             .filter(|f| f.partition.is_some_and(|date| dates.contains(&date)))
             .cloned()
             .collect()
+    }
+
+    /// When the version was committed, by the clock of who committed it; `None` when its entry does not say, or was cleaned away.
+    pub async fn committed_at(&self) -> Result<Option<DateTime<Utc>>, LakeError> {
+        let entry = read_entry(&self.table, self.version).await?;
+        let millis = entry.iter().flatten().find_map(|action| match action {
+            Action::CommitInfo(info) => info.get("timestamp")?.as_i64(),
+            _ => None,
+        });
+        Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
     /// All positions (Delta `txn` actions) of the table, by application id.

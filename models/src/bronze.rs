@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::contract::Contract;
+use crate::contract::{Contract, EXTRA};
 
 /// Kafka partition of the message, in both tables.
 pub const KAFKA_PARTITION: &str = "_partition";
@@ -71,6 +71,22 @@ pub fn quarantine(contract: &Contract) -> BronzeTable {
             Field::new("problems", DataType::List(Arc::new(problem_item())), true),
             Field::new("raw", DataType::Binary, true),
         ])),
+    }
+}
+
+/// What the columns mean that no contract describes; empty for the others.
+pub fn meaning(column: &str) -> &'static str {
+    match column {
+        EXTRA => "the fields that the contract does not name, as JSON; null when there are none",
+        "_topic" => "Kafka topic of the message",
+        KAFKA_PARTITION => "Kafka partition of the message",
+        KAFKA_OFFSET => "Kafka offset of the message in its partition",
+        KAFKA_TIME => "Kafka's timestamp of the message, UTC",
+        INGESTED_AT => "when the message was ingested, UTC",
+        "reason" => "the first reason why the contract does not accept the message",
+        "problems" => "every reason, each with the field and what was found there",
+        "raw" => "the original bytes",
+        _ => "",
     }
 }
 

@@ -23,6 +23,35 @@ pub struct Column {
     pub(crate) checks: Checks,
 }
 
+impl Column {
+    /// What a value must satisfy for its message to be accepted, in words, each rule on its own.
+    pub fn rules(&self) -> Vec<String> {
+        let checks = &self.checks;
+        let presence = match &self.presence {
+            Presence::Optional => None,
+            Presence::Required => Some("required".to_owned()),
+            Presence::RequiredIn(path) => Some(format!("required in /{}", path.join("/"))),
+        };
+        let known =
+            (!checks.known.is_empty()).then(|| format!("one of {}", checks.known.join(", ")));
+        let low = checks.low.as_ref().map(|bound| match bound.inclusive {
+            true => format!("at least {}", bound.text),
+            false => format!("more than {}", bound.text),
+        });
+        let high = checks.high.as_ref().map(|bound| match bound.inclusive {
+            true => format!("at most {}", bound.text),
+            false => format!("less than {}", bound.text),
+        });
+        let stored = checks.values.iter();
+        let stored = stored.map(|(from, to)| format!("{from} is stored as {to}"));
+        [presence, known, low, high]
+            .into_iter()
+            .flatten()
+            .chain(stored)
+            .collect()
+    }
+}
+
 /// One place of a message in which a column's value may stand.
 #[derive(Debug, Clone)]
 pub struct Source {

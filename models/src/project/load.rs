@@ -316,7 +316,7 @@ impl Loader {
                 continue;
             };
             self.seed_tests
-                .push((declared_in, seed.tests, seed.columns.clone()));
+                .push((declared_in, seed.tests.clone(), seed.columns.clone()));
             match std::fs::read(&path) {
                 Ok(text) => self.seeds.push(Seed {
                     name,
@@ -325,6 +325,7 @@ impl Loader {
                     path,
                     description: seed.description,
                     columns: seed.columns,
+                    tests: seed.tests,
                 }),
                 Err(error) => {
                     let message = format!("cannot be read: {error}");

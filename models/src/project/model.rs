@@ -104,6 +104,8 @@ pub struct Seed {
     pub description: String,
     /// The columns; the order is the declaration's, the file is read by its header.
     pub columns: Vec<Column>,
+    /// The tests declared on the whole row.
+    pub tests: Vec<Test>,
     /// Changes when a byte of the file or a declared column does.
     pub fingerprint: u64,
 }
