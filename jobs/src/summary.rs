@@ -1,4 +1,4 @@
-//! What `run` and `backfill` end with: every window by name, what the quality gate found, and the sums. Text for people, one JSON object for programs.
+//! What `run`, `backfill` and `check` end with: every window by name, what the quality gate found, and the sums. Text for people, one JSON object for programs.
 
 use std::collections::BTreeMap;
 
@@ -282,6 +282,16 @@ impl Summary {
             ""
         };
         let quality = self.quality.as_ref().map_or_else(String::new, quality_text);
+        if self.command == "check" {
+            return format!(
+                "{table}\n{quality}{} windows judged, {} blocked, {} failed; {} rows read, {:.2} s",
+                self.runs.len(),
+                self.blocked,
+                self.failed,
+                self.rows_read,
+                self.seconds
+            );
+        }
         format!(
             "{table}\n{quality}{dry}{} partitions replaced, {} skipped, {} blocked, {} failed; {} rows read, {} written, {:.2} s",
             self.partitions,

@@ -1,7 +1,7 @@
 //! The schema `ops`, made and kept up to date by `init` and only looked at by all other jobs.
 
 use anyhow::{Context, Result};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, SqlSafeStr};
 
 use crate::exit::Wrong;
@@ -34,9 +34,22 @@ pub async fn migrate(url: &PostgresUrl, dry_run: bool) -> Result<Vec<i64>> {
         .collect();
     if !dry_run {
         let migrated = migrator().run(&mut connection).await;
-        migrated.context("make the operations tables (schema ops)")?;
+        migrated
+            .map_err(refused)
+            .context("make the operations tables (schema ops)")?;
     }
     Ok(missing)
+}
+
+/// What the server said, where it was the server; the rest is about the versions in its table.
+fn refused(error: MigrateError) -> anyhow::Error {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explained(error),
+        other => Wrong(format!(
+            "{other}: {TABLE} was made by another version of this program, run that one"
+        ))
+        .into(),
+    }
 }
 
 /// Refuses a database whose schema is older than this program.

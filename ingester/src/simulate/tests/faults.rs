@@ -189,7 +189,10 @@ fn damage_takes_the_place_of_good_events_and_leaves_all_else_where_it_was() {
         "--sessions 3000 --seed 4 --duplicates 0.02 --out-of-order 0.05 --garbage 0.02";
     let (plain, none) = play(FLAGS);
     let (damaged, summary) = play(&format!("{FLAGS} --damage 0.02"));
-    assert_eq!((none.damaged, none.damaged_by_kind.values().sum()), (0, 0));
+    assert_eq!(
+        (none.damaged, none.damaged_by_kind.values().sum::<u64>()),
+        (0, 0)
+    );
     assert_eq!(plain.len(), damaged.len());
     let mut events: HashSet<String> = HashSet::new();
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
@@ -219,6 +222,6 @@ fn damage_takes_the_place_of_good_events_and_leaves_all_else_where_it_was() {
         .map(|(kind, count)| (kind.as_str(), *count))
         .collect();
     assert_eq!(kinds, told);
-    assert_eq!(summary.damaged, kinds.values().sum());
+    assert_eq!(summary.damaged, kinds.values().sum::<u64>());
     near(summary.damaged, summary.events, 0.02, 0.0);
 }
