@@ -20,7 +20,13 @@ for domain in domains():
     params = {
         "from": Param(type="string", format="date", title="From", description="First day (UTC)"),
         "to": Param(type="string", format="date", title="To", description="The day after the last one: to is exclusive"),
-        "models": Param(["*"], type="array", title="Models", examples=["*", *(f"+{name}" for name in names), *names]),
+        "models": Param(
+            ["*"],
+            type="array",
+            title="Models",
+            description="Which tables; * is all of them, + means: with what it is built from",
+            examples=["*", *(f"+{name}" for name in names), *names],
+        ),
     }
     with DAG(
         f"{domain.name}_backfill",

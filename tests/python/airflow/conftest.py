@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/python"))
 BIN = Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release"))
 SERVER = ROOT / "deploy/servers/airflow"
-# The last night of October, one hour of which is there twice in some zones, and the days around it.
-FIRST, DAYS = date(2026, 10, 31), 3
+# Thirty days with the last night of October in them, one hour of which is there twice in some zones.
+FIRST, DAYS = date(2026, 10, 10), 30
 # Enough of gold for a graph, and little enough for a slow machine.
 GOLD = ["webtoon_genre_daily", "webtoon_user_7d"]
 TABLES = ["silver.webtoon_sessions", *(f"gold.{name}" for name in GOLD)]
@@ -167,7 +167,7 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
     (binaries / "userflow-jobs").symlink_to(ROOT / "tests/python/airflow/stand_in")
     (binaries / "userflow-ingester").symlink_to(BIN / "userflow-ingester")
 
-    simulate(brokers, topic, 21, FIRST, DAYS, 300, folder)
+    simulate(brokers, topic, 21, FIRST, DAYS, 900, folder)
     simulate(brokers, topic, 22, datetime.now(UTC).date() - timedelta(days=2), 2, 200, folder)
     ingest = ["ingest", "--domain", "webtoon", "--brokers", brokers, "--topic", topic, "--group", topic, "--lake", lake.path]
     call("userflow-ingester", *ingest, "--until-caught-up")

@@ -26,24 +26,38 @@ BLOCK = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def at_rest(world: World):
-    """Every test finds and leaves DAGs that nothing triggers."""
+@pytest.fixture
+def silver(world: World):
+    """The silver DAG switched on, with the run that its schedule makes of that behind it."""
+    yield from switched_on(world, SILVER)
+
+
+@pytest.fixture
+def gold(world: World):
+    """The gold DAG, likewise."""
+    yield from switched_on(world, GOLD_DAG)
+
+
+def switched_on(world: World, dag: str):
+    world.airflow.pause(dag, False)
+    wait_for(lambda: scheduled(world, dag), f"a scheduled run of {dag}")
+    for run in scheduled(world, dag):
+        world.airflow.ended(dag, run["dag_run_id"])
     yield
-    for dag in (SILVER, GOLD_DAG):
-        world.airflow.pause(dag, True)
+    world.airflow.pause(dag, True)
+
+
+def scheduled(world: World, dag: str) -> list[dict]:
+    return [run for run in world.airflow.runs(dag) if run["run_type"] == "scheduled"]
 
 
 def the_scheduled_run(world: World, dag: str) -> dict:
-    """The one run that a schedule makes when its DAG is switched on: for the newest interval that is over."""
-    earlier = {run["dag_run_id"] for run in world.airflow.runs(dag)}
+    """The one run that a schedule makes when its DAG is switched on for the first time: the newest interval that is over."""
+    assert scheduled(world, dag) == [], "another test was first"
     world.airflow.pause(dag, False)
-
-    def scheduled():
-        return [run for run in world.airflow.runs(dag) if run["run_type"] == "scheduled" and run["dag_run_id"] not in earlier]
-
-    [run] = wait_for(scheduled, f"a scheduled run of {dag}")
+    [run] = wait_for(lambda: scheduled(world, dag), f"a scheduled run of {dag}")
     assert world.airflow.ended(dag, run["dag_run_id"]) == "success", world.airflow.states(dag, run["dag_run_id"])
+    world.airflow.pause(dag, True)
     return world.airflow.run(dag, run["dag_run_id"])
 
 
@@ -97,10 +111,9 @@ def test_the_daily_schedule_runs_the_day_that_became_final_and_no_other(world: W
     assert world.lake.replaced(before) == {f"gold.{name}": [str(start.date())] for name in GOLD}
 
 
-def test_the_first_hour_of_a_day_runs_the_day_before_as_well(world: World):
+def test_the_first_hour_of_a_day_runs_the_day_before_as_well(world: World, silver):
     """Midnight in UTC, of the night in which clocks of some zones are put back."""
     before = world.lake.versions()
-    world.airflow.pause(SILVER, False)
     hour = f"{NOV1}T00:00:00Z"
     body = {
         "dag_id": SILVER,
@@ -123,9 +136,8 @@ def test_the_first_hour_of_a_day_runs_the_day_before_as_well(world: World):
     assert [day for day in replaced if day < recent] == [OCT31, NOV1]  # the schedule's own hour may have come in between
 
 
-def test_gold_runs_for_the_days_that_silver_replaced_also_while_gold_was_paused(world: World):
+def test_gold_runs_for_the_days_that_silver_replaced_also_while_gold_was_paused(world: World, silver, gold):
     before = world.lake.versions()
-    world.airflow.pause(GOLD_DAG, False)
     seen = {run["dag_run_id"] for run in world.airflow.runs(GOLD_DAG)}
     _, state = run_by_hand(world, SILVER, **{"from": NOV2, "to": NOV3})
     assert state == "success"
@@ -142,9 +154,8 @@ def test_gold_runs_for_the_days_that_silver_replaced_also_while_gold_was_paused(
     assert all(set(replaced[f"gold.{name}"]) >= set(waiting) for name in GOLD)
 
 
-def test_gold_runs_for_the_days_of_its_event_and_leaves_the_gap_between_them_alone(world: World):
+def test_gold_runs_for_the_days_of_its_event_and_leaves_the_gap_between_them_alone(world: World, gold):
     before = world.lake.versions()
-    world.airflow.pause(GOLD_DAG, False)
     seen = {run["dag_run_id"] for run in world.airflow.runs(GOLD_DAG)}
     [asset] = world.airflow.get("assets", name_pattern="silver of webtoon")["assets"]
     world.airflow.post("assets/events", {"asset_id": asset["id"], "extra": {"windows": [OCT31, NOV2]}})
@@ -152,7 +163,7 @@ def test_gold_runs_for_the_days_of_its_event_and_leaves_the_gap_between_them_alo
     assert world.lake.replaced(before) == {f"gold.{name}": [OCT31, NOV2] for name in GOLD}
 
 
-def test_gold_by_hand_shows_what_it_did_and_says_so(world: World):
+def test_gold_by_hand_shows_what_it_did_and_says_so(world: World, gold):
     before = world.lake.versions()
     run_id, state = run_by_hand(world, GOLD_DAG, **{"from": NOV2, "to": NOV3})
     assert state == "success"
@@ -171,7 +182,7 @@ def test_gold_by_hand_shows_what_it_did_and_says_so(world: World):
     assert "*done*" in text and f"{GOLD[0]} {rows}" in text
 
 
-def test_a_run_without_a_window_says_what_to_do_and_touches_nothing(world: World):
+def test_a_run_without_a_window_says_what_to_do_and_touches_nothing(world: World, gold):
     before = world.lake.versions()
     run_id, state = run_by_hand(world, GOLD_DAG)
     assert state == "failed"
@@ -180,7 +191,7 @@ def test_a_run_without_a_window_says_what_to_do_and_touches_nothing(world: World
     assert world.lake.replaced(before) == {}
 
 
-def test_the_gate_blocks_gold_and_the_next_good_run_says_it_is_over(world: World):
+def test_the_gate_blocks_gold_and_the_next_good_run_says_it_is_over(world: World, gold):
     before, content = world.lake.versions(), world.lake.content()
     world.faults.verdict(BLOCK)
     try:
@@ -203,7 +214,7 @@ def test_the_gate_blocks_gold_and_the_next_good_run_says_it_is_over(world: World
     assert "*recovered*" in text and run_id in text
 
 
-def test_a_cleared_run_runs_again_and_changes_nothing(world: World):
+def test_a_cleared_run_runs_again_and_changes_nothing(world: World, gold):
     run_id, _ = run_by_hand(world, GOLD_DAG, **{"from": OCT31, "to": NOV3})
     before, content = world.lake.versions(), world.lake.content()
     body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
@@ -214,15 +225,12 @@ def test_a_cleared_run_runs_again_and_changes_nothing(world: World):
     assert world.lake.content() == content
 
 
-def test_a_worker_that_is_killed_after_its_commit_is_replaced_and_gold_is_the_same(world: World):
+def test_a_worker_that_is_killed_after_its_commit_is_replaced_and_gold_is_the_same(world: World, gold):
     content = world.lake.content()
     world.faults.write("hold", f"gold.{GOLD[0]}")
     before = world.lake.versions()
-    world.airflow.pause(GOLD_DAG, False)
     run_id = world.airflow.trigger(GOLD_DAG, **{"from": NOV1, "to": NOV2})
-    held = world.folder / "faults/held"
-    wait_for(held.exists, "the job to have committed", told=lambda: world.airflow.states(GOLD_DAG, run_id))
-    job = int(held.read_text())
+    job = held(world, GOLD_DAG, run_id)
     assert world.lake.replaced(before)[f"gold.{GOLD[0]}"] == [NOV1]
     worker, supervisor = parent(job), parent(parent(job))
     for pid in (supervisor, worker):
@@ -250,29 +258,38 @@ def test_exit_codes_decide_about_retries_and_a_webhook_that_is_down_about_nothin
     assert f"the stand-in ends with {code}" in world.airflow.log(BACKFILL, run_id, "silver.webtoon_sessions", 1)
 
 
-def test_the_backfill_form_leaves_what_the_command_leaves(world: World):
+def test_a_backfill_of_thirty_days_goes_on_after_a_kill_and_leaves_what_the_command_leaves(world: World):
     by_hand = world.folder / "by_hand"
     shutil.copytree(world.lake.path / "bronze", by_hand / "bronze")
     world.jobs("init", lake=by_hand)
-    to = FIRST + timedelta(days=DAYS)
-    world.jobs("backfill", "*", "--from", FIRST, "--to", to, lake=by_hand)
-    # Nothing of silver and gold is left over from other tests.
+    first, to = str(FIRST), str(FIRST + timedelta(days=DAYS))
+    world.jobs("backfill", "*", "--from", first, "--to", to, lake=by_hand)
+    # Nothing of silver and gold is left over from other tests, and the tables of the models are made again.
     for layer in ("silver", "gold"):
         shutil.rmtree(world.lake.path / layer)
-    world.jobs("init")
-    run_id, state = run_by_hand(world, BACKFILL, **{"from": str(FIRST), "to": str(to), "models": ["+gold.*"]})
-    assert state == "success", world.airflow.states(BACKFILL, run_id)
+    world.faults.write("hold", "silver.webtoon_sessions")
+    world.airflow.pause(BACKFILL, False)
+    run_id = world.airflow.trigger(BACKFILL, **{"from": first, "to": to, "models": ["+gold.*"]})
+    os.kill(parent(held(world, BACKFILL, run_id)), signal.SIGKILL)
+    assert world.airflow.ended(BACKFILL, run_id) == "success", world.airflow.states(BACKFILL, run_id)
+    summary = world.airflow.value(BACKFILL, run_id, "silver.webtoon_sessions")
+    assert (summary["skipped"], summary["partitions"]) == (DAYS, 0)
+    every_day = [str(FIRST + timedelta(days=number)) for number in range(DAYS)]
+    assert world.lake.replaced(dict.fromkeys(TABLES, 0)) == dict.fromkeys(TABLES, every_day)
     assert world.lake.content() == type(world.lake)(by_hand).content()
-    assert len(world.lake.rows("silver.webtoon_sessions")) > 100
+    assert len(world.lake.rows("silver.webtoon_sessions")) > 500
 
+
+def test_a_backfill_runs_what_was_selected_and_passes_over_what_is_up_to_date(world: World):
+    days = {"from": str(FIRST), "to": str(FIRST + timedelta(days=DAYS))}
+    world.jobs("backfill", f"+gold.{GOLD[1]}", "--from", days["from"], "--to", days["to"])
     before = world.lake.versions()
-    again, state = run_by_hand(world, BACKFILL, **{"from": str(FIRST), "to": str(to), "models": [f"gold.{GOLD[1]}"]})
+    run_id, state = run_by_hand(world, BACKFILL, models=[f"gold.{GOLD[1]}"], **days)
     assert state == "success"
-    states = world.airflow.states(BACKFILL, again)
-    assert states == {"tables": "success", "select": "success", "done": "success"} | dict.fromkeys(TABLES, "skipped") | {
-        f"gold.{GOLD[1]}": "success"
-    }
-    summary = world.airflow.value(BACKFILL, again, f"gold.{GOLD[1]}")
+    chosen = {"tables", "select", "done", f"gold.{GOLD[1]}"}
+    states = world.airflow.states(BACKFILL, run_id)
+    assert states == dict.fromkeys(chosen, "success") | dict.fromkeys(set(TABLES) - chosen, "skipped")
+    summary = world.airflow.value(BACKFILL, run_id, f"gold.{GOLD[1]}")
     assert (summary["skipped"], summary["partitions"], world.lake.replaced(before)) == (DAYS, 0, {})
 
 
@@ -291,7 +308,7 @@ def test_bronze_takes_what_is_new_in_the_topic_and_only_once(world: World):
     assert sorted(written)[:-1] == [0] * (len(written) - 1) and max(written) > 20
 
 
-def test_a_new_model_file_is_a_new_task_and_a_table(world: World):
+def test_a_new_model_file_is_a_new_task_and_a_table(world: World, gold):
     gold = world.models / "webtoon/gold"
     known = {task["task_id"] for task in world.airflow.get(f"dags/{GOLD_DAG}/tasks")["tasks"]}
     for suffix in ("sql", "yml"):
@@ -305,6 +322,15 @@ def test_a_new_model_file_is_a_new_task_and_a_table(world: World):
     _, state = run_by_hand(world, GOLD_DAG, **{"from": NOV1, "to": NOV2})
     assert state == "success"
     assert len(world.lake.rows("gold.webtoon_country_daily")) > 1
+
+
+def held(world: World, dag: str, run_id: str) -> int:
+    """The process id of the job that the stand-in holds, once it does."""
+    path = world.faults.folder / "held"
+    wait_for(path.exists, "the job to have committed", told=lambda: world.airflow.states(dag, run_id))
+    pid = int(path.read_text())
+    path.unlink()
+    return pid
 
 
 def parent(pid: int) -> int:
