@@ -11,6 +11,7 @@
 mod backfills;
 mod commands;
 mod database;
+mod docs;
 mod faults;
 mod init_online;
 mod merges;
