@@ -40,7 +40,7 @@ bench: ## the benchmarks, release build; figures and what they are compared with
 	@tests/bench/run $(ARGS)
 
 setup: ## installs what building and testing need and this machine lacks
-	@deploy/setup rust python kafka databases airflow prometheus
+	@deploy/setup rust python kafka databases airflow prometheus browser
 
 # A lake is data: .userflow/lake, .userflow/demo and .userflow/up stay. So does the cache outside the tree.
 clean: ## removes what was built and the logs of tests; never a lake

@@ -346,7 +346,14 @@ fn grain(columns: &[project::Column], tests: &[project::Test]) -> Vec<String> {
 fn test(test: &project::Test) -> Rule {
     Rule {
         name: test.name.clone(),
-        arguments: arguments(&test.arguments),
+        arguments: match test
+            .arguments
+            .as_object()
+            .map(|entries| (entries.len(), entries.values().next()))
+        {
+            Some((1, Some(only))) => arguments(only),
+            _ => arguments(&test.arguments),
+        },
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-const HEIGHT: f64 = 34.0;
-const ROW: f64 = 46.0;
+const HEIGHT: f64 = 30.0;
+const ROW: f64 = 40.0;
 const GAP: f64 = 68.0;
 const EDGE: f64 = 8.0;
 /// Width of a character of the labels' font, and what a box adds around its label.
@@ -34,7 +34,6 @@ pub(super) struct Drawing {
     id: String,
     width: String,
     height: String,
-    box_width: String,
     box_height: String,
     boxes: Vec<Drawn>,
     lines: Vec<Line>,
@@ -45,6 +44,7 @@ struct Drawn {
     number: usize,
     x: String,
     y: String,
+    width: String,
     label: String,
     name: String,
     group: String,
@@ -95,64 +95,88 @@ impl<'a> Kin<'a> {
 
 /// Draws nodes that are in dependency order.
 pub(super) fn draw(id: &str, nodes: &[Node], focus: Option<&str>) -> Drawing {
-    let columns = columns(nodes);
-    let rows = rows(nodes, &columns);
-    let longest = nodes
-        .iter()
-        .map(|node| node.label.chars().count())
-        .max()
-        .unwrap_or_default();
-    let width = float(longest.clamp(8, LONGEST)) * CHARACTER + AROUND;
-    let tallest = rows.values().copied().fold(0.0, f64::max);
-    let left = |column: usize| EDGE + float(column) * (width + GAP);
-    let top = |name: &str| EDGE + rows.get(name).copied().unwrap_or_default() * ROW;
-    let column_of = |name: &str| {
-        columns
-            .iter()
-            .position(|column| column.iter().any(|at| nodes[*at].name == name))
-    };
-    let drawn = |(number, node): (usize, &Node)| Drawn {
-        number,
-        x: fixed(left(column_of(&node.name).unwrap_or_default())),
-        y: fixed(top(&node.name)),
-        label: shortened(&node.label),
-        name: node.name.clone(),
-        group: node.group.clone(),
-        link: node.link.clone(),
-        focus: focus == Some(node.name.as_str()),
-    };
+    let spots = spots(nodes);
     let kin = Kin::of(nodes);
+    let mut boxes = Vec::new();
     let mut lines = Vec::new();
-    for node in nodes {
+    for (number, node) in nodes.iter().enumerate() {
+        let Some(spot) = spots.get(node.name.as_str()) else {
+            continue;
+        };
+        boxes.push(Drawn {
+            number,
+            x: fixed(spot.x),
+            y: fixed(spot.y),
+            width: fixed(spot.width),
+            label: shortened(&node.label),
+            name: node.name.clone(),
+            group: node.group.clone(),
+            link: node.link.clone(),
+            focus: focus == Some(node.name.as_str()),
+        });
         for parent in &node.reads {
-            let (Some(from), Some(to)) = (column_of(parent), column_of(&node.name)) else {
+            let Some(from) = spots.get(parent.as_str()) else {
                 continue;
             };
-            let (x1, y1) = (left(from) + width, top(parent) + HEIGHT / 2.0);
-            let (x2, y2) = (left(to), top(&node.name) + HEIGHT / 2.0);
-            let middle = fixed((x1 + x2) / 2.0);
-            let (x1, y1, x2, y2) = (fixed(x1), fixed(y1), fixed(x2), fixed(y2));
             let above = |name: &str| name == parent || kin.above(name, parent);
             let below = |name: &str| name == node.name || kin.above(&node.name, name);
             let numbered = nodes.iter().enumerate();
+            let lit = numbered.filter(|(_, other)| above(&other.name) || below(&other.name));
             lines.push(Line {
-                path: format!("M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"),
-                lit_by: numbered
-                    .filter(|(_, other)| above(&other.name) || below(&other.name))
-                    .map(|(number, _)| number)
-                    .collect(),
+                path: curve(from, spot),
+                lit_by: lit.map(|(number, _)| number).collect(),
             });
         }
     }
+    let right = spots.values().map(|spot| spot.x + spot.width);
+    let bottom = spots.values().map(|spot| spot.y + HEIGHT);
     Drawing {
         id: id.to_owned(),
-        width: fixed(left(columns.len()) - GAP + EDGE),
-        height: fixed(tallest * ROW + HEIGHT + 2.0 * EDGE),
-        box_width: fixed(width),
+        width: fixed(right.fold(0.0, f64::max) + EDGE),
+        height: fixed(bottom.fold(0.0, f64::max) + EDGE),
         box_height: fixed(HEIGHT),
-        boxes: nodes.iter().enumerate().map(drawn).collect(),
+        boxes,
         lines,
     }
+}
+
+/// Where a box is.
+struct Spot {
+    x: f64,
+    y: f64,
+    width: f64,
+}
+
+/// Places every node. A column is as wide as its longest label.
+fn spots(nodes: &[Node]) -> BTreeMap<&str, Spot> {
+    let columns = columns(nodes);
+    let rows = rows(nodes, &columns);
+    let mut spots = BTreeMap::new();
+    let mut x = EDGE;
+    for column in &columns {
+        let lengths = column
+            .iter()
+            .map(|index| nodes[*index].label.chars().count());
+        let longest = lengths.max().unwrap_or_default().clamp(8, LONGEST);
+        let width = float(longest) * CHARACTER + AROUND;
+        for index in column {
+            let name = nodes[*index].name.as_str();
+            let row = rows.get(name).copied().unwrap_or_default();
+            let y = EDGE + row * ROW;
+            spots.insert(name, Spot { x, y, width });
+        }
+        x += width + GAP;
+    }
+    spots
+}
+
+/// From the right side of one box to the left side of another.
+fn curve(from: &Spot, to: &Spot) -> String {
+    let (x1, y1) = (from.x + from.width, from.y + HEIGHT / 2.0);
+    let (x2, y2) = (to.x, to.y + HEIGHT / 2.0);
+    let middle = fixed((x1 + x2) / 2.0);
+    let (x1, y1, x2, y2) = (fixed(x1), fixed(y1), fixed(x2), fixed(y2));
+    format!("M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}")
 }
 
 /// The nodes, as indexes, by column, each in the order in which it is drawn.
@@ -313,7 +337,7 @@ mod tests {
                     "{drawing:#?}"
                 );
                 assert!(
-                    number(&one.x) + number(&drawing.box_width) <= number(&drawing.width),
+                    number(&one.x) + number(&one.width) <= number(&drawing.width),
                     "{drawing:#?}"
                 );
                 for other in drawing

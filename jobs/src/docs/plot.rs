@@ -204,11 +204,11 @@ mod tests {
         assert_eq!(spark.threshold.as_deref(), Some("15.0"));
         assert_eq!(
             spark.label,
-            "t: pass rate of 3 windows, 2026-11-01 to 2026-11-03, lowest 98.00 %, last 99.00 %; blocked on 2026-11-02; warned on 2026-11-03"
+            "t: pass rate of 3 windows, 2026-11-01 to 2026-11-03, lowest 98 %, last 99 %; blocked on 2026-11-02; warned on 2026-11-03"
         );
         assert_eq!(
             spark.marks[1].title,
-            "2026-11-02: 98.00 %, 11 of 1,000 failed, blocked"
+            "2026-11-02: 98 %, 11 of 1,000 failed, blocked"
         );
     }
 

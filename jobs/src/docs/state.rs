@@ -47,6 +47,7 @@ pub(super) async fn read(
         let url = table.url()?;
         let folder = url.to_file_path().ok();
         let location = folder.map_or_else(|| url.to_string(), |path| path.display().to_string());
+        let location = location.trim_end_matches('/').to_owned();
         let newest = match table.snapshot().await? {
             None => None,
             Some(snapshot) => {

@@ -90,9 +90,8 @@ pub(super) fn percent(share: f64) -> String {
     let text = format!("{:.2}", share * 100.0);
     match text.as_str() {
         "100.00" if share < 1.0 => "99.99 %".to_owned(),
-        "100.00" => "100 %".to_owned(),
         "0.00" if share > 0.0 => "0.01 %".to_owned(),
-        _ => format!("{text} %"),
+        text => format!("{} %", text.strip_suffix(".00").unwrap_or(text)),
     }
 }
 
@@ -136,7 +135,7 @@ mod tests {
                 percent(0.000_001),
                 percent(0.0)
             ],
-            ["100 %", "99.99 %", "99.83 %", "0.01 %", "0.00 %"]
+            ["100 %", "99.99 %", "99.83 %", "0.01 %", "0 %"]
         );
     }
 

@@ -12,6 +12,7 @@ mod backfills;
 mod checks;
 mod commands;
 mod database;
+mod docs;
 mod faults;
 mod gate;
 mod init_online;

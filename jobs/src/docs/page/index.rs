@@ -5,7 +5,7 @@ use minijinja::value::Value;
 use serde::Serialize;
 
 use super::quality::{self, Badge};
-use super::{Book, Group, Tile, file_of, grouped, nodes, title_of};
+use super::{Book, Group, Tile, file_of, grouped, title_of};
 use crate::docs::catalogue::{Entry, Home, Section};
 use crate::docs::graph::Node;
 use crate::docs::state::Newest;
@@ -43,7 +43,7 @@ impl Book<'_> {
     pub(super) fn index(&self) -> Result<String> {
         let mut domains = Vec::new();
         for (number, domain) in self.catalogue.domains.iter().enumerate() {
-            let nodes = nodes(domain);
+            let nodes = self.nodes(domain);
             domains.push(Domain {
                 name: domain.name.clone(),
                 description: text::pieces(&domain.description),

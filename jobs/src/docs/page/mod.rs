@@ -89,6 +89,7 @@ struct Layout<'a> {
     style: Value,
     /// None: the page runs none, and says so to the browser.
     script: Option<Value>,
+    /// The page's own file, on the pages of entries.
     here: Option<&'a str>,
     menu: Vec<Group<Link>>,
     body: Value,
@@ -128,7 +129,7 @@ struct Book<'a> {
 impl<'a> Book<'a> {
     fn page(&self, title: &str, here: Option<&str>, body: Value) -> Result<String> {
         let link = |entry: &Entry| Link {
-            name: entry.name.clone(),
+            name: short(&entry.name).to_owned(),
             file: Some(file_of(&entry.name)),
         };
         let mut menu = Vec::new();
@@ -155,6 +156,35 @@ impl<'a> Book<'a> {
                 body,
             },
         )
+    }
+
+    /// The page of the entry with this name.
+    fn file_of(&self, name: &str) -> Option<String> {
+        let known = self.catalogue.entries().any(|entry| entry.name == name);
+        known.then(|| file_of(name))
+    }
+
+    /// The nodes of a domain's lineage, in dependency order. What it reads of another domain stands there without its own lineage.
+    fn nodes(&self, domain: &Section) -> Vec<Node> {
+        let named = |name: &str| Node {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            group: "topic".to_owned(),
+            link: self.file_of(name),
+            reads: Vec::new(),
+            shelf: 0,
+        };
+        let mut nodes = vec![named(&domain.topic)];
+        for entry in &domain.entries {
+            for read in &entry.reads {
+                let own = domain.entries.iter().any(|other| other.name == *read);
+                if !own && nodes.iter().all(|node| node.name != *read) {
+                    nodes.push(named(read));
+                }
+            }
+        }
+        nodes.extend(domain.entries.iter().map(node));
+        nodes
     }
 
     fn lineage(&self, id: &str, nodes: &[Node], focus: Option<&str>) -> Result<Value> {
@@ -191,23 +221,10 @@ fn title_of(group: &str) -> String {
     first.unwrap_or_default() + letters.as_str()
 }
 
-/// The nodes of a domain's lineage, in dependency order.
-fn nodes(domain: &Section) -> Vec<Node> {
-    let topic = Node {
-        name: domain.topic.clone(),
-        label: domain.topic.clone(),
-        group: "topic".to_owned(),
-        link: None,
-        reads: Vec::new(),
-        shelf: 0,
-    };
-    let node = |entry: &Entry| Node {
+fn node(entry: &Entry) -> Node {
+    Node {
         name: entry.name.clone(),
-        label: entry
-            .name
-            .split_once('.')
-            .map_or(entry.name.as_str(), |(_, table)| table)
-            .to_owned(),
+        label: short(&entry.name).to_owned(),
         group: entry.group.clone(),
         link: Some(file_of(&entry.name)),
         reads: entry.reads.clone(),
@@ -216,8 +233,10 @@ fn nodes(domain: &Section) -> Vec<Node> {
             Home::Seed => 1,
             Home::Online => 2,
         },
-    };
-    std::iter::once(topic)
-        .chain(domain.entries.iter().map(node))
-        .collect()
+    }
+}
+
+/// A name without its group, where the group is said beside it.
+fn short(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, table)| table)
 }

@@ -27,15 +27,15 @@ pub(super) struct Badge {
 pub(super) struct Judged {
     test: String,
     word: &'static str,
-    severity: String,
-    threshold: String,
+    /// What happens below the threshold.
+    consequence: String,
     window: String,
     rate: String,
     failed: String,
     spark: Value,
     /// Failing rows of the last window that had any, as the log keeps them.
     sample: Vec<String>,
-    sample_window: String,
+    sampled: String,
 }
 
 /// The last window's worst verdict, and the worst of every window as a plot; none when nothing was judged.
@@ -77,11 +77,15 @@ pub(super) fn judged(templates: &Templates, tests: Option<&Tests>) -> Result<Vec
             .iter()
             .rev()
             .find(|verdict| !verdict.sample.is_empty());
+        let verb = if last.severity == "warn" {
+            "warns"
+        } else {
+            "blocks"
+        };
         rows.push(Judged {
             test: test.clone(),
             word: status.word(),
-            severity: last.severity.clone(),
-            threshold: text::percent(last.threshold),
+            consequence: format!("{verb} below {}", text::percent(last.threshold)),
             window: last.window.to_string(),
             rate: text::percent(last.pass_rate),
             failed: format!(
@@ -93,7 +97,10 @@ pub(super) fn judged(templates: &Templates, tests: Option<&Tests>) -> Result<Vec
             sample: sampled
                 .map(|verdict| verdict.sample.clone())
                 .unwrap_or_default(),
-            sample_window: sampled.map_or_else(String::new, |verdict| verdict.window.to_string()),
+            sampled: sampled.map_or_else(String::new, |verdict| {
+                let rows = text::counted(verdict.sample.len() as u64, "failing row");
+                format!("{rows} of {}", verdict.window)
+            }),
         });
     }
     Ok(rows)

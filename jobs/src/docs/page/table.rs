@@ -6,7 +6,7 @@ use serde::Serialize;
 use userflow_models::project::PARTITION_COLUMN;
 
 use super::quality::{self, Badge, Judged};
-use super::{Book, Link, Tile, file_of, nodes, title_of};
+use super::{Book, Link, Tile, file_of, short};
 use crate::docs::catalogue::{Column, Entry, Home, Rule, Section};
 use crate::docs::graph;
 use crate::docs::history::Run;
@@ -20,11 +20,10 @@ struct Table<'a> {
     name: &'a str,
     domain: &'a str,
     group: String,
-    group_title: String,
     paragraphs: Vec<Vec<Piece>>,
     grain: &'a [String],
     tests: Vec<Shown<'a>>,
-    facts: Vec<Fact<'a>>,
+    facts: Vec<Fact>,
     reads: Vec<Link>,
     read_by: Vec<Link>,
     lineage: Value,
@@ -33,6 +32,8 @@ struct Table<'a> {
     bars: Option<Value>,
     places: Vec<Place>,
     columns: Vec<ColumnRow<'a>>,
+    /// Whether a column has any.
+    column_tests: bool,
     badge: Option<Badge>,
     judged: Vec<Judged>,
     runs: Vec<RunRow>,
@@ -47,9 +48,11 @@ struct Shown<'a> {
 }
 
 #[derive(Serialize)]
-struct Fact<'a> {
-    label: &'a str,
+struct Fact {
+    label: &'static str,
     text: Vec<Piece>,
+    /// The page of the entry that it names.
+    file: Option<String>,
 }
 
 /// Where it can be read.
@@ -74,6 +77,8 @@ struct RunRow {
     window: String,
     command: String,
     outcome: String,
+    /// Name of its style: a word of the log is no name that a page trusts.
+    style: &'static str,
     started_at: String,
     seconds: String,
     rows_read: String,
@@ -89,16 +94,15 @@ impl<'a> Book<'a> {
     pub(super) fn table(&self, domain: &'a Section, entry: &'a Entry) -> Result<String> {
         let link = |name: &String| Link {
             name: name.clone(),
-            file: domain
-                .entries
-                .iter()
-                .any(|other| other.name == *name)
-                .then(|| file_of(name)),
+            file: self.file_of(name),
         };
-        let readers = domain
-            .entries
-            .iter()
-            .filter(|other| other.reads.contains(&entry.name));
+        let readers = (self.catalogue.entries()).filter(|other| other.reads.contains(&entry.name));
+        let fact = |(label, words): &(&'static str, String)| Fact {
+            label,
+            text: text::pieces(words),
+            file: self.file_of(words),
+        };
+
         let state = self.states.get(&entry.name);
         let newest = state.and_then(|state| state.newest.as_ref());
         let bars = newest.and_then(|newest| plot::bars(&newest.days));
@@ -108,23 +112,15 @@ impl<'a> Book<'a> {
                 name: &entry.name,
                 domain: &domain.name,
                 group: entry.group.clone(),
-                group_title: title_of(&entry.group),
                 paragraphs: text::paragraphs(&entry.description),
                 grain: &entry.grain,
                 tests: shown(&entry.tests),
-                facts: entry
-                    .facts
-                    .iter()
-                    .map(|(label, words)| Fact {
-                        label,
-                        text: text::pieces(words),
-                    })
-                    .collect(),
+                facts: entry.facts.iter().map(fact).collect(),
                 reads: entry.reads.iter().map(link).collect(),
                 read_by: readers.map(|reader| link(&reader.name)).collect(),
                 lineage: self.lineage(
                     "t",
-                    &graph::around(&nodes(domain), &entry.name),
+                    &graph::around(&self.nodes(domain), &entry.name),
                     Some(&entry.name),
                 )?,
                 in_lake: entry.home == Home::Lake,
@@ -133,6 +129,7 @@ impl<'a> Book<'a> {
                     .map(|bars| self.templates.markup("bars.svg", bars))
                     .transpose()?,
                 places: places(entry, state),
+                column_tests: entry.columns.iter().any(|column| !column.tests.is_empty()),
                 columns: entry
                     .columns
                     .iter()
@@ -155,7 +152,7 @@ impl<'a> Book<'a> {
                     .map(|text| definition(&entry.file, text)),
             },
         )?;
-        self.page(&entry.name, Some(&entry.name), body)
+        self.page(&entry.name, Some(&file_of(&entry.name)), body)
     }
 }
 
@@ -226,13 +223,16 @@ fn places(entry: &Entry, state: Option<&State>) -> Vec<Place> {
                 ),
                 place(
                     "DuckDB",
-                    format!("select * from delta_scan('{location}'){of} limit 20"),
+                    format!(
+                        "select * from delta_scan('{}'){of} limit 20",
+                        location.replace('\'', "''")
+                    ),
                 ),
                 place("Delta folder", location.clone()),
             ]
         }
         (Home::Seed, _) => {
-            let seed = name.split_once('.').map_or(name.as_str(), |(_, seed)| seed);
+            let seed = short(name);
             vec![
                 place(
                     "In a model",
@@ -260,7 +260,6 @@ fn places(entry: &Entry, state: Option<&State>) -> Vec<Place> {
 
 /// The lake's root: the table's folder without `layer/table`.
 fn lake_of<'a>(location: &'a str, name: &str) -> &'a str {
-    let location = location.trim_end_matches('/');
     let below = name.replace('.', "/");
     location
         .strip_suffix(below.as_str())
@@ -272,6 +271,12 @@ fn run_row(run: &Run) -> RunRow {
         window: run.window.to_string(),
         command: run.command.clone(),
         outcome: run.outcome.clone(),
+        style: match run.outcome.as_str() {
+            "done" => "pass",
+            "skipped" => "",
+            "conflict" => "warn",
+            _ => "blocked",
+        },
         started_at: text::minute(run.started_at),
         seconds: format!("{:.1}", run.seconds),
         rows_read: text::signed(run.rows_read),

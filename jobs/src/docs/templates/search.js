@@ -4,6 +4,8 @@
   const box = document.getElementById("search");
   const hits = document.getElementById("hits");
   const chips = [...form.querySelectorAll(".chip")];
+  // Who searches wants what was found, not the drawing above it.
+  const figures = [...document.querySelectorAll(".domain > figure")];
   const sections = [...document.querySelectorAll(".group")];
   const cards = [...document.querySelectorAll(".card")].map((card) => ({
     card,
@@ -29,6 +31,7 @@
       details.open = hit && found > 0;
     }
     for (const section of sections) section.hidden = !section.querySelector(".card:not([hidden])");
+    for (const figure of figures) figure.hidden = words.length > 0 || group !== "";
     hits.textContent = words.length || group ? `${shown} of ${cards.length} match` : "";
   };
 
