@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use deltalake::DeltaResult;
+use deltalake::logstore::{
+    LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
+};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -66,6 +70,9 @@ impl Lake {
         );
         let url = Url::parse(&format!("{}/", location.trim_end_matches('/')))
             .map_err(|e| LakeError::Invalid(format!("lake {location:?}: {e}")))?;
+        if let Ok(scheme) = Url::parse("s3://") {
+            logstore_factories().insert(scheme, Arc::new(S3Log));
+        }
         let lake = Self {
             url,
             store: Arc::new(PrefixStore::new(
@@ -115,5 +122,26 @@ impl Lake {
     /// A store whose root is the lake's root.
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.store)
+    }
+}
+
+/// The log of a table in S3 for delta-rs, which only reads it (and writes checkpoints). Without a feature that brings a client of its
+/// own it knows no such thing; with our store, the log of a folder is all it needs.
+struct S3Log;
+
+impl LogStoreFactory for S3Log {
+    fn with_options(
+        &self,
+        prefixed_store: ObjectStoreRef,
+        root_store: ObjectStoreRef,
+        location: &Url,
+        options: &StorageConfig,
+    ) -> DeltaResult<Arc<dyn LogStore>> {
+        Ok(default_logstore(
+            prefixed_store,
+            root_store,
+            location,
+            options,
+        ))
     }
 }
