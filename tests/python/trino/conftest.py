@@ -85,8 +85,25 @@ def setting(name: str) -> str:
     return found
 
 
+def started(server: str, folder: Path, *options: object, environment: dict[str, str] | None = None) -> dict[str, str]:
+    """Starts a server of deploy/servers; the variables that it prints."""
+    command = [str(part) for part in (SERVERS / server, "start", "--dir", folder, *options)]
+    done = subprocess.run(command, env=os.environ | (environment or {}), stdout=subprocess.PIPE, text=True, check=True)
+    return dict(line.split("=", 1) for line in done.stdout.split())
+
+
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory):
+def s3(tmp_path_factory: pytest.TempPathFactory):
+    """The AWS_ variables of an S3 store."""
+    folder = tmp_path_factory.mktemp("s3")
+    try:
+        yield started("s3", folder)
+    finally:
+        subprocess.run([SERVERS / "s3", "stop", "--dir", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def shop(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
     """Everything computed and registered."""
     folder = tmp_path_factory.mktemp("shop")
     name = f"test_trino_{os.getpid()}_{time.time_ns()}"
@@ -97,12 +114,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory):
     shop.ingest()
     shop.jobs("init", "--postgres-url", shop.postgres_url)
     shop.jobs("run", "+gold.webtoon_*", "--from", FIRST, "--to", END)
-    script = [SERVERS / "trino", "--dir", folder / "trino"]
-    started = subprocess.run([*script, "start", "--lake", shop.lake, "--postgres-url", shop.postgres_url],
-                             stdout=subprocess.PIPE, text=True, check=True)  # fmt: skip
     try:
-        shop.url = dict(line.split("=", 1) for line in started.stdout.split())["USERFLOW_TRINO_URL"]
+        options = ["--lake", shop.lake, "--postgres-url", shop.postgres_url]
+        shop.url = started("trino", folder / "trino", *options, environment=s3)["USERFLOW_TRINO_URL"]
         shop.register()
         yield shop
     finally:
-        subprocess.run([*script, "stop"], check=True)
+        subprocess.run([SERVERS / "trino", "stop", "--dir", folder / "trino"], check=True)

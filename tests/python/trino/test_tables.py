@@ -5,7 +5,7 @@ import shutil
 from decimal import Decimal
 
 import pytest
-from conftest import FIRST, ROOT, SECOND, Shop, attempt
+from conftest import END, FIRST, ROOT, SECOND, Shop, attempt
 from trino.exceptions import TrinoUserError
 
 import delta_read
@@ -167,6 +167,26 @@ def test_exit_codes_tell_what_a_retry_mends(shop):
     assert found == 2
     found, said = code("--trino-url", shop.url.replace("http://", "http://ann@"), "--location", "local:///other")
     assert found == 2 and "Access Denied" in said
+
+
+def test_a_lake_in_s3_is_read_as_one_in_a_folder(shop, s3, monkeypatch):
+    """What docker-compose.yml has: the same catalog, and tables in a bucket."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    remote = Shop(shop.brokers, shop.postgres_url, shop.topic, "s3://lake/userflow", shop.url)
+    remote.ingest()
+    remote.jobs("init")
+    remote.jobs("run", "+gold.webtoon_country_daily", "--from", FIRST, "--to", END)
+    shop.jobs("run", "+gold.webtoon_country_daily", "--from", FIRST, "--to", END)
+    here = by_trino(shop, "gold.webtoon_country_daily")
+    try:
+        assert {line["action"] for line in remote.register()["tables"]} == {"moved"}
+        path = remote.sql('select distinct "$path" from delta.gold.webtoon_country_daily')[0][0]
+        assert path.startswith("s3://lake/userflow/gold/webtoon_country_daily/")
+        assert by_trino(remote, "gold.webtoon_country_daily") == here and here.rows > 0
+    finally:
+        shop.register()
+    assert by_trino(shop, "gold.webtoon_country_daily") == here
 
 
 def test_the_online_store_is_beside_the_lake(shop):
