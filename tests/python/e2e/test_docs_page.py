@@ -12,7 +12,7 @@ from browser import Browser
 from conftest import Pipeline
 from test_online import sql
 
-DESKTOP, PHONE = (1280, 900), (390, 844)
+DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (390, 844)
 LAYERS = ("silver", "gold")
 # One test of each kind for a fortnight; the worst day was blocked and left a row that looks like markup.
 LOGS = """
@@ -33,15 +33,15 @@ INSERT INTO ops.quality_log (run_id, checked_at, model, window_date, test, sever
 INSERT INTO ops.job_runs (run_id, command, model, window_date, started_at, seconds, inputs, version_written, rows_read, rows_written,
     asked_by, outcome, message)
   SELECT 'r', 'run', 'silver.webtoon_sessions', date '2026-11-01' + day, now(), 1.5, ARRAY['bronze.webtoon_events@12'], day, 60000, 5000,
-    'somebody-with-a-long-name@a-host-with-a-long-name', CASE WHEN day = 9 THEN 'blocked' ELSE 'done' END,
+    'somebodywithalongname@anotherhostwithalongname', CASE WHEN day = 9 THEN 'blocked' ELSE 'done' END,
     CASE WHEN day = 9 THEN 'not_null(user_id): 212 of 10000 rows failed' END
   FROM generate_series(0, 13) AS day;
 """
-# What reaches out of the window at the right, outside of what scrolls by itself.
+# What reaches out of the window or of the main column at the right, outside of what scrolls by itself.
 TOO_WIDE = """(() => {
-  const width = document.documentElement.clientWidth;
+  const width = document.documentElement.clientWidth, column = document.querySelector("main").getBoundingClientRect().right;
   const out = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".scroll, pre, .skip") &&
-    e.getBoundingClientRect().right > width + 1);
+    e.getBoundingClientRect().right > (e.closest("main") ? column : width) + 1);
   return {page: document.documentElement.scrollWidth - width, out: out.map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`)};
 })()"""
 # Texts with less than 4.5 to 1 against what is behind them (WCAG 2 AA).
@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
 @pytest.mark.parametrize("name", ["index", "silver.webtoon_sessions", "gold.webtoon_experiment_daily", "online.webtoon_session"])
 def test_a_page_fits_is_readable_and_makes_no_noise(
     site: Path, browser: Browser, name: str, size: tuple[int, int], dark: bool, tmp_path: Path
@@ -165,6 +165,7 @@ def test_a_blocked_window_is_marked_in_the_plot_and_its_rows_are_text(site: Path
     marks = page.evaluate("[...document.querySelectorAll('#quality .spark')].map((e) => [e.querySelectorAll('.blocked').length, "
                           "e.querySelectorAll('.pass').length])")  # fmt: skip
     assert marks == [[1, 13], [1, 13]]
+    assert page.evaluate("[...document.querySelectorAll('#quality .spark g')].every((e) => e.getBBox().width > 3)")
     label = page.evaluate("document.querySelector('#quality .spark').getAttribute('aria-label')")
     assert label.endswith("blocked on 2026-11-10") and "lowest 97.88 %" in label
     sample = page.evaluate("document.querySelector('#quality .sample').textContent")
