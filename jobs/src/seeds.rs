@@ -112,6 +112,7 @@ mod tests {
                 column("position", ColumnType::Integer),
                 column("at", ColumnType::Timestamp),
             ],
+            tests: Vec::new(),
             fingerprint: 0,
         })
     }

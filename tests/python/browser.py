@@ -42,9 +42,8 @@ class Browser:
         # Chromium reads commands from descriptor 3 and answers on 4.
         script = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
         command = ["bash", "-c", script, "bash", program, *FLAGS, f"--user-data-dir={profile}"]
-        process = subprocess.Popen(
-            command, pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        nowhere = subprocess.DEVNULL
+        process = subprocess.Popen(command, pass_fds=(theirs_in, theirs_out), stdin=nowhere, stdout=nowhere, stderr=nowhere)
         os.close(theirs_in)
         os.close(theirs_out)
         return cls(process, to, back, profile)

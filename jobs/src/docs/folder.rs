@@ -61,12 +61,13 @@ pub(super) fn write(into: &Path, pages: &BTreeMap<String, String>, dry_run: bool
             .collect(),
         removed: found
             .iter()
-            .filter(|name| *name != MARKER && !pages.contains_key(*name))
+            .filter(|name| *name != MARKER && !name.ends_with(UNFINISHED))
+            .filter(|name| !pages.contains_key(*name))
             .cloned()
             .collect(),
     };
     if !dry_run {
-        replace(into, pages, &ours, &done)
+        replace(into, pages, &ours, &found, &done)
             .with_context(|| format!("write into {}", into.display()))?;
     }
     Ok(done)
@@ -77,9 +78,13 @@ fn replace(
     into: &Path,
     pages: &BTreeMap<String, String>,
     ours: &BTreeSet<String>,
+    found: &BTreeSet<String>,
     done: &Done,
 ) -> std::io::Result<()> {
     std::fs::create_dir_all(into)?;
+    for name in found.iter().filter(|name| name.ends_with(UNFINISHED)) {
+        std::fs::remove_file(into.join(name))?;
+    }
     let all: BTreeSet<&String> = ours.iter().chain(pages.keys()).collect();
     put(into, MARKER, &lines(all))?;
     for name in &done.written {

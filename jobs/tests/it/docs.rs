@@ -10,7 +10,7 @@ use crate::world::World;
 
 /// Would be run by a browser, and by a template engine, if either took it for more than text.
 const EVIL: &str =
-    "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 6 * 7 }} & \\\"quoted\\\"";
+    "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 6101 * 6703 }} & \\\"quoted\\\"";
 const OPS: &str = "CREATE SCHEMA ops;
 CREATE TABLE ops.job_runs (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text NOT NULL, command text NOT NULL,
   model text NOT NULL, window_date date NOT NULL, started_at timestamptz NOT NULL, seconds double precision NOT NULL,
@@ -168,7 +168,7 @@ fn every_table_and_view_has_its_page_and_its_box_in_the_lineage() {
         &[
             "Window the last 1 hour, moving every 10 minutes",
             "looks bigint number of events where event_type is look",
-            "rate double precision order / looks ; 0 when the latter is 0",
+            "rate double precision order &#x2f; looks ; 0 when the latter is 0",
             "PostgreSQL name online.demo_user",
             "window_end timestamptz",
             "Merged when read from online.demo_user__partials",
@@ -256,7 +256,7 @@ fn what_comes_from_outside_is_never_markup() {
             "{name}"
         );
         assert!(
-            !page.contains("42"),
+            !page.contains("40895003"),
             "{name}: a text was taken for a template"
         );
     }
@@ -264,10 +264,10 @@ fn what_comes_from_outside_is_never_markup() {
     let shown = pages["silver.visits.html"]
         .matches("&lt;script&gt;alert(")
         .count();
-    assert!(shown >= 12, "{shown}");
+    assert_eq!(shown, 3 + 3 + 5);
     has(
         &words(&pages["silver.visits.html"]),
-        &["alert(3)", "{{ 6 * 7 }} &amp; &quot;quoted&quot;"],
+        &["alert(3)", "{{ 6101 * 6703 }} &amp; &quot;quoted&quot;"],
     );
     has(&words(&pages["index.html"]), &["&lt;script&gt;alert(1)"]);
 }

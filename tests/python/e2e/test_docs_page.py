@@ -1,4 +1,4 @@
-"""The catalogue as people see it: the pages of a simulated week in headless Chromium, on a desktop and on a phone, light and dark."""
+"""The catalogue as people see it: the pages of a simulated week in headless Chromium, on every size of screen, light and dark."""
 
 import json
 import os
@@ -8,49 +8,62 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser
 from conftest import Pipeline
 from test_online import sql
 
-DESKTOP, PHONE = (1280, 900), (390, 844)
+from browser import Browser
+
+DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (390, 844)
 LAYERS = ("silver", "gold")
 # One test of each kind for a fortnight; the worst day was blocked and left a row that looks like markup.
 LOGS = """
 CREATE SCHEMA IF NOT EXISTS ops;
-CREATE TABLE IF NOT EXISTS ops.job_runs (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text NOT NULL, command text NOT NULL,
-  model text NOT NULL, window_date date NOT NULL, started_at timestamptz NOT NULL, seconds double precision NOT NULL,
-  inputs text[] NOT NULL, version_written bigint, rows_read bigint NOT NULL, rows_written bigint NOT NULL, asked_by text NOT NULL,
-  outcome text NOT NULL, message text);
+CREATE TABLE IF NOT EXISTS ops.job_runs (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text NOT NULL,
+  command text NOT NULL, model text NOT NULL, window_date date NOT NULL,
+  started_at timestamptz NOT NULL, seconds double precision NOT NULL,
+  inputs text[] NOT NULL, version_written bigint, rows_read bigint NOT NULL, rows_written bigint NOT NULL,
+  asked_by text NOT NULL, outcome text NOT NULL, message text);
 CREATE TABLE IF NOT EXISTS ops.quality_log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id text NOT NULL,
   checked_at timestamptz NOT NULL, model text NOT NULL, window_date date NOT NULL, test text NOT NULL, severity text NOT NULL,
   threshold double precision NOT NULL, total bigint NOT NULL, failed bigint NOT NULL, pass_rate double precision NOT NULL,
   status text NOT NULL, sample text[] NOT NULL);
-INSERT INTO ops.quality_log (run_id, checked_at, model, window_date, test, severity, threshold, total, failed, pass_rate, status, sample)
+INSERT INTO ops.quality_log (run_id, checked_at, model, window_date, test, severity, threshold, total, failed, pass_rate,
+    status, sample)
   SELECT 'r', now(), 'silver.webtoon_sessions', date '2026-11-01' + day, test, 'error', 0.99, 10000, failed, 1 - failed / 10000.0,
-    CASE WHEN failed > 100 THEN 'block' ELSE 'pass' END, CASE WHEN failed > 100 THEN ARRAY['{"user_id": "<b>bold</b>"}'] ELSE '{}' END
+    CASE WHEN failed > 100 THEN 'block' ELSE 'pass' END,
+    CASE WHEN failed > 100 THEN ARRAY['{"user_id": "<b>bold</b>"}'] ELSE '{}' END
   FROM generate_series(0, 13) AS day, unnest(ARRAY['rows', 'not_null(user_id)']) AS test,
     LATERAL (SELECT CASE WHEN day = 9 THEN 212 ELSE day * 37 % 60 END AS failed) AS f;
-INSERT INTO ops.job_runs (run_id, command, model, window_date, started_at, seconds, inputs, version_written, rows_read, rows_written,
-    asked_by, outcome, message)
-  SELECT 'r', 'run', 'silver.webtoon_sessions', date '2026-11-01' + day, now(), 1.5, ARRAY['bronze.webtoon_events@12'], day, 60000, 5000,
-    'somebody-with-a-long-name@a-host-with-a-long-name', CASE WHEN day = 9 THEN 'blocked' ELSE 'done' END,
+INSERT INTO ops.job_runs (run_id, command, model, window_date, started_at, seconds, inputs, version_written, rows_read,
+    rows_written, asked_by, outcome, message)
+  SELECT 'r', 'run', 'silver.webtoon_sessions', date '2026-11-01' + day, now(), 1.5, ARRAY['bronze.webtoon_events@12'], day,
+    60000, 5000, 'somebodywithalongname@anotherhostwithalongname', CASE WHEN day = 9 THEN 'blocked' ELSE 'done' END,
     CASE WHEN day = 9 THEN 'not_null(user_id): 212 of 10000 rows failed' END
   FROM generate_series(0, 13) AS day;
 """
-# What reaches out of the window at the right, outside of what scrolls by itself.
+# What reaches out of the window or of the main column at the right, outside of what scrolls by itself.
 TOO_WIDE = """(() => {
-  const width = document.documentElement.clientWidth;
+  const width = document.documentElement.clientWidth, column = document.querySelector("main").getBoundingClientRect().right;
   const out = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".scroll, pre, .skip") &&
-    e.getBoundingClientRect().right > width + 1);
-  return {page: document.documentElement.scrollWidth - width, out: out.map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`)};
+    e.getBoundingClientRect().right > (e.closest("main") ? column : width) + 1);
+  const told = (e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`;
+  return {page: document.documentElement.scrollWidth - width, out: out.map(told)};
 })()"""
 # Texts with less than 4.5 to 1 against what is behind them (WCAG 2 AA).
 TOO_PALE = """(() => {
-  const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return {rgb: n.slice(0, 3), alpha: n.length > 3 ? n[3] : 1}; };
+  const parse = (text) => {
+    const n = text.match(/[\\d.]+/g).map(Number);
+    return {rgb: n.slice(0, 3), alpha: n.length > 3 ? n[3] : 1};
+  };
   const light = (rgb) => { const c = rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
-  const behind = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.alpha === 1) return c.rgb; }
-    return [255, 255, 255]; };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const color = parse(getComputedStyle(e).backgroundColor);
+      if (color.alpha === 1) return color.rgb;
+    }
+    return [255, 255, 255];
+  };
   const pale = new Set();
   for (const e of document.querySelectorAll("body *:not(svg, svg *, script, style)")) {
     if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.getClientRects().length) continue;
@@ -81,7 +94,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
 @pytest.mark.parametrize("name", ["index", "silver.webtoon_sessions", "gold.webtoon_experiment_daily", "online.webtoon_session"])
 def test_a_page_fits_is_readable_and_makes_no_noise(
     site: Path, browser: Browser, name: str, size: tuple[int, int], dark: bool, tmp_path: Path
@@ -113,7 +126,7 @@ def different_lines(png: bytes) -> int:
     return len({pixels[start : start + line] for start in range(0, len(pixels), line)})
 
 
-def test_the_lineage_has_a_box_for_every_table_and_each_leads_to_its_page(site: Path, browser: Browser, pipeline: Pipeline) -> None:
+def test_the_lineage_has_a_box_for_every_table_that_leads_to_its_page(site: Path, browser: Browser, pipeline: Pipeline) -> None:
     page = browser.open(site / "index.html", *DESKTOP)
     boxes = page.evaluate("[...document.querySelectorAll('.lineage .box')].map((e) => [e.dataset.name, e.getAttribute('href')])")
     tables = {f"{folder.parent.name}.{folder.name}" for folder in pipeline.lake.glob("*/*") if (folder / "_delta_log").is_dir()}
@@ -165,6 +178,7 @@ def test_a_blocked_window_is_marked_in_the_plot_and_its_rows_are_text(site: Path
     marks = page.evaluate("[...document.querySelectorAll('#quality .spark')].map((e) => [e.querySelectorAll('.blocked').length, "
                           "e.querySelectorAll('.pass').length])")  # fmt: skip
     assert marks == [[1, 13], [1, 13]]
+    assert page.evaluate("[...document.querySelectorAll('#quality .spark g')].every((e) => e.getBBox().width > 3)")
     label = page.evaluate("document.querySelector('#quality .spark').getAttribute('aria-label')")
     assert label.endswith("blocked on 2026-11-10") and "lowest 97.88 %" in label
     sample = page.evaluate("document.querySelector('#quality .sample').textContent")
