@@ -111,6 +111,12 @@ fn section(workspace: &Workspace, domain: &Domain) -> Result<Section> {
         events(&bronze::events(contract), contract, &topic),
         quarantine(&bronze::quarantine(contract), contract, &topic),
     ];
+    for source in workspace.project.declared_sources() {
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.name == source.name) {
+            let labels = source.checks.iter().map(|check| check.label.clone());
+            entry.tests = labels.map(rule).collect();
+        }
+    }
     for seed in workspace.project.seeds() {
         if seed.domain == domain.name {
             entries.push(of_seed(seed, models));
