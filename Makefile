@@ -10,11 +10,12 @@ help: ## this list
 demo: ## two simulated days through the whole pipeline, printed as tables, and sessions live; needs no Java
 	@deploy/demo
 
-test: setup ## every suite on real servers; one suite: make test ARGS="e2e -- -k restart"
+test: ## every suite on real servers; one suite: make test ARGS="e2e -- -k restart"
+	@deploy/setup rust python
 	@tests/run $(ARGS)
 
 test-trino: ## only the suite on a real Trino: its tables, the dashboards' queries
-	@deploy/setup rust python kafka databases trino prometheus
+	@deploy/setup rust python
 	@tests/run trino $(ARGS)
 
 up: ## real servers for development, kept running; then: source .userflow/env; more of them: make up ARGS="trino prometheus"
@@ -40,7 +41,7 @@ bench: ## the benchmarks, release build; figures and what they are compared with
 	@tests/bench/run $(ARGS)
 
 setup: ## installs what building and testing need and this machine lacks
-	@deploy/setup rust python kafka databases airflow prometheus browser
+	@deploy/setup rust python kafka databases redis airflow prometheus browser
 
 # A lake is data: .userflow/lake, .userflow/demo and .userflow/up stay. So does the cache outside the tree.
 clean: ## removes what was built and the logs of tests; never a lake

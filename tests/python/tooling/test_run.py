@@ -36,6 +36,7 @@ class Tree:
         for server, variable in {"kafka": "USERFLOW_BROKERS=127.0.0.1:1", "postgres": "USERFLOW_POSTGRES_URL=postgres://x"}.items():
             self.script(f"deploy/servers/{server}", f'echo "$1" >>"$0.calls"; [ "$1" != start ] || echo {variable}')
         self.script("deploy/servers/trino", "echo no Java here >&2; exit 1")
+        self.script("deploy/setup", 'echo "$@" >"$0.calls"')
         self.script(".userflow/venv/bin/python", f'exec {sys.executable} "$@"')
         self.file("Cargo.toml", "")
         self.cargo(GOOD_CARGO)
@@ -61,6 +62,9 @@ class Tree:
         run = self.start(*words)
         output, _ = run.communicate(timeout=60)
         return run.returncode, output
+
+    def installed(self):
+        return (self.root / "deploy/setup.calls").read_text().split()
 
     def calls(self, server):
         return (self.root / f"deploy/servers/{server}.calls").read_text().split()
@@ -131,6 +135,23 @@ def test_what_does_not_build_is_a_failure(tree):
     tree.cargo(GOOD_CARGO, build="exit 101")
     code, output = tree.run()
     assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
+
+
+def test_what_the_suites_need_is_installed_and_no_more(tree):
+    tree.script("deploy/servers/trino", "exit 0")
+    tree.run("rust")
+    assert tree.installed() == ["databases", "kafka", "python"]
+    tree.run("trino")
+    assert "trino" in tree.installed()
+    tree.run("rust", "--no-build")
+    assert "trino" in tree.installed()
+
+
+def test_what_cannot_be_installed_is_a_failure(tree):
+    tree.script("deploy/setup", "echo no such package; exit 1")
+    code, output = tree.run("rust")
+    assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
+    assert "no such package" in output
 
 
 def test_the_callers_settings_stay_outside(tree):
