@@ -80,10 +80,11 @@ def last_line(output):
 
 
 def test_sums_all_suites(tree):
+    tree.file("tests/python/airflow/test_d.py", GOOD_TEST)
     tree.file("tests/python/test_a.py", GOOD_TEST + "def test_more(): pass\n")
     tree.file("tests/python/e2e/test_b.py", GOOD_TEST)
     code, output = tree.run()
-    assert (code, last_line(output)) == (0, "9 passed, 0 failed, 1 skipped"), output
+    assert (code, last_line(output)) == (0, "10 passed, 0 failed, 1 skipped"), output
     assert re.search(r"^rust userflow_lake +4 passed +0 failed +0\.8 s", output, re.M)
     assert re.search(r"^rust history +2 passed", output, re.M)
     assert re.search(r"^trino +left out: no Java here$", output, re.M)
@@ -118,12 +119,13 @@ def test_a_suite_that_runs_no_test_is_a_failure(tree, text):
 
 
 def test_trino_runs_where_there_is_a_java_for_it(tree):
+    tree.file("tests/python/airflow/test_d.py", GOOD_TEST)
     tree.file("tests/python/test_a.py", GOOD_TEST)
     tree.file("tests/python/e2e/test_b.py", GOOD_TEST)
     tree.file("tests/python/trino/test_c.py", GOOD_TEST)
     tree.script("deploy/servers/trino", '[ "$1" = java ]')
     code, output = tree.run()
-    assert (code, last_line(output)) == (0, "9 passed, 0 failed, 1 skipped"), output
+    assert (code, last_line(output)) == (0, "10 passed, 0 failed, 1 skipped"), output
 
 
 def test_trino_asked_for_is_not_left_out(tree):
