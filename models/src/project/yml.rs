@@ -308,13 +308,15 @@ fn tests(
                 return Err((from, message));
             }
         };
-        // The next test of the same name stands further down.
+        // The next test of the same name stands further down, or in the same line.
         let before = tests.iter().rev().find(|test| test.name == *name);
-        let after = before.and_then(|test| test.line).map(|line| line + 1);
+        let before = before.and_then(|test| test.line);
+        let next = before.map(|line| line + 1).or(from);
+        let found = line_after(text, next, |line| has_word(line, name));
         tests.push(Test {
             name: name.clone(),
             arguments: arguments.clone(),
-            line: line_after(text, after.or(from), |line| has_word(line, name)).or(from),
+            line: found.or(before).or(from),
         });
     }
     Ok(tests)
