@@ -31,27 +31,30 @@ PASS = {"command": "check", "quality": {"status": "pass", "blocked": 0, "warned"
 
 @dataclass
 class Lake:
-    """The tables, as another reader sees them."""
+    """The tables, as another reader sees them. The last days are left out unless asked for: schedules may run them anytime."""
 
     path: Path
+    last_days: str = field(default_factory=lambda: str(datetime.now(UTC).date() - timedelta(days=3)))
 
     def versions(self) -> dict[str, int]:
         return {name: DeltaTable(str(self.table(name))).version() for name in TABLES}
 
-    def replaced(self, since: dict[str, int]) -> dict[str, list[str]]:
+    def replaced(self, since: dict[str, int], by_schedule: bool = False) -> dict[str, list[str]]:
         """The windows that every table's log says were replaced since then, in order; tables without any are left out."""
         found: dict[str, list[str]] = {}
         for name, version in since.items():
             for entry in reversed(DeltaTable(str(self.table(name))).history()):
-                if entry["version"] > version:
-                    found.setdefault(name, []).append(entry["operationParameters"]["predicate"].split("'")[1])
+                day = ((entry.get("operationParameters") or {}).get("predicate") or "''").split("'")[1]
+                if entry["version"] > version and (by_schedule or day < self.last_days):
+                    found.setdefault(name, []).append(day)
         return found
 
     def rows(self, name: str) -> list[str]:
         """All rows of a table, in an order that does not depend on files."""
         from delta_read import snapshot
 
-        return sorted(json.dumps(row, default=str, sort_keys=True) for row in snapshot(self.path, name).rows())
+        rows = (row for row in snapshot(self.path, name).rows() if str(row["event_date"]) < self.last_days)
+        return sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
 
     def content(self) -> dict[str, list[str]]:
         return {name: self.rows(name) for name in TABLES}

@@ -38,6 +38,16 @@ def test_an_hour_touches_its_day_and_those_from_which_a_session_can_last(start: 
     assert texts(windows.touched(at(start), at(end), MARGIN)) == days
 
 
+def test_days_are_those_of_utc_whatever_zone_an_interval_is_told_in():
+    """Half past midnight in Paris, in the night in which its clocks are put back, is the evening before in UTC."""
+    start = datetime(2026, 10, 25, 0, 30, tzinfo=ZoneInfo("Europe/Paris"))
+    assert texts(windows.touched(start, start + timedelta(hours=1), MARGIN)) == ["2026-10-24"]
+    # The hour from 2 to 3 is there twice: this is the second one, 01:00 to 02:00 in UTC.
+    again = datetime(2026, 10, 25, 2, tzinfo=ZoneInfo("Europe/Paris"), fold=1)
+    assert texts(windows.touched(again, again.astimezone(UTC) + timedelta(hours=1), MARGIN)) == ["2026-10-24", "2026-10-25"]
+    assert texts(windows.completed(again, again.astimezone(UTC) + timedelta(hours=1), MARGIN)) == ["2026-10-24"]
+
+
 @pytest.mark.parametrize(
     ("start", "end", "days"),
     [
