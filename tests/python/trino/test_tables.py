@@ -114,6 +114,16 @@ def test_a_table_is_read_across_a_checkpoint_also_without_the_log_before_it(shop
     assert by_trino(shop, table) == by_duckdb(shop, table)
 
 
+def test_a_table_made_again_at_the_same_place_is_read_anew(shop):
+    table = "gold.webtoon_platform_device_daily"
+    before = by_trino(shop, table)
+    shutil.rmtree(shop.lake / "gold/webtoon_platform_device_daily")
+    shop.jobs("init")
+    shop.jobs("run", table, "--date", SECOND)
+    after = by_trino(shop, table)
+    assert 0 < after.rows < before.rows and after == by_duckdb(shop, table)
+
+
 def test_people_read_and_only_read(shop):
     assert shop.sql("select count(*) from delta.gold.webtoon_user_daily", user="ann")[0][0] > 0
     location = "local:///lake/gold/webtoon_user_daily"
