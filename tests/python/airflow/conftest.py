@@ -23,10 +23,11 @@ BIN = Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release"))
 SERVER = ROOT / "deploy/servers/airflow"
 # Thirty days with the last night of October in them, one hour of which is there twice in some zones.
 FIRST, DAYS = date(2026, 10, 10), 30
+# A day of which a part is wrong although the contract accepts it.
+DAMAGED = date(2026, 10, 7)
 # Enough of gold for a graph, and little enough for a slow machine.
 GOLD = ["webtoon_genre_daily", "webtoon_user_7d"]
 TABLES = ["silver.webtoon_sessions", *(f"gold.{name}" for name in GOLD)]
-PASS = {"command": "check", "quality": {"status": "pass", "blocked": 0, "warned": 0, "passed": 1, "results": []}}
 
 
 @dataclass
@@ -69,9 +70,6 @@ class Faults:
 
     folder: Path
 
-    def verdict(self, answer: dict) -> None:
-        self.write("verdict", json.dumps(answer))
-
     def write(self, name: str, text: object) -> None:
         fresh = self.folder / f"{name}.new"
         fresh.write_text(str(text))
@@ -102,6 +100,13 @@ class World:
     folder: Path
     topic: str
     brokers: str
+    database: str
+    damaged: int
+
+    def sql(self, statement: str) -> list[str]:
+        """The rows of a query of PostgreSQL, their values with `|` between them."""
+        done = subprocess.run(["psql", "-qAt", "-c", statement, self.database], check=True, capture_output=True, text=True)
+        return done.stdout.splitlines()
 
     def jobs(self, *arguments: object, lake: Path | None = None) -> dict:
         return call("userflow-jobs", *arguments, "--lake", lake or self.lake.path, "--models", self.models)
@@ -113,13 +118,16 @@ def call(binary: str, *arguments: object) -> dict:
     return json.loads(done.stdout) if done.stdout.strip() else {}
 
 
-def simulate(brokers: str, topic: str, seed: int, start: date, days: int, sessions: int, folder: Path) -> None:
+def simulate(
+    brokers: str, topic: str, seed: int, start: date, days: int, sessions: int, folder: Path, damage: float = 0
+) -> dict:
     subprocess.run(
         [BIN / "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", brokers, "--topic", topic,
          "--seed", str(seed), "--sessions", str(sessions), "--start", f"{start}T00:00:00Z", "--days", str(days),
-         "--summary", folder / "summary.json"],
+         "--damage", str(damage), "--summary", folder / "summary.json"],
         check=True, capture_output=True,
     )  # fmt: skip
+    return json.loads((folder / "summary.json").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +172,6 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
     topic, lake = f"test.{name}", Lake(folder / "lake")
     faults = Faults(folder / "faults")
     faults.folder.mkdir()
-    faults.verdict(PASS)
     binaries = folder / "bin"
     binaries.mkdir()
     (binaries / "userflow-jobs").symlink_to(ROOT / "tests/python/airflow/stand_in")
@@ -172,14 +179,15 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
 
     simulate(brokers, topic, 21, FIRST, DAYS, 900, folder)
     simulate(brokers, topic, 22, datetime.now(UTC).date() - timedelta(days=2), 2, 200, folder)
+    damaged = simulate(brokers, topic, 24, DAMAGED, 1, 150, folder, damage=0.05)["damaged"]
     ingest = ["ingest", "--domain", "webtoon", "--brokers", brokers, "--topic", topic, "--group", topic, "--lake", lake.path]
     call("userflow-ingester", *ingest, "--until-caught-up")
     call("userflow-jobs", "init", "--lake", lake.path, "--models", models)
 
     subprocess.run(["psql", "-q", "-c", f"create database {name}", database], check=True)
+    own = f"{database.rpartition('/')[0]}/{name}"
     settings = {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.replace("postgres:", "postgresql+psycopg2:").rpartition("/")[0]
-        + f"/{name}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": own.replace("postgres:", "postgresql+psycopg2:"),
         # All the intervals that a test would otherwise wait for.
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
@@ -192,6 +200,7 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
         "USERFLOW_TEST_FAULTS": str(faults.folder),
         "USERFLOW_MODELS": str(models),
         "USERFLOW_LAKE": str(lake.path),
+        "USERFLOW_POSTGRES_URL": own,
         "USERFLOW_BROKERS": brokers,
         "USERFLOW_TOPIC": topic,
         "USERFLOW_GROUP": topic,
@@ -203,6 +212,6 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
         assert started.returncode == 0, started.stderr
         variables = dict(line.split("=", 1) for line in started.stdout.split())
         airflow = Airflow(variables["USERFLOW_AIRFLOW_URL"], Path(variables["USERFLOW_AIRFLOW_PASSWORDS"]))
-        yield World(airflow, lake, faults, slack, models, folder, topic, brokers)
+        yield World(airflow, lake, faults, slack, models, folder, topic, brokers, own, damaged)
     finally:
         subprocess.run([SERVER, "stop", "--dir", home], check=True)
