@@ -32,7 +32,7 @@ pub(super) fn columns(
         ));
     }
     let mut add = |name: &str, data_type, meaning: &str| {
-        columns.push((name.to_owned(), data_type, meaning.to_owned()))
+        columns.push((name.to_owned(), data_type, meaning.to_owned()));
     };
     if view.is_session() {
         add(

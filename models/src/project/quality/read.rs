@@ -51,8 +51,8 @@ impl Place<'_> {
         let rule = self.rule(&mut arguments)?;
         arguments.end()?;
         if let Some(declared) = &self.columns {
-            let names = rule.columns().into_iter();
-            for column in names.filter(|column| !declared.contains(column)) {
+            let mut names = rule.columns().into_iter();
+            if let Some(column) = names.find(|column| !declared.contains(column)) {
                 let near = close(column, declared.iter().copied()).join(", ");
                 return Err(format!(
                     "test {name}: unknown column `{column}`; close to it: {near}"
