@@ -35,7 +35,8 @@ def main():
         connection.execute(f"create table seeds.{seed.stem} as select * from read_csv('{seed}')")
     said = []
     for model in options.models:
-        sql = subprocess.run([ROOT / "target/release/userflow-jobs", "compile", model, "--date", options.date], cwd=ROOT, check=True,
+        command = [ROOT / "target/release/userflow-jobs", "compile", model, "--date", options.date]
+        sql = subprocess.run(command, cwd=ROOT, check=True,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
         path = options.out / f"{model}.parquet"
         began = time.monotonic()

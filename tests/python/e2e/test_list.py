@@ -32,7 +32,8 @@ def test_every_model_is_listed_with_what_it_reads_after_what_it_reads():
 
 
 def test_a_selection_is_that_of_every_job():
-    assert [model["name"] for model in listed("+gold.webtoon_user_7d")["models"]] == ["silver.webtoon_sessions", "gold.webtoon_user_7d"]
+    chosen = listed("+gold.webtoon_user_7d")["models"]
+    assert [model["name"] for model in chosen] == ["silver.webtoon_sessions", "gold.webtoon_user_7d"]
     assert listed("gold.webtoon_user_7d")["sources"] == []
 
 

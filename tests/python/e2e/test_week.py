@@ -6,13 +6,13 @@ import sys
 from datetime import date, datetime
 from pathlib import Path
 
+import pytest
+from conftest import FROM, ROOT, TO, Pipeline
+
 import compare
-import delta_read
 import history_check
 import oracle
-import pytest
 import readers_agree
-from conftest import FROM, ROOT, TO, Pipeline
 
 GOLD = sorted(name for name in oracle.KEYS if name.startswith("gold."))
 
