@@ -1,18 +1,21 @@
 //! Kafka client settings and the questions that a consumer asks before it reads: partitions and watermarks.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use crate::config::KafkaArgs;
 use crate::exit::WrongSetup;
 
 /// How long a question to the cluster may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before a question is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// First and next offset of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +89,69 @@ where
     partitions
         .into_iter()
         .map(|partition| {
-            let (low, high) = consumer
-                .fetch_watermarks(topic, partition, PATIENCE)
+            let (low, high) = offsets(consumer, topic, partition)
                 .with_context(|| format!("ask for the offsets of {topic}/{partition}"))?;
             Ok((partition, Watermarks { low, high }))
         })
         .collect()
+}
+
+/// The first and the next offset of one partition.
+pub fn offsets<C, X>(consumer: &C, topic: &str, partition: i32) -> KafkaResult<(i64, i64)>
+where
+    C: Consumer<X>,
+    X: ConsumerContext + ClientContext,
+{
+    patiently(|| consumer.fetch_watermarks(topic, partition, PATIENCE))
+}
+
+/// Asks again while the partition's leader is only being found, as right after a topic was made or a broker restarted.
+fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(error) if moves(&error) && Instant::now() < until => {
+                tracing::debug!("{error}; asking again");
+                std::thread::sleep(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether an error says that a partition's leader moves.
+fn moves(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    matches!(
+        error.rdkafka_error_code(),
+        Some(NotLeaderForPartition | LeaderNotAvailable)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: RDKafkaErrorCode) -> KafkaError {
+        KafkaError::MetadataFetch(code)
+    }
+
+    #[test]
+    fn a_leader_that_moves_is_asked_for_again_and_nothing_else() {
+        let mut answers = vec![
+            Ok(7),
+            Err(error(RDKafkaErrorCode::LeaderNotAvailable)),
+            Err(error(RDKafkaErrorCode::NotLeaderForPartition)),
+        ];
+        assert_eq!(patiently(|| answers.pop().unwrap()), Ok(7));
+        let mut asked = 0;
+        let refused = patiently(|| -> KafkaResult<()> {
+            asked += 1;
+            Err(error(RDKafkaErrorCode::UnknownTopic))
+        });
+        assert_eq!(
+            (refused, asked),
+            (Err(error(RDKafkaErrorCode::UnknownTopic)), 1)
+        );
+    }
 }

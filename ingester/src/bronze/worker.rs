@@ -19,7 +19,7 @@ use super::flush::{Committer, Flushed};
 use super::positions::start_of;
 use super::service::{Progress, Shared};
 use crate::exit::Fenced;
-use crate::kafka::{self, PATIENCE};
+use crate::kafka;
 use crate::rebalance::{Note, Notes};
 
 /// Messages taken between two looks at the clock and the memory.
@@ -268,9 +268,7 @@ impl Worker {
             .block_on(self.committer.load(partitions.clone()))?;
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(&self.shared.topic, partition, PATIENCE)
+            let (low, high) = kafka::offsets(&self.consumer, &self.shared.topic, partition)
                 .with_context(|| format!("ask for the offsets of partition {partition}"))?;
             let start = start_of(
                 &self.shared.topic,

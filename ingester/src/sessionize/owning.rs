@@ -16,7 +16,7 @@ use super::store::Claim;
 use super::worker::{Part, Worker};
 use super::writing::SETTLE;
 use crate::exit::{Fenced, WrongSetup};
-use crate::kafka::PATIENCE;
+use crate::kafka;
 use crate::rebalance::Note;
 
 /// Times in a row that a worker may find its partitions owned by another process.
@@ -67,9 +67,7 @@ impl Worker {
 
     fn take_part(&mut self, partition: i32) -> Result<Part> {
         let shared = Arc::clone(&self.shared);
-        let (low, high) = self
-            .consumer
-            .fetch_watermarks(&shared.topic, partition, PATIENCE)
+        let (low, high) = kafka::offsets(&self.consumer, &shared.topic, partition)
             .with_context(|| format!("ask for the offsets of partition {partition}"))?;
         let epoch = shared.runtime.block_on(claim(&shared, partition))?;
         let loading =

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 use userflow_models::project::quality::default_threshold;
@@ -294,17 +295,19 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
     }
     let session = workspace.engine.session(1, tables)?;
     let day = Window::new(Default::default());
+    // Most checks share a scan, and planning it once is enough, unless it fails: then each is planned to find the one to blame.
+    let scan_is_fine = planned(&session, &Scan::new(subject.checks).counts())
+        .await
+        .is_ok();
     for check in subject.checks {
         let one = std::slice::from_ref(check);
         let query = match (&check.rule, sql::queries(check, &[])) {
             (_, Some(queries)) => queries.counts,
             (Rule::Freshness { column, within }, _) => sql::freshness(check, column, *within, day),
+            _ if scan_is_fine => continue,
             _ => Scan::new(one).counts(),
         };
-        let planned = match session.sql(&query).await {
-            Ok(frame) => frame.into_optimized_plan().map(drop),
-            Err(error) => Err(error),
-        };
+        let planned = planned(&session, &query).await;
         planned.map_err(|error| {
             let file = subject
                 .yml
@@ -320,4 +323,8 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+async fn planned(session: &SessionContext, query: &str) -> Result<(), DataFusionError> {
+    session.sql(query).await?.into_optimized_plan().map(drop)
 }
