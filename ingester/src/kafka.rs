@@ -119,12 +119,13 @@ fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
     }
 }
 
-/// Whether an error says that a partition's leader moves.
+/// Whether an error says that a partition's leader moves, or that the client has not heard of the partition yet: whoever asks knows
+/// that there is one.
 fn moves(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownPartition};
     matches!(
         error.rdkafka_error_code(),
-        Some(NotLeaderForPartition | LeaderNotAvailable)
+        Some(NotLeaderForPartition | LeaderNotAvailable | UnknownPartition)
     )
 }
 
@@ -141,6 +142,7 @@ mod tests {
         let mut answers = vec![
             Ok(7),
             Err(error(RDKafkaErrorCode::LeaderNotAvailable)),
+            Err(error(RDKafkaErrorCode::UnknownPartition)),
             Err(error(RDKafkaErrorCode::NotLeaderForPartition)),
         ];
         assert_eq!(patiently(|| answers.pop().unwrap()), Ok(7));
