@@ -129,6 +129,26 @@ fn moves(error: &KafkaError) -> bool {
     )
 }
 
+/// Errors that librdkafka mends by itself are logged; the rest ends the process, and a restart goes on.
+pub fn judge(error: KafkaError) -> Result<()> {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(
+            Code::OffsetOutOfRange
+            | Code::AutoOffsetReset
+            | Code::Fatal
+            | Code::PollExceeded
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::Authentication,
+        ) => Err(error).context("read from Kafka"),
+        _ => {
+            tracing::warn!("kafka: {error}");
+            Ok(())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

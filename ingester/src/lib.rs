@@ -20,3 +20,4 @@ mod rebalance;
 pub mod sessionize;
 pub mod simulate;
 mod topic_id;
+mod workers;

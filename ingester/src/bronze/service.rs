@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rdkafka::consumer::BaseConsumer;
 use serde_json::json;
 use userflow_lake::Lake;
@@ -21,6 +21,7 @@ use crate::health::{self, Health};
 use crate::kafka::{self, PATIENCE, Watermarks};
 use crate::metrics::Metrics;
 use crate::topic_id;
+use crate::workers;
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(20);
@@ -142,31 +143,8 @@ fn work(shared: &Arc<Shared>, probe: &BaseConsumer) -> Result<()> {
         .flush
         .workers()
         .min(shared.progress.targets.len());
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..workers)
-            .map(|n| {
-                std::thread::Builder::new()
-                    .name(format!("worker-{n}"))
-                    .spawn_scoped(scope, move || {
-                        let outcome = Worker::new(shared, n).and_then(Worker::run);
-                        if outcome.is_err() {
-                            shared.stop.store(true, Ordering::Relaxed);
-                        }
-                        outcome
-                    })
-                    .context("start a worker thread")
-            })
-            .collect::<Result<_>>()?;
-        watch(shared, probe);
-        let mut outcome = Ok(());
-        for worker in running {
-            let ended = worker
-                .join()
-                .unwrap_or_else(|_| Err(anyhow!("a worker panicked")));
-            outcome = outcome.and(ended);
-        }
-        outcome
-    })
+    let work = |number| Worker::new(shared, number).and_then(Worker::run);
+    workers::run(workers, &shared.stop, work, || watch(shared, probe))
 }
 
 /// Stops the workers when the targets are reached; meanwhile measures lag.

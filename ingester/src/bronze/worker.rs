@@ -12,7 +12,6 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::RDKafkaErrorCode;
 
 use super::buffer::{Buffer, Origin};
 use super::flush::{Committer, Flushed};
@@ -142,30 +141,10 @@ impl Worker {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.drained.insert(partition);
                 }
-                Some(Err(e)) => self.judge(e)?,
+                Some(Err(e)) => kafka::judge(e)?,
             }
         }
         Ok(())
-    }
-
-    /// Errors that librdkafka mends by itself are logged; the rest ends the process, and a restart goes on.
-    fn judge(&self, error: KafkaError) -> Result<()> {
-        use RDKafkaErrorCode as Code;
-        match error.rdkafka_error_code() {
-            Some(
-                Code::OffsetOutOfRange
-                | Code::AutoOffsetReset
-                | Code::Fatal
-                | Code::PollExceeded
-                | Code::TopicAuthorizationFailed
-                | Code::GroupAuthorizationFailed
-                | Code::Authentication,
-            ) => Err(error).context("read from Kafka"),
-            _ => {
-                tracing::warn!("kafka: {error}");
-                Ok(())
-            }
-        }
     }
 
     fn should_flush(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rdkafka::consumer::BaseConsumer;
 use serde_json::json;
 use userflow_models::contract::Contract;
@@ -22,6 +22,7 @@ use crate::health::{self, Health};
 use crate::kafka::{self, PATIENCE, Watermarks};
 use crate::metrics::SessionizeMetrics;
 use crate::topic_id;
+use crate::workers;
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(10);
@@ -191,31 +192,9 @@ fn host() -> String {
 
 /// Runs the workers to their end; the first error stops all.
 fn work(shared: &Arc<Shared>, probe: &BaseConsumer) -> Result<()> {
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..shared.caught_up.len())
-            .map(|n| {
-                std::thread::Builder::new()
-                    .name(format!("worker-{n}"))
-                    .spawn_scoped(scope, move || {
-                        let outcome = Worker::new(shared, n).and_then(Worker::run);
-                        if outcome.is_err() {
-                            shared.stop.store(true, Ordering::Relaxed);
-                        }
-                        outcome
-                    })
-                    .context("start a worker thread")
-            })
-            .collect::<Result<_>>()?;
-        watch(shared, probe);
-        let mut outcome = Ok(());
-        for worker in running {
-            let ended = worker
-                .join()
-                .unwrap_or_else(|_| Err(anyhow!("a worker panicked")));
-            outcome = outcome.and(ended);
-        }
-        outcome
-    })
+    let work = |number| Worker::new(shared, number).and_then(Worker::run);
+    let count = shared.caught_up.len();
+    workers::run(count, &shared.stop, work, || watch(shared, probe))
 }
 
 /// Stops the workers when all have caught up; meanwhile measures lag.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use userflow_models::decode::Decoder;
@@ -187,7 +187,7 @@ impl Worker {
                         part.drained = true;
                     }
                 }
-                Some(Err(e)) => judge(e)?,
+                Some(Err(e)) => kafka::judge(e)?,
             }
         }
         self.count();
@@ -322,26 +322,6 @@ impl Worker {
             && let Err(e) = self.consumer.commit(&list, CommitMode::Async)
         {
             tracing::debug!("commit group offsets: {e}");
-        }
-    }
-}
-
-/// Errors that librdkafka mends by itself are logged; the rest ends the process, and a restart goes on.
-fn judge(error: KafkaError) -> Result<()> {
-    use RDKafkaErrorCode as Code;
-    match error.rdkafka_error_code() {
-        Some(
-            Code::OffsetOutOfRange
-            | Code::AutoOffsetReset
-            | Code::Fatal
-            | Code::PollExceeded
-            | Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::Authentication,
-        ) => Err(error).context("read from Kafka"),
-        _ => {
-            tracing::warn!("kafka: {error}");
-            Ok(())
         }
     }
 }

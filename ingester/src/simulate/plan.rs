@@ -33,8 +33,6 @@ pub(crate) struct Plan {
     pub(crate) starts: Intensity,
     /// Messages in a thousand seconds, when the rate alone sets the pace of event time.
     pub(crate) paced: Option<i64>,
-    /// Whether users keep to their local hours.
-    pub(crate) by_hour: bool,
     pub(crate) zones: Vec<Zone>,
 }
 
@@ -148,8 +146,7 @@ impl Plan {
             .iter()
             .map(|zone| Zone::between(*zone, start - ahead, start + reach))
             .collect();
-        let by_hour = paced.is_none();
-        let starts = if by_hour {
+        let starts = if paced.is_none() {
             let busy = |slot: i64| {
                 let at = start + slot * SLOT_MS;
                 zones
@@ -173,9 +170,13 @@ impl Plan {
             knobs,
             starts,
             paced,
-            by_hour,
             zones,
         })
+    }
+
+    /// Whether users keep to their local hours: not where a rate sets the pace.
+    pub(crate) fn by_hour(&self) -> bool {
+        self.paced.is_none()
     }
 
     /// How many sessions a visit has: what it drew, or what is left for the last one.

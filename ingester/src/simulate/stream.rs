@@ -70,7 +70,7 @@ impl<'a> Stream<'a> {
             values.reset(program.slots);
             program.users.zone_of_option[play_user(program, streams, user, &mut values).0] as u8
         };
-        let zone_of = if plan.by_hour {
+        let zone_of = if plan.by_hour() {
             (0..plan.users).map(zone_of).collect()
         } else {
             Vec::new()
@@ -177,7 +177,7 @@ impl<'a> Stream<'a> {
         let mut draws = self.streams.open(Family::Visit, number);
         let head = VisitHead::draw(self.program, &self.plan.knobs, &mut draws);
         let mut user = draws.lowest(self.plan.users, self.program.users.skew);
-        if self.plan.by_hour {
+        if self.plan.by_hour() {
             // Users come as often as the hour of their own day says; after so many refusals it does not matter any more.
             for _ in 0..500 {
                 let zone = &self.plan.zones[usize::from(self.zone_of[user as usize])];
