@@ -57,8 +57,10 @@ pub fn consumer(args: &KafkaArgs, group: &str, queue_kb: usize) -> ClientConfig 
         .set("heartbeat.interval.ms", "1000")
         .set("queued.max.messages.kbytes", queue_kb.to_string())
         .set("queued.min.messages", "100000")
+        // A full queue is looked at again soon. The default, a second, holds a reader to one queue a second.
+        .set("fetch.queue.backoff.ms", "5")
         .set("fetch.wait.max.ms", "100")
-        .set("fetch.message.max.bytes", "4194304");
+        .set("fetch.message.max.bytes", "1048576");
     for (key, value) in &args.options {
         config.set(key, value);
     }
@@ -71,8 +73,7 @@ where
     C: Consumer<X>,
     X: ConsumerContext + ClientContext,
 {
-    let metadata = consumer
-        .fetch_metadata(Some(topic), PATIENCE)
+    let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE))
         .context("reach Kafka: check --brokers")?;
     let partitions: Vec<i32> = metadata
         .topics()
@@ -119,13 +120,18 @@ fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
     }
 }
 
-/// Whether an error says that a partition's leader moves, or that the client has not heard of the partition yet: whoever asks knows
-/// that there is one.
+/// Whether an error says that a partition's leader moves, that the client has not heard of the partition yet (whoever asks knows that
+/// there is one), or that it has just given up the connection to a bootstrap address for the one to the broker behind it.
 fn moves(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownPartition};
+    use RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),
-        Some(NotLeaderForPartition | LeaderNotAvailable | UnknownPartition)
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::UnknownPartition
+                | Code::DestroyBroker
+        )
     )
 }
 
@@ -163,6 +169,7 @@ mod tests {
             Ok(7),
             Err(error(RDKafkaErrorCode::LeaderNotAvailable)),
             Err(error(RDKafkaErrorCode::UnknownPartition)),
+            Err(error(RDKafkaErrorCode::DestroyBroker)),
             Err(error(RDKafkaErrorCode::NotLeaderForPartition)),
         ];
         assert_eq!(patiently(|| answers.pop().unwrap()), Ok(7));

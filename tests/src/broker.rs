@@ -1,13 +1,13 @@
 //! A real Kafka broker: topics of one test, raw messages in, watermarks and messages out.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
@@ -80,13 +80,29 @@ pub fn watermarks(topic: &str) -> Result<BTreeMap<i32, (i64, i64)>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers())
         .create()?;
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE))?;
     let topic_metadata = metadata.topics().first().context("no metadata")?;
     topic_metadata
         .partitions()
         .iter()
-        .map(|p| Ok((p.id(), consumer.fetch_watermarks(topic, p.id(), PATIENCE)?)))
+        .map(|p| {
+            let log = patiently(|| consumer.fetch_watermarks(topic, p.id(), PATIENCE))?;
+            Ok((p.id(), log))
+        })
         .collect()
+}
+
+/// Asks again when the client has just replaced its connection to the bootstrap address.
+fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(e)
+                if e.rdkafka_error_code() == Some(RDKafkaErrorCode::DestroyBroker)
+                    && Instant::now() < until => {}
+            answer => return answer,
+        }
+    }
 }
 
 /// Sends raw messages, each to the partition given, and waits until all are acknowledged.
