@@ -270,7 +270,12 @@ pub fn create(view: &FeatureView) -> Vec<String> {
             _ => "",
         };
         let name = quoted(&column.name);
-        let _ = write!(sql, "{name} {}{required}, ", column.wire.sql());
+        // Keys are compared on every write: as bytes, whatever language the database was made for.
+        let order = match column.source {
+            Source::Key(_) => " COLLATE \"C\"",
+            _ => "",
+        };
+        let _ = write!(sql, "{name} {}{order}{required}, ", column.wire.sql());
     }
     let mut key = keys(view);
     if !view.partition_local {

@@ -362,8 +362,10 @@ fn keep_newest(list: &mut Vec<(i64, i64)>, symbols: &Symbols, time: i64, value: 
         }
         list.remove(known);
     }
+    // Texts are looked up for equal times only.
     let at = list.partition_point(|(kept_time, kept)| {
-        (*kept_time, symbols.text(*kept)) <= (time, symbols.text(value))
+        let by_text = || symbols.text(*kept).cmp(symbols.text(value));
+        kept_time.cmp(&time).then_with(by_text).is_le()
     });
     list.insert(at, (time, value));
     if list.len() > n {

@@ -134,12 +134,15 @@ impl Engine {
             pane: &scratch,
             matter: &self.matter,
         };
-        let values = row.values();
-        let key = decode(&self.tables[number].headers[record].key);
+        let mut values = row.values();
+        let mut key = decode(&self.tables[number].headers[record].key);
         for (column, stored) in rows.columns.iter_mut().zip(&view.stored) {
             match stored.source {
-                Source::Key(place) => column.push(Value::Text(key[place].clone())),
-                Source::Value(feature) => column.push(values[feature].clone()),
+                // Each is stored in one column, so it is moved there.
+                Source::Key(place) => column.push(Value::Text(std::mem::take(&mut key[place]))),
+                Source::Value(feature) => {
+                    column.push(std::mem::replace(&mut values[feature], Value::Null));
+                }
                 Source::WindowEnd => column.push(Value::Int(end)),
                 Source::Partition => column.push(Value::Int(i64::from(self.partition))),
                 other => column.push(row.stored(other)),
@@ -163,9 +166,6 @@ impl Column {
             (Self::BigInt(column) | Self::Time(column), _) => column.push(None),
             (Self::Double(column), value) => column.push(real(&value)),
             (Self::Text(column), Value::Text(text)) => column.push(Some(storable(text))),
-            (Self::Text(column), Value::Texts(texts)) => {
-                column.push(Some(storable(text_literal(&texts))));
-            }
             (Self::Text(column), _) => column.push(None),
             (Self::Boolean(column), Value::Truth(truth)) => column.push(Some(truth)),
             (Self::Boolean(column), _) => column.push(None),
@@ -197,26 +197,6 @@ impl Rows {
             }
         }
     }
-}
-
-/// An array literal of texts: each in quotes, with `"` and `\` escaped.
-fn text_literal(texts: &[String]) -> String {
-    let mut literal = String::from("{");
-    for (index, text) in texts.iter().enumerate() {
-        if index > 0 {
-            literal.push(',');
-        }
-        literal.push('"');
-        for letter in text.chars() {
-            if matches!(letter, '"' | '\\') {
-                literal.push('\\');
-            }
-            literal.push(letter);
-        }
-        literal.push('"');
-    }
-    literal.push('}');
-    literal
 }
 
 /// PostgreSQL has no text with a zero byte in it; the replacement character stands for one, as in a decoder.

@@ -14,9 +14,9 @@ pub(super) enum Value {
     Null,
     Int(i64),
     Real(f64),
+    /// A text, or an array's literal.
     Text(String),
     Truth(bool),
-    Texts(Vec<String>),
 }
 
 /// Whether a session's state says that it is over; asked after an event that can end one.
@@ -161,16 +161,7 @@ impl Row<'_> {
                     },
                 }
             }
-            Keeps::Newest { .. } => Value::Texts(
-                self.texts(
-                    pools
-                        .newest
-                        .get(words[0])
-                        .into_iter()
-                        .flatten()
-                        .map(|(_, v)| *v),
-                ),
-            ),
+            Keeps::Newest { .. } => self.newest(words[0]),
             Keeps::Sketch { size, .. } => {
                 Value::Int(pools.sketches.get(words[0]).map_or(0, |s| s.count(*size)))
             }
@@ -184,13 +175,7 @@ impl Row<'_> {
                     .map(|(value, count)| (-count, self.matter.symbols.text(*value)))
                     .collect();
                 counts.sort_unstable();
-                Value::Texts(
-                    counts
-                        .into_iter()
-                        .take(k)
-                        .map(|(_, text)| text.to_owned())
-                        .collect(),
-                )
+                text_literal(counts.into_iter().take(k).map(|(_, text)| text))
             }
             Keeps::Streak { .. } => {
                 let kept = pools.times.get(words[0]).map_or(0, Vec::len);
@@ -199,10 +184,9 @@ impl Row<'_> {
         }
     }
 
-    fn texts(&self, symbols: impl Iterator<Item = i64>) -> Vec<String> {
-        symbols
-            .map(|symbol| self.matter.symbols.text(symbol).to_owned())
-            .collect()
+    fn newest(&self, word: i64) -> Value {
+        let list = self.matter.pools.newest.get(word).into_iter().flatten();
+        text_literal(list.map(|(_, symbol)| self.matter.symbols.text(*symbol)))
     }
 
     /// What a partial holds.
@@ -229,21 +213,12 @@ impl Row<'_> {
             }
             Source::Values(feature) => {
                 let word = words(feature)[0];
-                let newest = pools
-                    .newest
-                    .get(word)
-                    .into_iter()
-                    .flatten()
-                    .map(|(_, v)| *v);
-                let counts = pools
-                    .counts
-                    .get(word)
-                    .into_iter()
-                    .flatten()
-                    .map(|(v, _)| *v);
                 match &self.view.pane.slots[feature].keeps {
-                    Keeps::Newest { .. } => Value::Texts(self.texts(newest)),
-                    _ => Value::Texts(self.texts(counts)),
+                    Keeps::Newest { .. } => self.newest(word),
+                    _ => {
+                        let counts = pools.counts.get(word).into_iter().flatten();
+                        text_literal(counts.map(|(symbol, _)| self.matter.symbols.text(*symbol)))
+                    }
                 }
             }
             Source::Times(feature) => {
@@ -291,8 +266,27 @@ fn literal(numbers: impl Iterator<Item = i64>) -> Value {
         if index > 0 {
             text.push(',');
         }
-        text.push_str(&number.to_string());
+        text.push_str(itoa::Buffer::new().format(number));
     }
     text.push('}');
     Value::Text(text)
+}
+
+/// An array literal of texts: each in quotes, with `"` and `\` escaped.
+fn text_literal<'t>(texts: impl Iterator<Item = &'t str>) -> Value {
+    let mut literal = String::from("{");
+    for (index, text) in texts.enumerate() {
+        literal.push_str(if index > 0 { ",\"" } else { "\"" });
+        let mut rest = text;
+        while let Some(at) = rest.find(['"', '\\']) {
+            literal.push_str(&rest[..at]);
+            literal.push('\\');
+            literal.push_str(&rest[at..=at]);
+            rest = &rest[at + 1..];
+        }
+        literal.push_str(rest);
+        literal.push('"');
+    }
+    literal.push('}');
+    Value::Text(literal)
 }
