@@ -7,21 +7,23 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, TableProvider};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use userflow_lake::Lake;
 
 use crate::config::Common;
+use crate::memory::SharedPool;
 
 /// The scheme under which the lake's store is registered in every session.
 const LAKE_URL: &str = "lake://tables/";
 /// The catalog of every session; models never name it.
 const CATALOG: &str = "lake";
-/// Share of the memory limit that operators may reserve. The rest is for what they do not account for: decoding, the rows between
-/// operators, the Parquet files being encoded.
-const POOL_SHARE: (usize, usize) = (6, 10);
+/// One part in so many of the memory limit is what operators may reserve. The rest is for what they do not account for: decoding, the rows
+/// between operators, the copies that a spill and a join's build make, the Parquet files being encoded. Measured with 30 M events:
+/// `tests/bench/run --events 30000000 bronze batch`.
+const POOL_SHARE: usize = 2;
 /// Functions that read a clock or make up values: a run must be a function of its inputs.
 const UNREPEATABLE: [&str; 10] = [
     "now",
@@ -46,8 +48,8 @@ pub struct Engine {
 impl Engine {
     /// Sets up the pool, the spill folder and the store.
     pub fn new(settings: &Common, lake: &Lake) -> Result<Self> {
-        let pool_size = settings.memory_limit / POOL_SHARE.1 * POOL_SHARE.0;
-        let pool = FairSpillPool::new(pool_size);
+        let pool_size = settings.memory_limit / POOL_SHARE;
+        let pool = SharedPool::new(pool_size);
         let shown = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);
         let mode = match &settings.spill_dir {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
@@ -91,6 +93,9 @@ impl Engine {
         // The last sort runs in one piece: merging the sorted parts of several threads needs memory that cannot spill, and the parts
         // have taken it all by then.
         options.optimizer.repartition_sorts = false;
+        // A join's left side is collected and its right side streams by. Models put the small side left; shuffling both by their key
+        // copies every row of the large one (a fifth of the time of a silver day), and neither way can spill.
+        options.optimizer.repartition_joins = false;
         // Sorts set this much aside to merge what they spilled, each of them; the default is meant for large pools.
         let share = self.pool_size / 16 / parallelism.max(1);
         options.execution.sort_spill_reservation_bytes =

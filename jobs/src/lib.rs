@@ -22,6 +22,7 @@ pub mod lineage;
 pub mod list;
 pub mod logging;
 pub mod maintain;
+pub mod memory;
 pub mod notify;
 pub mod online;
 pub mod ops;

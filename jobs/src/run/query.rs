@@ -292,8 +292,8 @@ fn convert(value: Expr, from: &DataType, to: ColumnType) -> Option<Expr> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
     );
     let fits = match to {
-        // Stays a view: the writer takes it as it is.
-        To::String if text => return Some(value),
+        // Not as a view: every batch would count all the text that it and its neighbours point into, and the sort would spill it.
+        To::String if text => true,
         _ if from.is_null() => true,
         To::Bigint | To::Integer => from.is_integer(),
         To::Double => from.is_numeric(),

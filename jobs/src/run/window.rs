@@ -19,6 +19,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use serde_json::{Map, json};
 use userflow_lake::{Commit, CommitError, DataFile, Guard, NewFile, Snapshot};
@@ -143,6 +144,8 @@ impl Task<'_> {
             });
         }
         let Written { files, rows } = output::write(target.table(), model, window, result).await?;
+        let ran = DisplayableExecutionPlan::with_metrics(query.plan.as_ref());
+        tracing::debug!(model = model.name, %window, "ran\n{}", ran.indent(false));
         let rows_read = rows_read(&query.plan);
         let verdicts = self.audit(workspace, &target, &files).await?;
         if self.is_blocked(&verdicts) {

@@ -90,12 +90,12 @@ countries as (
         sum(country_users.scroll_sessions) as scroll_sessions,
         sum(country_users.duration_ms) as duration_ms,
         sum(country_users.duration_sessions) as duration_sessions
-    from country_users
-    left join previous_users
+    from previous_users -- the narrower side first: it is the one that is kept in memory
+    right join country_users -- noqa: CV08
         on
-            country_users.event_date = previous_users.event_date
-            and country_users.country = previous_users.country
-            and country_users.user_id = previous_users.user_id
+            previous_users.event_date = country_users.event_date
+            and previous_users.country = country_users.country
+            and previous_users.user_id = country_users.user_id
     group by country_users.event_date, country_users.country
 ),
 

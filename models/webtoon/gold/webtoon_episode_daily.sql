@@ -77,12 +77,12 @@ user_continuations as (
                 coalesce(user_progress.last_no > user_episodes.episode_no, false)
                 or coalesce(user_progress.last_unnumbered_id > user_episodes.episode_id, false)
         end as continued
-    from user_episodes
-    left join user_progress
+    from user_progress -- the smaller side first: it is the one that is kept in memory
+    right join user_episodes -- noqa: CV08
         on
-            user_episodes.event_date = user_progress.event_date
-            and user_episodes.user_id = user_progress.user_id
-            and user_episodes.webtoon_id = user_progress.webtoon_id
+            user_progress.event_date = user_episodes.event_date
+            and user_progress.user_id = user_episodes.user_id
+            and user_progress.webtoon_id = user_episodes.webtoon_id
 ),
 
 episodes as (

@@ -67,7 +67,7 @@ copies as (
 ),
 
 -- event_order sorts by event time, then id, and carries the local time along; its separator sorts before every letter and digit.
--- The few copies stand first in the join, because an engine without better knowledge builds its hash table on that side.
+-- The few copies stand first in the join, and so do the few episodes below: the first side is the one that is kept in memory.
 kept_events as (
     select
         events.*,
@@ -258,11 +258,11 @@ final as (
             as local_day_of_week,
         coalesce(episodes.genre, 'UNKNOWN') as genre,
         episodes.episode_no
-    from judged_sessions
-    left join episodes
+    from episodes
+    right join judged_sessions -- noqa: CV08
         on
-            judged_sessions.webtoon_id = episodes.webtoon_id
-            and judged_sessions.episode_id = episodes.episode_id
+            episodes.webtoon_id = judged_sessions.webtoon_id
+            and episodes.episode_id = judged_sessions.episode_id
 )
 
 select * from final
