@@ -1,18 +1,18 @@
 //! `backfill`: many windows, several at a time, resumable. What is up to date is passed over and said so; one window's failure,
 //! or a window that the quality gate blocks, does not end the job, but the windows that would read it are not run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 
 use anyhow::{Error, Result, anyhow};
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use userflow_models::project::{Model, Ref, Window};
+use userflow_models::project::{Model, Window};
 
 use crate::config::BackfillArgs;
 use crate::exit::Stopped;
-use crate::plan::{Freshness, Logs, dates_read};
+use crate::plan::{Dates, Freshness, Logs, reads_one_of};
 use crate::quality::{Report, Verdict};
 use crate::reporting::Reporting;
 use crate::run::{Task, check_all};
@@ -38,8 +38,8 @@ pub async fn run(workspace: &Workspace, args: &BackfillArgs) -> Result<()> {
         reporting,
         lines: Vec::new(),
         verdicts: Vec::new(),
-        failed: BTreeMap::new(),
-        rewritten: BTreeMap::new(),
+        failed: Dates::new(),
+        rewritten: Dates::new(),
         failure: None,
     };
     for model in models {
@@ -69,9 +69,9 @@ struct Job<'a> {
     /// What the quality gate found.
     verdicts: Vec<Verdict>,
     /// Dates of each model that were not computed.
-    failed: BTreeMap<String, BTreeSet<i32>>,
+    failed: Dates,
     /// Dates of each model that a dry run would compute.
-    rewritten: BTreeMap<String, BTreeSet<i32>>,
+    rewritten: Dates,
     /// The first failure: the job's.
     failure: Option<Error>,
 }
@@ -191,24 +191,6 @@ impl Job<'_> {
         self.lines.extend(lines.into_values());
         Ok(())
     }
-}
-
-/// A window of a parent that is in `dates` and that this window reads.
-fn reads_one_of(
-    model: &Model,
-    window: Window,
-    dates: &BTreeMap<String, BTreeSet<i32>>,
-) -> Option<String> {
-    model.refs.iter().find_map(|input| {
-        let Ref::Model(parent) = input else {
-            return None;
-        };
-        let date = dates
-            .get(parent)?
-            .range(dates_read(model, input, window))
-            .next()?;
-        Some(format!("{parent} of {}", Window::from_days(*date)?))
-    })
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -39,6 +39,23 @@ struct Line<'a> {
     reason: &'a str,
 }
 
+/// Dates of models, by SQL name, in days since 1970-01-01.
+pub type Dates = BTreeMap<String, BTreeSet<i32>>;
+
+/// A window of a parent that is in `dates` and that this window reads.
+pub fn reads_one_of(model: &Model, window: Window, dates: &Dates) -> Option<String> {
+    model.refs.iter().find_map(|input| {
+        let Ref::Model(parent) = input else {
+            return None;
+        };
+        let date = dates
+            .get(parent)?
+            .range(dates_read(model, input, window))
+            .next()?;
+        Some(format!("{parent} of {}", Window::from_days(*date)?))
+    })
+}
+
 /// Prints the stale windows of the models asked for, in the order in which they would run.
 pub async fn run(workspace: &Workspace, args: &PlanArgs) -> Result<()> {
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();

@@ -1,7 +1,8 @@
 //! `run`: compute models for windows, ancestors first, and replace exactly those partitions.
 //!
 //! A model's windows all run before the next model starts, because the next one may look back over several of them. The first failure,
-//! and the first window that the quality gate blocks, ends the job: what comes after would be computed from something old.
+//! and the first window that the quality gate blocks, ends the job: what comes after would be computed from something old. Planned
+//! windows (`--planned`) have nothing to do with each other, so of those only the ones that read it are not run.
 
 mod output;
 mod query;
@@ -17,7 +18,7 @@ pub use window::{Outcome, Task};
 
 use crate::config::RunArgs;
 use crate::exit::Stopped;
-use crate::plan;
+use crate::plan::{self, Dates, reads_one_of};
 use crate::quality::{self, Report, Subject};
 use crate::reporting::Reporting;
 use crate::summary::{Line, Summary};
@@ -37,11 +38,17 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let mut lines = Vec::with_capacity(work.len());
     let mut verdicts = Vec::new();
     let mut failure = None;
+    let mut not_computed = Dates::new();
     for (model, window) in work {
-        if failure.is_some() {
-            let line = Line::not_run(model, window, "an earlier window failed or was blocked");
+        let why = match args.planned {
+            true => reads_one_of(model, window, &not_computed),
+            false => failure.is_some().then(|| "an earlier window".to_owned()),
+        };
+        if let Some(why) = why {
+            let line = Line::not_run(model, window, &format!("{why} failed or was blocked"));
             reporting.record(&line, &[]).await;
             lines.push(line);
+            note(&mut not_computed, model, window);
             continue;
         }
         let parallelism = workspace.engine.threads();
@@ -57,7 +64,8 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
             Ok(mut outcome) => {
                 let line = Line::done(model, window, &outcome);
                 if outcome.blocked {
-                    failure = Some(Stopped(line.message()).into());
+                    note(&mut not_computed, model, window);
+                    failure.get_or_insert_with(|| Stopped(line.message()).into());
                 } else {
                     tracing::info!(
                         model = model.name,
@@ -77,7 +85,8 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
                 let line = Line::failed(model, window, &error);
                 reporting.record(&line, &[]).await;
                 lines.push(line);
-                failure = Some(error);
+                note(&mut not_computed, model, window);
+                failure.get_or_insert(error);
             }
         }
     }
@@ -87,6 +96,11 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     reporting.close(&summary, failure.as_ref()).await;
     summary.print(workspace.output)?;
     failure.map_or(Ok(()), Err)
+}
+
+fn note(dates: &mut Dates, model: &Model, window: Window) {
+    let dates = dates.entry(model.name.clone()).or_default();
+    dates.insert(window.days());
 }
 
 /// Finds what is wrong with any of the models before the first of them changes a table.

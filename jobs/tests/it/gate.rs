@@ -243,6 +243,28 @@ fn what_comes_after_a_block_is_not_run() {
 }
 
 #[test]
+fn a_block_holds_back_only_the_planned_windows_that_read_it() {
+    let world = World::with_events();
+    world.guard_amount("1");
+    world.events(&[("bad", "eve", -100, "2026-11-01T12:00:00Z")]);
+    let summary = world.blocked(&["run", "silver.*", "gold.*", "--planned"]);
+    let runs = summary["runs"].as_array().unwrap().iter();
+    let gold: Vec<String> = runs
+        .filter(|run| run["model"].as_str().unwrap().starts_with("gold"))
+        .map(|run| {
+            let word = |name: &str| run[name].as_str().unwrap();
+            format!("{} {} {}", word("model"), word("window"), word("status"))
+        })
+        .collect();
+    let status = |line: &str| gold.iter().any(|found| found == line);
+    assert!(status("gold.user_daily 2026-11-01 blocked"), "{gold:?}");
+    assert!(status("gold.user_daily 2026-11-02 done"), "{gold:?}");
+    // It looks back three days, one of which is the blocked one.
+    assert!(status("gold.user_3d 2026-11-02 failed"), "{gold:?}");
+    assert!(!world.content("gold.user_daily").is_empty());
+}
+
+#[test]
 fn a_dry_run_judges_and_stores_nothing() {
     let world = World::with_events();
     world.guard_amount("1");
