@@ -120,6 +120,10 @@ pub struct SessionizeArgs {
     /// Longest that a change waits for others under load; without load it is written at once
     #[arg(long, env = "USERFLOW_ONLINE_FLUSH_INTERVAL", default_value = "0.2", value_name = "SECONDS", value_parser = seconds)]
     pub flush_interval: Duration,
+    /// Longest that a change waits for others far behind the topic's end, where a row says what is old anyway; a change waits at
+    /// most a twentieth of the time that the backlog still takes
+    #[arg(long, env = "USERFLOW_CATCH_UP_INTERVAL", default_value = "2", value_name = "SECONDS", value_parser = seconds)]
+    pub catch_up_interval: Duration,
     /// Stop at the offsets that were the end at start, everything written
     #[arg(long)]
     pub until_caught_up: bool,

@@ -126,6 +126,8 @@ impl Worker {
                 ..Counts::default()
             },
             newest: engine.watermark(),
+            round: vec![0; shared.views.len()],
+            looked_at: engine.next_offset(),
             engine,
             epoch,
             drained: false,

@@ -53,6 +53,8 @@ pub(super) struct Shared {
     pub(super) rows: Vec<AtomicU64>,
     pub(super) flushes: AtomicU64,
     targets: BTreeMap<i32, Watermarks>,
+    /// Where the partitions ended when lag was measured last.
+    ends: Mutex<BTreeMap<i32, i64>>,
     /// Next offset and watermark, by partition.
     positions: Mutex<BTreeMap<i32, (i64, i64)>>,
 }
@@ -177,6 +179,7 @@ async fn set_up(
         ready: Arc::default(),
         caught_up: (0..workers).map(|_| AtomicBool::new(false)).collect(),
         flushes: AtomicU64::new(0),
+        ends: Mutex::new(targets.iter().map(|(p, log)| (*p, log.high)).collect()),
         targets,
         positions: Mutex::default(),
     })
@@ -237,6 +240,14 @@ impl Shared {
         positions.insert(partition, (next_offset, watermark));
     }
 
+    /// Where the partitions ended, a moment ago.
+    pub(super) fn ends(&self) -> BTreeMap<i32, i64> {
+        self.ends
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn measure_lag(&self, logs: &BTreeMap<i32, Watermarks>) {
         let positions = self
             .positions
@@ -251,6 +262,8 @@ impl Shared {
                 gauge.set((log.high - next).max(0));
             }
         }
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) =
+            logs.iter().map(|(p, log)| (*p, log.high)).collect();
     }
 
     fn summarise(&self, took: Duration) -> Result<()> {

@@ -43,6 +43,10 @@ pub(super) struct Part {
     /// Next offset and watermark of the last checkpoint.
     pub(super) saved: (i64, Option<i64>),
     pub(super) counted: Counts,
+    /// By view: rows of the round of writes under way that are still to be written.
+    pub(super) round: Vec<usize>,
+    /// Next offset when the backlog was looked at.
+    pub(super) looked_at: i64,
 }
 
 impl Part {
@@ -73,6 +77,9 @@ pub(super) struct Worker {
     pub(super) saving: Option<JoinHandle<Result<()>>>,
     /// Since when a change waits.
     pub(super) waiting: Option<Instant>,
+    pub(super) round_began: Instant,
+    /// How long a change waits because the topic's end is far away.
+    pub(super) backlog_wait: Duration,
     pub(super) saved_at: Instant,
     pub(super) looked_at: Instant,
     pub(super) expired_at: Instant,
@@ -103,6 +110,8 @@ impl Worker {
             writing: None,
             saving: None,
             waiting: None,
+            round_began: now,
+            backlog_wait: Duration::ZERO,
             saved_at: now,
             looked_at: now,
             expired_at: now,
@@ -136,6 +145,7 @@ impl Worker {
             self.finish_write()?;
             self.write_if_due(full);
             if self.looked_at.elapsed() >= LOOK {
+                self.look_at_backlog();
                 self.looked_at = Instant::now();
                 self.let_time_pass();
                 self.report();

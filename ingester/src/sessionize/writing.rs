@@ -1,8 +1,9 @@
 //! What is written when: rows to the store, state to checkpoints.
 //!
 //! One write is under way at a time; meanwhile the engines go on, and what changes again is written once, in its newest form. So the
-//! store's speed bounds how fresh rows are, never how fast the topic is read. Without load a change is written at once. State is kept only
-//! when every row that it made is in the store.
+//! store's speed bounds how fresh rows are, never how fast the topic is read. Without load a change is written at once. Far behind the end
+//! of the topic a change waits a share of the time that the backlog still takes: what it says is old anyway, and a row that is written once
+//! instead of ten times leaves the store's share of the machine to reading. State is kept only when every row that it made is in the store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,8 +19,12 @@ use super::worker::{Worker, micros};
 
 /// Most rows of a view in one write.
 const ROWS: usize = 10_000;
+/// A change waits at most this part of the time that the backlog still takes.
+const BACKLOG_PART: u32 = 20;
 /// How often rows beyond their ttl are removed.
 const EXPIRE: Duration = Duration::from_secs(60);
+/// How long a checkpoint may wait for the store; reading waits with it.
+const KEEP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long giving partitions back may wait for the store.
 pub(super) const SETTLE: Duration = Duration::from_secs(20);
 
@@ -34,16 +39,48 @@ impl Worker {
     /// Starts a write when there is something to write, none is under way, and either no more messages wait or the oldest change has
     /// waited long enough.
     pub(super) fn write_if_due(&mut self, full: bool) {
-        let due = match self.waiting {
-            None => false,
-            Some(since) => !full || since.elapsed() >= self.shared.args.flush_interval,
+        let interval = self.shared.args.flush_interval;
+        let wait = if full || self.backlog_wait > interval {
+            interval.max(self.backlog_wait)
+        } else {
+            Duration::ZERO
         };
+        let due = self.round_goes_on() || self.waiting.is_some_and(|since| since.elapsed() >= wait);
         if due && self.writing.is_none() {
             self.start_write();
         }
     }
 
+    /// Decides anew how long changes wait, from how far the topic's end is and how fast it came nearer.
+    pub(super) fn look_at_backlog(&mut self) {
+        let ends = self.shared.ends();
+        let (mut left, mut read) = (0, 0);
+        for (partition, part) in &mut self.parts {
+            let next = part.engine.next_offset();
+            read += next - std::mem::replace(&mut part.looked_at, next);
+            if let (false, Some(end)) = (part.drained, ends.get(partition)) {
+                left += (end - next).max(0);
+            }
+        }
+        let most = self.shared.args.catch_up_interval;
+        self.backlog_wait = backlog_wait(left, read, self.looked_at.elapsed(), most);
+    }
+
+    /// A round is what had changed when it began: in pieces, one write after the other, and no partition's changes wait for those that
+    /// another has since.
+    fn round_goes_on(&self) -> bool {
+        (self.parts.values()).any(|part| part.round.iter().any(|rows| *rows > 0))
+    }
+
     fn start_write(&mut self) {
+        if !self.round_goes_on() {
+            self.round_began = Instant::now();
+            for part in self.parts.values_mut() {
+                part.round = (0..self.shared.views.len())
+                    .map(|view| part.engine.changed_rows_of(view))
+                    .collect();
+            }
+        }
         let mut batch = Batch {
             owned: self
                 .parts
@@ -56,7 +93,14 @@ impl Worker {
             let mut rows: Option<Rows> = None;
             for part in self.parts.values_mut() {
                 let room = ROWS - rows.as_ref().map_or(0, |rows| rows.len).min(ROWS);
-                let more = part.engine.take(view, room);
+                let most = part.round[view].min(room);
+                let more = part.engine.take(view, most);
+                // Fewer than there were: the others need no row any more.
+                part.round[view] = if more.len == most {
+                    part.round[view] - most
+                } else {
+                    0
+                };
                 match &mut rows {
                     None => rows = Some(more),
                     Some(rows) => rows.append(more),
@@ -73,7 +117,7 @@ impl Worker {
                 .inc_by(count);
             batch.views.push(rows);
         }
-        self.waiting = (self.changed() > 0).then(Instant::now);
+        self.waiting = (self.changed() > 0).then_some(self.round_began);
         self.shared.flushes.fetch_add(1, Ordering::Relaxed);
         self.writing = Some(
             self.shared
@@ -144,7 +188,7 @@ impl Worker {
         if self.parts.values().all(|part| part.at() == part.saved) {
             return Ok(());
         }
-        if self.settle(Duration::from_secs(2))? {
+        if self.settle(KEEP_PATIENCE)? {
             self.keep();
         } else {
             tracing::warn!("PostgreSQL is slow or away: no checkpoint this time");
@@ -233,6 +277,13 @@ impl Worker {
     }
 }
 
+/// How long a change waits with `left` messages before the topic's end, when `read` came in the last `took`.
+fn backlog_wait(left: i64, read: i64, took: Duration, most: Duration) -> Duration {
+    let left = u32::try_from(left).unwrap_or(u32::MAX);
+    let read = u32::try_from(read.max(1)).unwrap_or(u32::MAX);
+    (took / read).saturating_mul(left / BACKLOG_PART).min(most)
+}
+
 /// Writes a batch, as often as it takes: the server may be away for a while.
 async fn write(shared: Arc<Shared>, batch: Batch) -> Result<Written> {
     let started = Instant::now();
@@ -253,5 +304,24 @@ async fn write(shared: Arc<Shared>, batch: Batch) -> Result<Written> {
             }
             Err(e) => return Err(judged(e)).context("write rows"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_waits_a_twentieth_of_what_the_backlog_takes() {
+        let second = Duration::from_secs(1);
+        let wait = |left, read| backlog_wait(left, read, second / 2, 2 * second).as_millis();
+        assert_eq!(wait(0, 5_000), 0);
+        // 10,000 messages a second: 20,000 are two seconds, a million are more than a minute.
+        assert_eq!(wait(20_000, 5_000), 100);
+        assert_eq!(wait(1_000_000, 5_000), 2_000);
+        // Nothing came: nobody knows how long it takes.
+        assert_eq!(wait(1_000_000, 0), 2_000);
+        assert_eq!(wait(i64::MAX, i64::MAX), 0);
+        assert_eq!(wait(0, -3), 0);
     }
 }

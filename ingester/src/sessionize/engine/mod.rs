@@ -209,6 +209,12 @@ impl Engine {
         self.dirty_rows
     }
 
+    /// Of one view.
+    pub fn changed_rows_of(&self, view: usize) -> usize {
+        let (table, index) = self.plan.places[view];
+        self.dirty[table][index].len()
+    }
+
     /// Number of entities held, by entity in the order of the plan.
     pub fn entities(&self) -> Vec<usize> {
         self.tables.iter().map(Table::len).collect()
