@@ -167,7 +167,7 @@ pub struct CheckpointArgs {
         value_name = "LOCATION"
     )]
     pub location: String,
-    /// How often state is kept; a restart replays at most so much
+    /// How often the state of each partition is kept; a restart replays about so much
     #[arg(long = "checkpoint-interval", env = "USERFLOW_CHECKPOINT_INTERVAL", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
     pub interval: Duration,
 }

@@ -126,6 +126,7 @@ impl Worker {
                 ..Counts::default()
             },
             newest: engine.watermark(),
+            kept: None,
             round: vec![0; shared.views.len()],
             looked_at: engine.next_offset(),
             engine,
@@ -140,14 +141,14 @@ impl Worker {
         if self.parts.is_empty() {
             return Ok(());
         }
-        let settled = self.settle(SETTLE)?;
+        let settled = self.settle(None, SETTLE)?;
         // Fenced meanwhile: there is nothing left to give.
         if self.parts.is_empty() {
             return Ok(());
         }
         let kept = if settled {
             self.await_saving().and_then(|()| {
-                self.keep();
+                self.keep(None);
                 self.await_saving()
             })
         } else {

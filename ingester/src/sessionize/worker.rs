@@ -42,6 +42,8 @@ pub(super) struct Part {
     pub(super) newest: Option<i64>,
     /// Next offset and watermark of the last checkpoint.
     pub(super) saved: (i64, Option<i64>),
+    /// When that was.
+    pub(super) kept: Option<Instant>,
     pub(super) counted: Counts,
     /// By view: rows of the round of writes under way that are still to be written.
     pub(super) round: Vec<usize>,
@@ -276,7 +278,7 @@ impl Worker {
             }
         }
         if caught_up && (self.changed() > 0 || self.writing.is_some()) {
-            self.settle(SETTLE)?;
+            self.settle(None, SETTLE)?;
         }
         self.shared.caught_up[self.number].store(caught_up, Ordering::Relaxed);
         Ok(())

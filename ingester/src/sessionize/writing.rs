@@ -47,7 +47,7 @@ impl Worker {
         };
         let due = self.round_goes_on() || self.waiting.is_some_and(|since| since.elapsed() >= wait);
         if due && self.writing.is_none() {
-            self.start_write();
+            self.start_write(None);
         }
     }
 
@@ -72,13 +72,21 @@ impl Worker {
         (self.parts.values()).any(|part| part.round.iter().any(|rows| *rows > 0))
     }
 
-    fn start_write(&mut self) {
-        if !self.round_goes_on() {
-            self.round_began = Instant::now();
-            for part in self.parts.values_mut() {
-                part.round = (0..self.shared.views.len())
-                    .map(|view| part.engine.changed_rows_of(view))
-                    .collect();
+    /// Starts the next write of the round, or the first one of a new round: of all partitions, or of `one`.
+    fn start_write(&mut self, one: Option<i32>) {
+        if one.is_some() || !self.round_goes_on() {
+            for (partition, part) in &mut self.parts {
+                let wanted = one.is_none_or(|one| one == *partition);
+                for (view, rows) in part.round.iter_mut().enumerate() {
+                    *rows = if wanted {
+                        part.engine.changed_rows_of(view)
+                    } else {
+                        0
+                    };
+                }
+            }
+            if one.is_none() {
+                self.round_began = Instant::now();
             }
         }
         let mut batch = Batch {
@@ -152,8 +160,8 @@ impl Worker {
         }
     }
 
-    /// Writes everything; false if the store does not take it in time.
-    pub(super) fn settle(&mut self, patience: Duration) -> Result<bool> {
+    /// Writes everything, or everything of one partition; false if the store does not take it in time.
+    pub(super) fn settle(&mut self, one: Option<i32>, patience: Duration) -> Result<bool> {
         let until = Instant::now() + patience;
         loop {
             while let Some(writing) = &self.writing {
@@ -165,15 +173,22 @@ impl Worker {
                     std::thread::sleep(Duration::from_micros(200));
                 }
             }
-            if self.changed() == 0 {
-                self.waiting = None;
+            let left = match one {
+                None => self.changed(),
+                Some(one) => (self.parts.get(&one)).map_or(0, |part| part.engine.changed_rows()),
+            };
+            if left == 0 {
+                if one.is_none() {
+                    self.waiting = None;
+                }
                 return Ok(true);
             }
-            self.start_write();
+            self.start_write(one);
         }
     }
 
-    /// Keeps the state of all partitions, from time to time. First every row is written: a restart makes only later rows again.
+    /// Keeps the state of each partition from time to time, one after the other: state being made into bytes takes memory and keeps
+    /// events waiting. First every row of the partition is written: a restart makes only later rows again.
     pub(super) fn keep_if_due(&mut self) -> Result<()> {
         if self.saving.as_ref().is_some_and(JoinHandle::is_finished)
             && let Err(e) = self.await_saving()
@@ -181,26 +196,34 @@ impl Worker {
             tracing::error!("no checkpoint this time: {e:#}");
         }
         let interval = self.shared.args.checkpoints.interval;
-        if self.saving.is_some() || self.saved_at.elapsed() < interval {
+        let turns = u32::try_from(self.parts.len()).unwrap_or(u32::MAX).max(1);
+        if self.saving.is_some() || self.saved_at.elapsed() < interval / turns {
             return Ok(());
         }
         self.saved_at = Instant::now();
-        if self.parts.values().all(|part| part.at() == part.saved) {
+        let longest = (self.parts.iter())
+            .filter(|(_, part)| part.at() != part.saved)
+            .filter(|(_, part)| part.kept.is_none_or(|kept| kept.elapsed() >= interval))
+            .min_by_key(|(_, part)| part.kept);
+        let Some((partition, _)) = longest else {
             return Ok(());
-        }
-        if self.settle(KEEP_PATIENCE)? {
-            self.keep();
+        };
+        let partition = *partition;
+        if self.settle(Some(partition), KEEP_PATIENCE)? {
+            self.keep(Some(partition));
         } else {
             tracing::warn!("PostgreSQL is slow or away: no checkpoint this time");
         }
         Ok(())
     }
 
-    pub(super) fn keep(&mut self) {
+    /// Keeps the state of all partitions, or of `one`; their rows are written.
+    pub(super) fn keep(&mut self, one: Option<i32>) {
         let mut states = Vec::new();
         for (partition, part) in &mut self.parts {
-            if part.at() != part.saved {
+            if one.is_none_or(|one| one == *partition) && part.at() != part.saved {
                 part.saved = part.at();
+                part.kept = Some(Instant::now());
                 let next = part.engine.next_offset();
                 states.push((*partition, next, part.engine.snapshot()));
             }
