@@ -2,11 +2,15 @@
 # Kafka to bronze
 
 Drains the topic: `userflow-ingester ingest --until-caught-up` stops at the offsets that were the topic's end when it began, with
-everything committed. Then the new days are judged: required fields, the share that went to quarantine, freshness.
+everything committed. Then two checks, either of which fails the run:
+
+* **lag**: how many messages have come since and wait, and for how long the oldest does. `USERFLOW_MAX_LAG` and
+  `USERFLOW_MAX_LAG_AGE` (30 minutes) are the limits.
+* **check**: the new days are judged: required fields, the share that went to quarantine.
 
 * **Repeat it at will.** The position in the topic lies in the table; what is in bronze is not read again.
 * **One run at a time**, and no run is made up for: the next one drains what the last one would have.
-* Where an ingester runs all the time, leave this DAG paused.
+* Where an ingester runs all the time, leave this DAG paused; `userflow-ingester lag` says whether it keeps up.
 """
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -28,6 +32,7 @@ for domain in domains():
         doc_md=__doc__,
     ) as dag:
         ingest = Job(task_id="ingest", command=["userflow-ingester", "ingest", "--domain", domain.name, "--until-caught-up"])
+        lag = Job(task_id="lag", command=["userflow-ingester", "lag", "--domain", domain.name])
         of = days(windows.touched, domain.margin)
         check = Job(task_id="check", command=["userflow-jobs", "check", *domain.sources], days=of)
-        ingest >> check >> Close(task_id="done", of=[])
+        ingest >> [lag, check] >> Close(task_id="done", of=[])

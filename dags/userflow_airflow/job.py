@@ -3,7 +3,7 @@
 exit code  0      the summary is the task's return value; rows, version and quality are beside it, and in the asset's event
            1, 4   failed, a retry is safe: the task is tried again, later each time
            2      wrong usage, configuration or model: no retry helps
-           3      stopped by the quality gate: no retry, and the summary says which tests
+           3      stopped by the quality gate or another check: no retry, and the summary says by what
 """
 
 import json
@@ -28,7 +28,7 @@ Days = Callable[[Context], list[date]]
 
 
 class Blocked(AirflowFailException):
-    """The quality gate stopped the job; what it refused was not published."""
+    """A check stopped the job; what the quality gate refused was not published."""
 
 
 class Job(BaseOperator):
@@ -57,7 +57,7 @@ class Job(BaseOperator):
     def execute(self, context: Context):
         code, summary = self.attempt(context)
         if code == BLOCKED:
-            raise Blocked(f"stopped by the quality gate: {failing(summary)}")
+            raise Blocked(f"stopped by a check: {failing(summary)}")
         if self.publishes:
             extra = {key: summary[key] for key in ("windows", "rows_written", "tables") if key in summary}
             context["outlet_events"][self.publishes].extra = extra

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{DevBrokerArgs, IngestArgs, SessionizeArgs};
+use crate::config::{DevBrokerArgs, IngestArgs, LagArgs, SessionizeArgs};
 use crate::simulate::SimulateArgs;
 
 /// Everything that touches Kafka: simulate user behaviour, land it in the lake exactly once, keep live features
@@ -30,6 +30,8 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// Land a Kafka topic in the bronze and quarantine tables, exactly once; runs until stopped
     Ingest(Box<IngestArgs>),
+    /// Say how many messages wait to be landed and for how long; exit code 3 when it is too much
+    Lag(Box<LagArgs>),
     /// Keep the feature views of a domain in PostgreSQL, live: sessions, windows, lifetimes; runs until stopped
     Sessionize(Box<SessionizeArgs>),
     /// Run an embedded development broker (librdkafka's mock cluster): for the demo, never for production

@@ -1,4 +1,4 @@
-//! Settings of `ingest`, `sessionize` and `dev-broker`: one struct per concern, each field a flag and an environment variable. The
+//! Settings of `ingest`, `lag`, `sessionize` and `dev-broker`: one struct per concern, each field a flag and an environment variable. The
 //! only file of this crate that reads the environment (the simulator's flags, `simulate/`, go through clap as well).
 
 use std::net::SocketAddr;
@@ -64,6 +64,48 @@ pub struct IngestArgs {
     #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
     pub metrics_addr: Option<SocketAddr>,
     /// How the closing summary is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Settings of `lag`.
+#[derive(Clone, Debug, Args)]
+pub struct LagArgs {
+    /// The domain: a folder under --models with a contract.json
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: String,
+    /// Folder of the domains
+    #[arg(
+        long,
+        env = "USERFLOW_MODELS",
+        default_value = "models",
+        value_name = "FOLDER"
+    )]
+    pub models: PathBuf,
+    /// The lake: a folder or s3://bucket/prefix
+    #[arg(
+        long,
+        env = "USERFLOW_LAKE",
+        default_value = ".userflow/lake",
+        value_name = "LOCATION"
+    )]
+    pub lake: String,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Topic to look at; default <domain>.events
+    #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// As for `ingest`: positions were written without the topic's id
+    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
+    pub no_topic_id: bool,
+    /// Exit code 3 when more messages wait; default no limit
+    #[arg(long, env = "USERFLOW_MAX_LAG", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub max_lag: Option<i64>,
+    /// Exit code 3 when the oldest message that waits came longer ago, by its Kafka timestamp
+    #[arg(long, env = "USERFLOW_MAX_LAG_AGE", default_value = "30m", value_name = "SECONDS", value_parser = seconds)]
+    pub max_age: Duration,
+    /// How the result is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }

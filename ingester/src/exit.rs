@@ -1,5 +1,5 @@
 //! Exit codes, the same in every userflow binary: 0 done; 1 failed, safe to retry; 2 wrong usage, configuration or
-//! contract; 4 fenced after bounded retries. (3, the quality gate, is the jobs' alone.)
+//! contract; 3 stopped by a check; 4 fenced after bounded retries.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,11 @@ use std::process::ExitCode;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongSetup(pub String);
+
+/// A check found too much: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub String);
 
 /// Another process kept taking our partitions: exit code 4.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,7 @@ pub fn code(outcome: anyhow::Result<()>) -> ExitCode {
                         2,
                     )
                 })
+                .or_else(|| is(cause.is::<Stopped>(), 3))
                 .or_else(|| is(cause.is::<Fenced>(), 4))
         })
         .unwrap_or(1);

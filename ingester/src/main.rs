@@ -13,6 +13,7 @@ fn main() -> std::process::ExitCode {
     exit::code(match cli.command {
         Command::Simulate(args) => simulate::run(&args),
         Command::Ingest(args) => bronze::run(&args),
+        Command::Lag(args) => bronze::lag(&args),
         Command::Sessionize(args) => sessionize::run(&args),
         Command::DevBroker(args) => dev_broker::run(&args),
     })

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Libraries that tell each step of reading a table at level info; a filter that names them has its way.
-const QUIET: &str = "buoyant_kernel=warn,deltalake_core=warn";
+/// Libraries that tell each step of reading a table, or that a table is there already, at level info; a filter that names them has its way.
+const QUIET: &str = "buoyant_kernel=warn,deltalake_core=warn,sqlx::postgres::notice=warn";
 
 /// Starts logging with a filter such as `info` or `userflow_jobs=debug`.
 pub fn start(filter: &str) {

@@ -17,15 +17,17 @@
 //! not to quarantine again.
 //!
 //! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`positions`]: where to read on.
-//! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. Consumer-group offsets are
+//! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. [`lag`]: how far behind. Consumer-group offsets are
 //! for lag displays only.
 
 mod buffer;
 mod flush;
+mod lag;
 mod positions;
 mod quarantine;
 mod service;
 mod tables;
 mod worker;
 
+pub use lag::run as lag;
 pub use service::run;

@@ -295,6 +295,8 @@ def test_bronze_takes_what_is_new_in_the_topic_and_only_once(world: World):
         run_id = world.airflow.trigger("webtoon_bronze", **{"from": NOV1, "to": today})
         assert world.airflow.ended("webtoon_bronze", run_id) == "success"
         written.append(world.airflow.value("webtoon_bronze", run_id, "ingest")["rows_written"])
+        lag = world.airflow.value("webtoon_bronze", run_id, "lag")
+        assert (lag["lag"], lag["error"]) == (0, None) and lag["newest_event"] > str(FIRST + timedelta(days=DAYS))
     world.airflow.pause("webtoon_bronze", True)
     scheduled = [run for run in world.airflow.runs("webtoon_bronze") if run["run_type"] == "scheduled"]
     written += [world.airflow.value("webtoon_bronze", run["dag_run_id"], "ingest")["rows_written"] for run in scheduled]

@@ -3,6 +3,7 @@
 mod exactly_once;
 mod faults;
 mod ingest_cli;
+mod lag;
 mod ledger;
 mod online;
 mod postgres;
