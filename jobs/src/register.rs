@@ -1,5 +1,5 @@
 //! `register`: make every table of the lake visible in Trino. A schema per layer, a registration per table; what is there already
-//! stays. Later commits need no registration: Trino reads the table's log.
+//! stays, and what is there can be read. Later commits need no registration: Trino reads the table's log.
 //!
 //! SQL is put together from names that are lowercase letters, digits and `_` only ([`TableName`], [`CatalogName`]) and from a
 //! location of plain characters ([`Location`]), so nothing has to be quoted.
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use url::Url;
 use userflow_lake::TableName;
@@ -125,6 +125,9 @@ pub async fn run(workspace: &Workspace, args: &RegisterArgs) -> Result<()> {
     for table in &tables {
         lines.push(task.register(table, known.contains(table)).await?);
     }
+    if !args.dry_run {
+        task.read_all(&tables).await?;
+    }
     for name in known.difference(&tables) {
         tracing::warn!(
             "{}.{name} is registered in Trino and is no table of the lake's models: it was left as it is",
@@ -219,6 +222,16 @@ impl Task<'_> {
             location,
             action,
         })
+    }
+
+    /// Registered is not enough: a row of each table comes out, if it has any.
+    async fn read_all(&self, tables: &BTreeSet<TableName>) -> Result<()> {
+        for table in tables {
+            let statement = format!("select 1 from {}.{table} limit 1", self.catalog);
+            (self.trino.rows(&statement).await)
+                .with_context(|| format!("{table} is registered, but Trino cannot read it"))?;
+        }
+        Ok(())
     }
 
     /// Whether a registered table can be read at that place. A table whose files are gone refuses to be shown.

@@ -5,7 +5,7 @@
 //! of them.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -22,6 +22,10 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Answers that ask to come back: how often, and after what time.
 const BUSY_TRIES: u32 = 20;
 const BUSY_WAIT: Duration = Duration::from_millis(250);
+/// How long a server that has just started may be without nodes for the tables of a catalog. It answers everything else by then.
+const NODES_PATIENCE: Duration = Duration::from_secs(60);
+/// Trino's name for that.
+const NO_NODES: &str = "NO_NODES_AVAILABLE";
 /// Who we are where the URL names nobody.
 const DEFAULT_USER: &str = "userflow";
 /// What a URL that cannot be used should have been.
@@ -144,8 +148,20 @@ impl Trino {
         }
     }
 
-    /// Runs a statement that may be refused: the caller acts on it.
+    /// Runs a statement that may be refused: the caller acts on it. A server without nodes is waited for.
     pub async fn ask(&self, statement: &str) -> Result<Result<Rows, Refusal>> {
+        let until = Instant::now() + NODES_PATIENCE;
+        loop {
+            match self.ask_once(statement).await? {
+                Err(refusal) if refusal.error_name == NO_NODES && Instant::now() < until => {
+                    tokio::time::sleep(BUSY_WAIT).await;
+                }
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    async fn ask_once(&self, statement: &str) -> Result<Result<Rows, Refusal>> {
         let asked = || format!("ask Trino at {}: {statement}", self.place());
         let post = || {
             self.client
