@@ -10,17 +10,9 @@ use clap::{Args, ValueEnum};
 /// Settings of `ingest`.
 #[derive(Clone, Debug, Args)]
 pub struct IngestArgs {
-    /// The domain: a folder under --models with a contract.json
-    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
-    pub domain: String,
-    /// Folder of the domains
-    #[arg(
-        long,
-        env = "USERFLOW_MODELS",
-        default_value = "models",
-        value_name = "FOLDER"
-    )]
-    pub models: PathBuf,
+    /// The events.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// The lake: a folder or s3://bucket/prefix
     #[arg(
         long,
@@ -29,12 +21,6 @@ pub struct IngestArgs {
         value_name = "LOCATION"
     )]
     pub lake: String,
-    /// Kafka.
-    #[command(flatten)]
-    pub kafka: KafkaArgs,
-    /// Topic to read; default <domain>.events
-    #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
-    pub topic: Option<String>,
     /// Consumer group: ingesters of one group share the partitions
     #[arg(
         long,
@@ -56,10 +42,6 @@ pub struct IngestArgs {
     /// Go on at the log's start when the topic no longer has the offsets that come next (they are lost)
     #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
     pub accept_data_loss: bool,
-    /// Do not ask the broker for the topic's id, which tells a re-created topic from the one before: for `dev-broker`, which
-    /// has none
-    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
-    pub no_topic_id: bool,
     /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
     #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
     pub metrics_addr: Option<SocketAddr>,
@@ -71,17 +53,9 @@ pub struct IngestArgs {
 /// Settings of `lag`.
 #[derive(Clone, Debug, Args)]
 pub struct LagArgs {
-    /// The domain: a folder under --models with a contract.json
-    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
-    pub domain: String,
-    /// Folder of the domains
-    #[arg(
-        long,
-        env = "USERFLOW_MODELS",
-        default_value = "models",
-        value_name = "FOLDER"
-    )]
-    pub models: PathBuf,
+    /// The events.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// The lake: a folder or s3://bucket/prefix
     #[arg(
         long,
@@ -90,15 +64,6 @@ pub struct LagArgs {
         value_name = "LOCATION"
     )]
     pub lake: String,
-    /// Kafka.
-    #[command(flatten)]
-    pub kafka: KafkaArgs,
-    /// Topic to look at; default <domain>.events
-    #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
-    pub topic: Option<String>,
-    /// As for `ingest`: positions were written without the topic's id
-    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
-    pub no_topic_id: bool,
     /// Exit code 3 when more messages wait; default no limit
     #[arg(long, env = "USERFLOW_MAX_LAG", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub max_lag: Option<i64>,
@@ -113,20 +78,9 @@ pub struct LagArgs {
 /// Settings of `sessionize`.
 #[derive(Clone, Debug, Args)]
 pub struct SessionizeArgs {
-    /// The domain: a folder under --models with a contract.json and features/*.yml
-    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
-    pub domain: String,
-    /// Folder of the domains
-    #[arg(
-        long,
-        env = "USERFLOW_MODELS",
-        default_value = "models",
-        value_name = "FOLDER"
-    )]
-    pub models: PathBuf,
-    /// Kafka.
+    /// The events.
     #[command(flatten)]
-    pub kafka: KafkaArgs,
+    pub source: SourceArgs,
     /// The online store, postgres://user:password@host:5432/database; its tables are made by `userflow-jobs init`
     #[arg(
         long,
@@ -135,9 +89,6 @@ pub struct SessionizeArgs {
         hide_env_values = true
     )]
     pub postgres_url: SecretUrl,
-    /// Topic to read; default <domain>.events
-    #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
-    pub topic: Option<String>,
     /// Consumer group: sessionizers of one group share the partitions
     #[arg(
         long,
@@ -179,10 +130,6 @@ pub struct SessionizeArgs {
     /// Go on although the topic lost offsets (retention) or is another one than before: online rows of a topic that is gone are removed
     #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
     pub accept_data_loss: bool,
-    /// Do not ask the broker for the topic's id, which tells a re-created topic from the one before: for `dev-broker`, which
-    /// has none
-    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
-    pub no_topic_id: bool,
     /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
     #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
     pub metrics_addr: Option<SocketAddr>,
@@ -288,6 +235,32 @@ impl FlushArgs {
     pub fn workers(&self) -> usize {
         self.threads.unwrap_or_else(cores).max(1)
     }
+}
+
+/// Which events: a domain, and the topic that they come in.
+#[derive(Clone, Debug, Args)]
+pub struct SourceArgs {
+    /// The domain: a folder under --models with a contract.json and, for `sessionize`, features/*.yml
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: String,
+    /// Folder of the domains
+    #[arg(
+        long,
+        env = "USERFLOW_MODELS",
+        default_value = "models",
+        value_name = "FOLDER"
+    )]
+    pub models: PathBuf,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Topic to read; default <domain>.events
+    #[arg(long, env = "USERFLOW_TOPIC", value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// Do not ask the broker for the topic's id, which tells a re-created topic from the one before: for `dev-broker`, which
+    /// has none
+    #[arg(long, env = "USERFLOW_NO_TOPIC_ID")]
+    pub no_topic_id: bool,
 }
 
 /// How to reach Kafka.

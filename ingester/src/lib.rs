@@ -19,5 +19,6 @@ pub mod metrics;
 mod rebalance;
 pub mod sessionize;
 pub mod simulate;
+mod source;
 mod topic_id;
 mod workers;

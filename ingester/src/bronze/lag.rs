@@ -1,7 +1,7 @@
 //! How far bronze is behind its topic: how many messages wait, and for how long the oldest does. Reads only. A running ingester shows
 //! the same as a metric; this is for schedulers and people, and works while no ingester runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -19,7 +19,7 @@ use super::positions::AppIds;
 use crate::config::{LagArgs, Output};
 use crate::exit::Stopped;
 use crate::kafka::{self, PATIENCE, Watermarks};
-use crate::topic_id;
+use crate::source::{self, Source};
 
 /// The client's name in the group protocol; it joins no group.
 const GROUP: &str = "userflow-lag";
@@ -42,22 +42,11 @@ struct Waiting {
 
 /// Prints the lag; exit code 3 when it is beyond a limit.
 pub fn run(args: &LagArgs) -> Result<()> {
-    let domain = Domain::load(&args.models, &args.domain)?;
-    let topic = args
-        .topic
-        .clone()
-        .unwrap_or_else(|| format!("{}.events", args.domain));
-    let probe: BaseConsumer = kafka::consumer(&args.kafka, GROUP, 1_024)
-        .create()
-        .context("create a Kafka client: check --brokers and --kafka-option")?;
+    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let probe = source::probe(&args.source, GROUP)?;
     let table = bronze::events(&domain.contract).name;
     // The topic's end first: what comes and is landed meanwhile is no lag.
-    let logs = kafka::watermarks(&probe, &topic)?;
-    let id = if args.no_topic_id {
-        topic_id::UNKNOWN.to_owned()
-    } else {
-        topic_id::of(&probe, &topic, PATIENCE)?
-    };
+    let Source { topic, id, logs } = Source::ask(&args.source, &probe)?;
     let (positions, newest) = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -84,10 +73,7 @@ async fn landed(
     args: &LagArgs,
     table: &str,
     event_time: &str,
-) -> Result<(
-    std::collections::HashMap<String, i64>,
-    Option<DateTime<Utc>>,
-)> {
+) -> Result<(HashMap<String, i64>, Option<DateTime<Utc>>)> {
     let lake = Lake::open(&args.lake).await?;
     let Some(snapshot) = lake.table(&TableName::parse(table)?).snapshot().await? else {
         return Ok(Default::default());
@@ -122,10 +108,10 @@ fn ask_since_when(probe: &BaseConsumer, topic: &str, partitions: &mut [Waiting])
         let first = Offset::Offset(part.next + part.lost);
         list.add_partition_offset(topic, part.partition, first)?;
     }
-    let mut unanswered = list.count();
+    let mut unanswered: BTreeSet<i32> = list.elements().iter().map(|e| e.partition()).collect();
     probe.assign(&list).context("read the oldest messages")?;
     let until = Instant::now() + PATIENCE;
-    while unanswered > 0 {
+    while !unanswered.is_empty() {
         let answered = match probe.poll(Duration::from_millis(100)) {
             None if Instant::now() > until => {
                 anyhow::bail!("Kafka did not hand out the oldest messages within {PATIENCE:?}")
@@ -148,21 +134,16 @@ fn ask_since_when(probe: &BaseConsumer, topic: &str, partitions: &mut [Waiting])
         let Some((partition, time)) = answered else {
             continue;
         };
-        if let Some(part) = (partitions.iter_mut()).find(|part| part.partition == partition) {
-            part.since = part.since.or(time);
-        }
         // One answer of a partition is enough.
+        if !unanswered.remove(&partition) {
+            continue;
+        }
+        if let Some(part) = (partitions.iter_mut()).find(|part| part.partition == partition) {
+            part.since = time;
+        }
         let mut done = TopicPartitionList::new();
         done.add_partition(topic, partition);
         probe.pause(&done).context("read no further")?;
-        let mut left = TopicPartitionList::new();
-        for part in list.elements() {
-            if part.partition() != partition {
-                left.add_partition_offset(topic, part.partition(), part.offset())?;
-            }
-        }
-        unanswered = left.count();
-        list = left;
     }
     Ok(())
 }
@@ -225,7 +206,7 @@ fn print(
             };
             let summary = json!({
                 "command": "lag",
-                "domain": args.domain,
+                "domain": args.source.domain,
                 "topic": topic,
                 "table": table,
                 "lag": lag,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rdkafka::consumer::BaseConsumer;
 use serde_json::json;
 use userflow_lake::Lake;
@@ -18,9 +18,9 @@ use super::tables::Tables;
 use super::worker::Worker;
 use crate::config::{IngestArgs, Output};
 use crate::health::{self, Health};
-use crate::kafka::{self, PATIENCE, Watermarks};
+use crate::kafka::{self, Watermarks};
 use crate::metrics::Metrics;
-use crate::topic_id;
+use crate::source::{self, Source};
 use crate::workers;
 
 /// How often the service looks whether it is done.
@@ -71,9 +71,7 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         .thread_name("userflow-io")
         .enable_all()
         .build()?;
-    let probe: BaseConsumer = kafka::consumer(&args.kafka, &args.group, 1_024)
-        .create()
-        .context("create a Kafka client: check --brokers and --kafka-option")?;
+    let probe = source::probe(&args.source, &args.group)?;
     let shared = Arc::new(runtime.block_on(set_up(args, &probe, runtime.handle().clone()))?);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
@@ -101,20 +99,12 @@ async fn set_up(
     probe: &BaseConsumer,
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
-    let domain = Domain::load(&args.models, &args.domain)?;
-    let topic = args
-        .topic
-        .clone()
-        .unwrap_or_else(|| format!("{}.events", args.domain));
-    let targets = tokio::task::block_in_place(|| kafka::watermarks(probe, &topic))?;
-    let id = if args.no_topic_id {
-        topic_id::UNKNOWN.to_owned()
-    } else {
-        tokio::task::block_in_place(|| topic_id::of(probe, &topic, PATIENCE))?
-    };
+    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let Source { topic, id, logs } =
+        tokio::task::block_in_place(|| Source::ask(&args.source, probe))?;
     let lake = Lake::open(&args.lake).await?;
     let tables = Tables::open(&lake, &domain.contract).await?;
-    tracing::info!(%topic, topic_id = %id, partitions = targets.len(), lake = %lake.url(), "ingesting");
+    tracing::info!(%topic, topic_id = %id, partitions = logs.len(), lake = %lake.url(), "ingesting");
     Ok(Shared {
         args: args.clone(),
         ids: AppIds::new(&topic, &id),
@@ -124,7 +114,7 @@ async fn set_up(
         runtime,
         metrics: Arc::new(Metrics::new()?),
         progress: Progress {
-            targets,
+            targets: logs,
             committed: Mutex::default(),
         },
         stop: AtomicBool::new(false),
@@ -245,7 +235,7 @@ impl Shared {
                     committed.iter().map(|(p, n)| (p.to_string(), *n)).collect();
                 let summary = json!({
                     "command": "ingest",
-                    "domain": self.args.domain,
+                    "domain": self.args.source.domain,
                     "topic": self.topic,
                     "table": self.tables.events.table.name().to_string(),
                     "rows_read": totals.rows + quarantined,

@@ -48,7 +48,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
         let queue_kb = (shared.memory_per_worker() / 8 / 1024).clamp(4_096, 16_384);
-        let mut config = kafka::consumer(&shared.args.kafka, &shared.args.group, queue_kb);
+        let mut config = kafka::consumer(&shared.args.source.kafka, &shared.args.group, queue_kb);
         if let Some(name) = &shared.args.instance_id {
             config.set("group.instance.id", format!("{name}-{number}"));
         }

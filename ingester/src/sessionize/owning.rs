@@ -128,7 +128,7 @@ impl Worker {
             newest: engine.watermark(),
             kept: None,
             round: vec![0; shared.views.len()],
-            looked_at: engine.next_offset(),
+            offset_then: engine.next_offset(),
             engine,
             epoch,
             drained: false,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rdkafka::consumer::BaseConsumer;
 use serde_json::json;
 use userflow_models::contract::Contract;
@@ -19,9 +19,9 @@ use super::worker::Worker;
 use crate::config::{Output, SessionizeArgs};
 use crate::exit::WrongSetup;
 use crate::health::{self, Health};
-use crate::kafka::{self, PATIENCE, Watermarks};
+use crate::kafka::{self, Watermarks};
 use crate::metrics::SessionizeMetrics;
-use crate::topic_id;
+use crate::source::{self, Source};
 use crate::workers;
 
 /// How often the service looks whether it is done.
@@ -67,9 +67,7 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
         .thread_name("userflow-io")
         .enable_all()
         .build()?;
-    let probe: BaseConsumer = kafka::consumer(&args.kafka, &args.group, 1_024)
-        .create()
-        .context("create a Kafka client: check --brokers and --kafka-option")?;
+    let probe = source::probe(&args.source, &args.group)?;
     if args.inspect {
         return inspect(args, &runtime, &probe);
     }
@@ -95,34 +93,16 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
     outcome
 }
 
-/// Topic, its id and its offsets.
-fn topic_of(
-    args: &SessionizeArgs,
-    probe: &BaseConsumer,
-) -> Result<(String, String, BTreeMap<i32, Watermarks>)> {
-    let topic = args
-        .topic
-        .clone()
-        .unwrap_or_else(|| format!("{}.events", args.domain));
-    let targets = kafka::watermarks(probe, &topic)?;
-    let id = if args.no_topic_id {
-        topic_id::UNKNOWN.to_owned()
-    } else {
-        topic_id::of(probe, &topic, PATIENCE)?
-    };
-    Ok((topic, id, targets))
-}
-
 fn inspect(
     args: &SessionizeArgs,
     runtime: &tokio::runtime::Runtime,
     probe: &BaseConsumer,
 ) -> Result<()> {
     use std::io::Write;
-    let (topic, id, targets) = topic_of(args, probe)?;
+    let Source { topic, id, logs } = Source::ask(&args.source, probe)?;
     let text = runtime.block_on(async {
         let checkpoints = Checkpoints::open(&args.checkpoints.location, &topic, &id).await?;
-        checkpoints.describe(targets.into_keys()).await
+        checkpoints.describe(logs.into_keys()).await
     })?;
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
@@ -133,12 +113,12 @@ async fn set_up(
     probe: &BaseConsumer,
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
-    let domain = Domain::load(&args.models, &args.domain)?;
+    let domain = Domain::load(&args.source.models, &args.source.domain)?;
     let views = features::load(&domain)?;
     if views.is_empty() {
         let message = format!(
             "{} has no feature views: write one into {}",
-            args.domain,
+            args.source.domain,
             domain.dir.join("features").display()
         );
         return Err(WrongSetup(message).into());
@@ -151,7 +131,11 @@ async fn set_up(
     };
     let contract = domain.contract;
     let plan = Plan::new(&contract, &views, settings.lateness).map_err(WrongSetup)?;
-    let (topic, id, targets) = tokio::task::block_in_place(|| topic_of(args, probe))?;
+    let Source {
+        topic,
+        id,
+        logs: targets,
+    } = tokio::task::block_in_place(|| Source::ask(&args.source, probe))?;
     let workers = args.workers().min(targets.len());
     let connections = u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(1);
     let store = Store::open(&args.postgres_url, &topic, &views, connections).await?;
@@ -297,7 +281,7 @@ impl Shared {
                     .collect();
                 let summary = json!({
                     "command": "sessionize",
-                    "domain": self.args.domain,
+                    "domain": self.args.source.domain,
                     "topic": self.topic,
                     "events": read - rejected,
                     "rejected": rejected,

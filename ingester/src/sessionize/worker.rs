@@ -48,7 +48,7 @@ pub(super) struct Part {
     /// By view: rows of the round of writes under way that are still to be written.
     pub(super) round: Vec<usize>,
     /// Next offset when the backlog was looked at.
-    pub(super) looked_at: i64,
+    pub(super) offset_then: i64,
 }
 
 impl Part {
@@ -92,7 +92,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
-        let mut config = kafka::consumer(&shared.args.kafka, &shared.args.group, 65_536);
+        let mut config = kafka::consumer(&shared.args.source.kafka, &shared.args.group, 65_536);
         if let Some(name) = &shared.args.instance_id {
             config.set("group.instance.id", format!("{name}-{number}"));
         }

@@ -57,7 +57,7 @@ impl Worker {
         let (mut left, mut read) = (0, 0);
         for (partition, part) in &mut self.parts {
             let next = part.engine.next_offset();
-            read += next - std::mem::replace(&mut part.looked_at, next);
+            read += next - std::mem::replace(&mut part.offset_then, next);
             if let (false, Some(end)) = (part.drained, ends.get(partition)) {
                 left += (end - next).max(0);
             }

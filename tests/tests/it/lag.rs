@@ -34,7 +34,7 @@ fn what_waits_is_counted_and_the_limits_hold() -> Result<()> {
         Ok((output.status.code(), summary))
     };
 
-    // Nothing was ever landed: everything waits, and the lake stays as it is.
+    // Nothing was sent and nothing landed: nothing waits, and the lake stays as it is.
     let (code, summary) = lag(&[])?;
     ensure!((code, &summary["lag"]) == (Some(0), &json!(0)), "{summary}");
     ensure!(summary["newest_event"].is_null() && !lake.join("bronze").exists());
