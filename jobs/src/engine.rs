@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, TableProvider};
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -24,6 +25,12 @@ const CATALOG: &str = "lake";
 /// between operators, the copies that a spill and a join's build make, the Parquet files being encoded. Measured with 30 M events:
 /// `tests/bench/run --events 30000000 bronze batch`.
 const POOL_SHARE: usize = 2;
+/// A batch has a row for each so many bytes of a thread's part of the pool. An operator that merges what it spilled holds a batch of each
+/// run and one of results, and cannot spill these; a session of the webtoon domain takes 2 KB there. 2 GB and two threads make 8,192 rows,
+/// DataFusion's own.
+const BYTES_PER_ROW: usize = 64 << 10;
+/// Rows of the smallest batch: below, the work per batch is more than that of its rows.
+const SMALLEST_BATCH: usize = 256;
 /// Functions that read a clock or make up values: a run must be a function of its inputs.
 const UNREPEATABLE: [&str; 10] = [
     "now",
@@ -100,8 +107,14 @@ impl Engine {
         let share = self.pool_size / 16 / parallelism.max(1);
         options.execution.sort_spill_reservation_bytes =
             options.execution.sort_spill_reservation_bytes.min(share);
+        // Of what waits between operators every batch is spilled to a file of its own. With two in a file that is still written to, readers
+        // and writers can come to wait for each other for ever (DataFusion's issue 24883, mended after 55.2).
+        options.execution.max_spill_file_size_bytes = ConfigNonZeroUsize::try_new(1)?;
         options.execution.time_zone = Some("UTC".into());
         options.sql_parser.collect_spans = true;
+        let rows = self.pool_size / self.threads.max(1) / BYTES_PER_ROW;
+        let largest = options.execution.batch_size.get();
+        config = config.with_batch_size(rows.clamp(SMALLEST_BATCH, largest));
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         for function in UNREPEATABLE {
             context.deregister_udf(function);

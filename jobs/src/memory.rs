@@ -4,15 +4,19 @@
 //! to whoever asks first, so that who comes late has nothing to work with. Here half an even share is everybody's for certain, and what is
 //! beyond goes to whoever asks first, up to a third of all. A silver day of 3 M events took twice as long with even shares of 2 GB.
 //!
-//! A quarter is for what cannot spill. An aggregation is among that once its input has ended: it merges the runs that it has spilled, as
-//! many at once as it gets memory for, into a table of its own, under one consumer's name (DataFusion's `FinalHashAggregateStream`; its
-//! issue 17334). Where the runs had taken all that there was, the table's first rows ended the query.
+//! Some of it no operator that can spill may fill: it is for those that cannot. An aggregation becomes one of them when its input has
+//! ended: it merges the runs that it has spilled, as many at once as it gets memory for, into a table of its own, and all of that in one
+//! consumer's name (DataFusion's `FinalHashAggregateStream`; its issue 17334). Were the runs to take all that there is, the first rows of
+//! the table would end the query.
+//!
+//! What waits between operators (`RepartitionExec`) is among those too. It can spill, but then it comes back from the disk later, and its
+//! writers stop anyhow while all of its readers have something.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use datafusion::common::{Result, resources_datafusion_err};
+use datafusion::common::{DataFusionError, Result, resources_datafusion_err};
 use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
@@ -20,8 +24,10 @@ use datafusion::execution::memory_pool::{
 /// No operator that can spill gets more than one part in so many of the pool: to spill, it copies and sorts what it holds, which is not
 /// accounted for.
 const LARGEST: usize = 3;
-/// One part in so many of the pool is not for operators that can spill.
+/// One part in so many of the pool is kept for what cannot spill...
 const KEPT: usize = 4;
+/// ... and no more than so many bytes: the table of a merge has the groups of a batch or two (8,192 rows).
+const MOST_KEPT: usize = 64 << 20;
 
 /// A pool of some bytes.
 #[derive(Debug)]
@@ -38,13 +44,18 @@ struct State {
     unspillable: usize,
 }
 
+/// Whether an operator is one of those that share.
+fn shares(consumer: &MemoryConsumer) -> bool {
+    consumer.can_spill() && !consumer.name().starts_with("RepartitionExec")
+}
+
 impl State {
     fn used(&self) -> usize {
         self.unspillable + self.spillable.values().sum::<usize>()
     }
 
     fn of(&mut self, consumer: &MemoryConsumer) -> &mut usize {
-        if consumer.can_spill() {
+        if shares(consumer) {
             self.spillable.entry(consumer.id()).or_default()
         } else {
             &mut self.unspillable
@@ -57,10 +68,11 @@ impl State {
         let held = self.spillable.get(&consumer.id()).copied().unwrap_or(0);
         // With a second reservation, an operator merges what it has spilled.
         let merges = reservation.size() < held;
-        if !consumer.can_spill() || merges {
+        if !shares(consumer) || merges {
             return pool.saturating_sub(self.used());
         }
-        let to_share = pool.saturating_sub(self.unspillable.max(pool / KEPT));
+        let kept = self.unspillable.max(MOST_KEPT.min(pool / KEPT));
+        let to_share = pool.saturating_sub(kept);
         let certain = to_share / 2 / self.spillable.len().max(1);
         let others = (self.spillable.iter())
             .filter(|(id, _)| **id != consumer.id())
@@ -115,7 +127,7 @@ impl MemoryPool for SharedPool {
         let room = state.room(self.size, reservation);
         if additional > room {
             return Err(resources_datafusion_err!(
-                "{} needs {additional} bytes more, and {room} of {} are left for it: raise --memory-limit",
+                "{} needs {additional} bytes more, and {room} of {} are left for it: raise --memory-limit, or lower --threads",
                 consumer.name(),
                 self.size
             ));
@@ -143,6 +155,14 @@ impl fmt::Display for SharedPool {
             self.size
         )
     }
+}
+
+/// Whether an error is that there was not memory enough.
+pub fn is_exhausted(error: &anyhow::Error) -> bool {
+    let found = error.chain().find_map(|cause| cause.downcast_ref());
+    found.is_some_and(|error: &DataFusionError| {
+        matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+    })
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use super::query::{Inputs, Query};
 use crate::engine::Engine;
 use crate::exit::{LostConflict, Wrong};
 use crate::lineage::{self, Computed};
+use crate::memory::is_exhausted;
 use crate::quality::{self, Subject, Verdict};
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
@@ -82,19 +83,25 @@ pub struct Outcome {
 }
 
 impl Task<'_> {
-    /// Runs it; on a conflict reloads, recomputes and tries again.
+    /// Runs it. On a conflict it reloads, recomputes and tries again; where memory is short it computes with one thread, whose operators
+    /// share it with the fewest others.
     pub async fn run(&self, workspace: &Workspace) -> Result<Outcome> {
         let started = Instant::now();
         let context = || format!("run {} for {}", self.model.name, self.window);
+        let mut task = *self;
         let mut attempt = 1;
         loop {
-            match self.attempt(workspace).await {
+            match task.attempt(workspace).await {
                 Ok(outcome) => {
                     return Ok(Outcome {
                         attempts: attempt,
                         seconds: started.elapsed().as_secs_f64(),
                         ..outcome
                     });
+                }
+                Err(error) if task.parallelism > 1 && is_exhausted(&error) => {
+                    task.parallelism = 1;
+                    tracing::warn!(model = self.model.name, window = %self.window, "memory is short, computing again with one thread: {error:#}");
                 }
                 Err(error) => {
                     let Some(CommitError::Conflict { .. }) = error.downcast_ref() else {
@@ -147,7 +154,13 @@ impl Task<'_> {
         let ran = DisplayableExecutionPlan::with_metrics(query.plan.as_ref());
         tracing::debug!(model = model.name, %window, "ran\n{}", ran.indent(false));
         let rows_read = rows_read(&query.plan);
-        let verdicts = self.audit(workspace, &target, &files).await?;
+        let verdicts = match self.audit(workspace, &target, &files).await {
+            Ok(verdicts) => verdicts,
+            Err(error) => {
+                discard(&target, &files).await;
+                return Err(error);
+            }
+        };
         if self.is_blocked(&verdicts) {
             discard(&target, &files).await;
             return Ok(Outcome {

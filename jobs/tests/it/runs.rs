@@ -124,24 +124,48 @@ fn a_dry_run_computes_and_writes_nothing() {
     assert!(world.files("silver.visits").is_empty());
 }
 
-#[test]
-fn a_result_that_does_not_fit_in_memory_spills() {
+/// A day of so many visits of one event each.
+fn with_visits(count: usize) -> World {
     let world = World::new();
-    let ids: Vec<String> = (0..400_000).map(|visit| format!("{visit:032}")).collect();
+    let ids: Vec<String> = (0..count).map(|visit| format!("{visit:032}")).collect();
     let events: Vec<_> = ids
         .iter()
         .map(|id| (id.as_str(), id.as_str(), 1, "2026-11-01T08:00:00Z"))
         .collect();
     world.events(&events);
-    let run = [
-        "run",
-        "silver.visits",
-        "--date",
-        "2026-11-01",
-        "--memory-limit",
-        "64MB",
-        "--threads",
-        "2",
-    ];
-    assert_eq!(world.ok(&run)["rows_written"], 400_000);
+    world
+}
+
+#[test]
+fn a_result_that_does_not_fit_in_memory_spills() {
+    let world = with_visits(400_000);
+    for limit in ["64MB", "4MB"] {
+        let visits = ["run", "silver.visits", "--date", "2026-11-01"];
+        let limits = ["--memory-limit", limit, "--threads", "2"];
+        let report = world.ok(&[&visits[..], &limits].concat());
+        assert_eq!(report["rows_written"], 400_000, "{limit}");
+    }
+}
+
+#[test]
+fn where_memory_is_short_one_thread_computes() {
+    let world = with_visits(400_000);
+    world.ok(&["run", "silver.visits", "--date", "2026-11-01"]);
+    let users = ["run", "gold.user_daily", "--date", "2026-11-01"];
+    // A join holds 40 MB of visits, and half of the limit is for operators: the rest is not enough for those of eight threads.
+    let run =
+        |limit| world.jobs(&[&users[..], &["--memory-limit", limit, "--threads", "8"]].concat());
+    let (code, stdout, stderr) = run("96MB");
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    assert!(stderr.contains("again with one thread"), "{stderr}");
+    let written = world.content("gold.user_daily");
+    assert_eq!(written["2026-11-01"].len(), 400_000);
+    let before = world.files("gold.user_daily");
+    let (code, _, stderr) = run("64MB");
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("raise --memory-limit, or lower --threads"),
+        "{stderr}"
+    );
+    assert_eq!(world.files("gold.user_daily"), before);
 }
