@@ -26,8 +26,7 @@ const CATALOG: &str = "lake";
 /// `tests/bench/run --events 30000000 bronze batch`.
 const POOL_SHARE: usize = 2;
 /// A batch has a row for each so many bytes of a thread's part of the pool. An operator that merges what it spilled holds a batch of each
-/// run and one of results, and cannot spill these; a session of the webtoon domain takes 2 KB there. 2 GB and two threads make 8,192 rows,
-/// DataFusion's own.
+/// run and one of results, and cannot spill these. A memory limit of 2 GB and two threads make 8,192 rows, DataFusion's own.
 const BYTES_PER_ROW: usize = 64 << 10;
 /// Rows of the smallest batch: below, the work per batch is more than that of its rows.
 const SMALLEST_BATCH: usize = 256;

@@ -8,9 +8,6 @@
 //! ended: it merges the runs that it has spilled, as many at once as it gets memory for, into a table of its own, and all of that in one
 //! consumer's name (DataFusion's `FinalHashAggregateStream`; its issue 17334). Were the runs to take all that there is, the first rows of
 //! the table would end the query.
-//!
-//! What waits between operators (`RepartitionExec`) is among those too. It can spill, but then it comes back from the disk later, and its
-//! writers stop anyhow while all of its readers have something.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,18 +41,13 @@ struct State {
     unspillable: usize,
 }
 
-/// Whether an operator is one of those that share.
-fn shares(consumer: &MemoryConsumer) -> bool {
-    consumer.can_spill() && !consumer.name().starts_with("RepartitionExec")
-}
-
 impl State {
     fn used(&self) -> usize {
         self.unspillable + self.spillable.values().sum::<usize>()
     }
 
     fn of(&mut self, consumer: &MemoryConsumer) -> &mut usize {
-        if shares(consumer) {
+        if consumer.can_spill() {
             self.spillable.entry(consumer.id()).or_default()
         } else {
             &mut self.unspillable
@@ -68,7 +60,7 @@ impl State {
         let held = self.spillable.get(&consumer.id()).copied().unwrap_or(0);
         // With a second reservation, an operator merges what it has spilled.
         let merges = reservation.size() < held;
-        if !shares(consumer) || merges {
+        if !consumer.can_spill() || merges {
             return pool.saturating_sub(self.used());
         }
         let kept = self.unspillable.max(MOST_KEPT.min(pool / KEPT));
