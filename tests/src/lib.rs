@@ -7,3 +7,4 @@
 pub mod broker;
 pub mod lake;
 pub mod process;
+pub mod proxy;
