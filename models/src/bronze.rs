@@ -9,6 +9,9 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::contract::{Contract, EXTRA};
 
+/// Id of the message's topic (KIP-516), in both tables. With partition and offset it is the message's identity: a topic that
+/// is made again under its name counts its offsets from 0 again, and so does every other topic.
+pub const TOPIC_ID: &str = "_topic_id";
 /// Kafka partition of the message, in both tables.
 pub const KAFKA_PARTITION: &str = "_partition";
 /// Kafka offset of the message, in both tables.
@@ -17,6 +20,10 @@ pub const KAFKA_OFFSET: &str = "_offset";
 pub const KAFKA_TIME: &str = "_kafka_time";
 /// When the message was ingested, in both tables.
 pub const INGESTED_AT: &str = "_ingested_at";
+
+/// The columns that say which message a row is. Rows of tables from before `_topic_id` have null there, and null is one id
+/// of its own: such rows are compared with one another by partition and offset.
+pub const IDENTITY: [&str; 3] = [TOPIC_ID, KAFKA_PARTITION, KAFKA_OFFSET];
 
 /// A table of the bronze layer.
 #[derive(Clone, Debug)]
@@ -37,6 +44,7 @@ fn timestamp() -> DataType {
 pub fn events(contract: &Contract) -> BronzeTable {
     let mut fields: Vec<Arc<Field>> = contract.schema().fields().iter().cloned().collect();
     fields.extend([
+        Arc::new(Field::new(TOPIC_ID, DataType::Utf8, true)),
         Arc::new(Field::new(KAFKA_PARTITION, DataType::Int32, true)),
         Arc::new(Field::new(KAFKA_OFFSET, DataType::Int64, true)),
         Arc::new(Field::new(KAFKA_TIME, timestamp(), true)),
@@ -63,6 +71,7 @@ pub fn quarantine(contract: &Contract) -> BronzeTable {
         schema: Arc::new(Schema::new(vec![
             Field::new("event_date", DataType::Date32, true),
             Field::new("_topic", DataType::Utf8, true),
+            Field::new(TOPIC_ID, DataType::Utf8, true),
             Field::new(KAFKA_PARTITION, DataType::Int32, true),
             Field::new(KAFKA_OFFSET, DataType::Int64, true),
             Field::new(KAFKA_TIME, timestamp(), true),
@@ -79,6 +88,10 @@ pub fn meaning(column: &str) -> &'static str {
     match column {
         EXTRA => "the fields that the contract does not name, as JSON; null when there are none",
         "_topic" => "Kafka topic of the message",
+        TOPIC_ID => {
+            "Kafka's id of the topic, which tells a topic that was made again from the one before; `-` when the broker has none, \
+             null in rows of releases that did not keep it"
+        }
         KAFKA_PARTITION => "Kafka partition of the message",
         KAFKA_OFFSET => "Kafka offset of the message in its partition",
         KAFKA_TIME => "Kafka's timestamp of the message, UTC",

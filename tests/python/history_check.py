@@ -91,7 +91,7 @@ def check_bronze_row(row: Row, outcome: Accepted | Rejected | None) -> list[str]
     if message.kafka_time_ms is not None:
         expected["_kafka_time"] = from_epoch_ms(message.kafka_time_ms)
     findings = []
-    unknown = row.keys() - expected.keys() - {"extra", "_partition", "_offset"}
+    unknown = row.keys() - expected.keys() - {"extra", "_topic_id", "_partition", "_offset"}
     for column in sorted(unknown - {"_kafka_time", "_ingested_at"}):
         findings.append(f"{where}: column {column} is unknown to the oracle")
     for column, want in expected.items():

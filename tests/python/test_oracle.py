@@ -40,6 +40,7 @@ class Topic:
         event_type: str,
         when: datetime,
         place: tuple[int, int] | None = None,
+        topic_id: str = "",
         **fields: object,
     ) -> "Topic":
         """Adds an event; defaults: user u, session s, episode ep_2 of w1."""
@@ -54,7 +55,7 @@ class Topic:
             **fields,
         }
         partition, offset = place or (0, len(self.accepted))
-        message = Message(partition, offset, None, None, json.dumps(event).encode())
+        message = Message(partition, offset, None, None, json.dumps(event).encode(), topic_id)
         outcome = decode(message, LIMITS)
         assert isinstance(outcome, Accepted), outcome
         self.accepted.append(outcome)
@@ -325,6 +326,16 @@ def test_duplicates_keep_the_latest_then_the_highest_partition_then_the_offset()
     assert session.max_scroll_ratio == Decimal("0.40")
     assert session.start_time == at("10:00:01")
     assert (session.event_count, session.duplicate_count) == (1, 4)
+
+
+def test_duplicates_of_two_topics_are_told_apart_by_the_topic_id():
+    ids = ["", "-", "Zx", "a"]
+    for sent in (ids, list(reversed(ids))):
+        topic = Topic()
+        for topic_id in sent:
+            topic.send("x", "scroll", at("10:00:00"), (0, 0), topic_id, device=f"of {topic_id}")
+        (session,) = topic.sessions()
+        assert (session.device, session.duplicate_count) == ("of a", 3)
 
 
 def test_attributes_come_from_the_earliest_event_that_has_them():

@@ -54,6 +54,33 @@ pub fn offsets(lake: &Path, table: &str) -> Result<BTreeMap<i32, Vec<i64>>> {
     Ok(found)
 }
 
+/// Which message a row is: the topic's id, null in rows that were written before it was kept; Kafka partition and offset.
+pub type Identity = (Option<String>, i32, i64);
+
+/// The identities of all rows of a table, sorted, repeats kept.
+pub fn identities(lake: &Path, table: &str) -> Result<Vec<Identity>> {
+    let mut found = Vec::new();
+    let Some(snapshot) = snapshot(lake, table)? else {
+        return Ok(found);
+    };
+    for file in snapshot.files() {
+        for batch in read_file(lake, table, file)? {
+            let ids: Vec<Option<String>> = match batch.column_by_name("_topic_id") {
+                None => vec![None; batch.num_rows()],
+                Some(ids) => (ids.as_string::<i32>().iter())
+                    .map(|id| id.map(str::to_owned))
+                    .collect(),
+            };
+            let partitions = column(&batch, "_partition")?.as_primitive::<Int32Type>();
+            let offsets = column(&batch, "_offset")?.as_primitive::<Int64Type>();
+            let places = partitions.values().iter().zip(offsets.values());
+            found.extend(ids.into_iter().zip(places).map(|(id, (p, o))| (id, *p, *o)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// A column that must be there.
 pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a dyn Array> {
     batch

@@ -4,31 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int32Builder, Int64Builder, RecordBatch,
-    TimestampMicrosecondArray, TimestampMicrosecondBuilder,
-};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Date32Type, SchemaRef, TimestampMicrosecondType};
 use userflow_lake::{FileWriter, PARTITION};
+use userflow_models::bronze::TOPIC_ID;
 use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Problem, Reason, Rejection};
 
+use super::origin::{Origin, OriginColumns, with_constants};
 use super::quarantine::Quarantine;
 use super::tables::Target;
 
 /// Rows that are decoded before they are encoded: enough to amortise the writer's work per batch, small enough to stay
 /// in cache while the columns are built.
 const BATCH_ROWS: usize = 16_384;
-
-/// Where a message stands in Kafka.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-    /// Kafka's timestamp, milliseconds UTC; very old brokers give none.
-    pub(super) time_ms: Option<i64>,
-}
 
 /// Offsets that a buffer holds of one Kafka partition: `start` is the table's position when reading began, `next` the
 /// offset after the last message.
@@ -41,10 +31,8 @@ pub(super) struct Held {
 /// A worker's messages since its last commit.
 pub(super) struct Buffer {
     decoder: Decoder,
-    partitions: Int32Builder,
-    offsets: Int64Builder,
-    times: TimestampMicrosecondBuilder,
-    file_schema: SchemaRef,
+    origins: OriginColumns,
+    batch_schema: SchemaRef,
     target: Target,
     event_time: String,
     writers: BTreeMap<i32, FileWriter>,
@@ -58,13 +46,12 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn new(contract: &Contract, target: &Target) -> Self {
+    /// For the messages of one topic, whose id is `topic_id`.
+    pub(super) fn new(contract: &Contract, target: &Target, topic_id: &str) -> Self {
         Self {
             decoder: Decoder::new(contract),
-            partitions: Int32Builder::with_capacity(BATCH_ROWS),
-            offsets: Int64Builder::with_capacity(BATCH_ROWS),
-            times: TimestampMicrosecondBuilder::with_capacity(BATCH_ROWS).with_timezone("UTC"),
-            file_schema: SchemaRef::clone(&target.file_schema),
+            origins: OriginColumns::new(topic_id, BATCH_ROWS),
+            batch_schema: with_constants(&target.file_schema, &[TOPIC_ID]),
             target: target.clone(),
             event_time: contract.event_time().to_owned(),
             writers: BTreeMap::new(),
@@ -90,12 +77,7 @@ impl Buffer {
             None => Err(no_message()),
         };
         match decoded {
-            Ok(()) => {
-                self.partitions.append_value(origin.partition);
-                self.offsets.append_value(origin.offset);
-                self.times
-                    .append_option(origin.time_ms.map(|ms| ms * 1_000));
-            }
+            Ok(()) => self.origins.append(origin),
             Err(rejection) if origin.offset >= quarantined_below => {
                 self.quarantine.push(origin, message, rejection);
             }
@@ -152,7 +134,10 @@ impl Buffer {
             let writer = match self.writers.entry(*date) {
                 std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
                 std::collections::btree_map::Entry::Vacant(none) => {
-                    none.insert(FileWriter::new(&self.file_schema, &self.target.settings)?)
+                    none.insert(FileWriter::new(
+                        &self.target.file_schema,
+                        &self.target.settings,
+                    )?)
                 }
             };
             if distinct.len() == 1 {
@@ -179,15 +164,10 @@ impl Buffer {
             .filter(|(_, field)| field.name() != PARTITION)
             .map(|(column, _)| Arc::clone(column))
             .collect();
-        let now = chrono::Utc::now().timestamp_millis() * 1_000;
-        let ingested = TimestampMicrosecondArray::from(vec![now; decoded.num_rows()]);
-        columns.push(Arc::new(self.partitions.finish()));
-        columns.push(Arc::new(self.offsets.finish()));
-        columns.push(Arc::new(self.times.finish()));
-        columns.push(Arc::new(ingested.with_timezone("UTC")));
+        columns.extend(self.origins.finish());
         Ok((
             Arc::clone(dates),
-            RecordBatch::try_new(SchemaRef::clone(&self.file_schema), columns)?,
+            RecordBatch::try_new(SchemaRef::clone(&self.batch_schema), columns)?,
         ))
     }
 
@@ -200,9 +180,7 @@ impl Buffer {
     /// Forgets everything, after a commit or when another process owns the partitions.
     pub(super) fn clear(&mut self) {
         drop(self.decoder.finish());
-        drop(self.partitions.finish());
-        drop(self.offsets.finish());
-        drop(self.times.finish());
+        drop(self.origins.finish());
         self.take_writers();
         self.quarantine.clear();
         self.held.clear();

@@ -111,9 +111,11 @@ impl Committer {
             if reasons.is_empty() {
                 return Ok(reasons);
             }
-            let now = chrono::Utc::now().timestamp_millis();
             let mut adds = Vec::new();
-            for (date, file) in buffer.quarantine.encode(&self.topic, now, &target)? {
+            let files = buffer
+                .quarantine
+                .encode(&self.topic, self.ids.topic_id(), &target)?;
+            for (date, file) in files {
                 adds.push(target.table.put(file, date).await?);
             }
             // An earlier process may have quarantined further than this buffer reaches: never go back.

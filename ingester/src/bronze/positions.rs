@@ -12,13 +12,20 @@ use crate::kafka::Watermarks;
 #[derive(Clone, Debug)]
 pub(super) struct AppIds {
     prefix: String,
+    topic_id: String,
 }
 
 impl AppIds {
     pub(super) fn new(topic: &str, topic_id: &str) -> Self {
         Self {
             prefix: format!("userflow-ingester/{topic}/{topic_id}/"),
+            topic_id: topic_id.to_owned(),
         }
+    }
+
+    /// The topic's id, as rows carry it.
+    pub(super) fn topic_id(&self) -> &str {
+        &self.topic_id
     }
 
     pub(super) fn of(&self, partition: i32) -> String {

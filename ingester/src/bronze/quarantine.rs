@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    StructBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
 };
 use arrow::datatypes::SchemaRef;
 use userflow_lake::{EncodedFile, FileWriter};
-use userflow_models::bronze::{problem_fields, problem_item};
+use userflow_models::bronze::{TOPIC_ID, problem_fields, problem_item};
 use userflow_models::decode::Rejection;
 
-use super::buffer::Origin;
+use super::origin::{Origin, OriginColumns, constant, with_constants};
 use super::tables::Target;
 
 /// Rejected messages that wait for the next flush.
@@ -31,7 +30,8 @@ struct Rejected {
 }
 
 impl Quarantine {
-    pub(super) fn push(&mut self, origin: Origin, raw: Option<&[u8]>, rejection: Rejection) {
+    pub(super) fn push(&mut self, origin: Origin, raw: Option<&[u8]>, mut rejection: Rejection) {
+        rejection.problems.extend(origin.capped());
         self.bytes += raw.map_or(0, <[u8]>::len) + 256;
         self.messages.push(Rejected {
             origin,
@@ -64,20 +64,22 @@ impl Quarantine {
     pub(super) fn encode(
         &self,
         topic: &str,
-        now_ms: i64,
+        topic_id: &str,
         target: &Target,
     ) -> Result<Vec<(i32, EncodedFile)>> {
+        let schema = with_constants(&target.file_schema, &["_topic", TOPIC_ID]);
         let mut by_date: BTreeMap<i32, Vec<&Rejected>> = BTreeMap::new();
         for message in &self.messages {
-            let days = message.origin.time_ms.unwrap_or(0).div_euclid(86_400_000);
-            let date = i32::try_from(days).unwrap_or(0);
-            by_date.entry(date).or_default().push(message);
+            by_date
+                .entry(message.origin.kept_date())
+                .or_default()
+                .push(message);
         }
         by_date
             .into_iter()
             .map(|(date, messages)| {
                 let mut writer = FileWriter::new(&target.file_schema, &target.settings)?;
-                writer.write(&batch(&messages, topic, now_ms, &target.file_schema)?)?;
+                writer.write(&batch(&messages, topic, topic_id, &schema)?)?;
                 Ok((date, writer.finish()?))
             })
             .collect()
@@ -96,22 +98,16 @@ fn first_reason(rejection: &Rejection) -> &'static str {
 fn batch(
     messages: &[&Rejected],
     topic: &str,
-    now_ms: i64,
+    topic_id: &str,
     schema: &SchemaRef,
 ) -> Result<RecordBatch> {
-    let mut topics = StringBuilder::new();
-    let mut partitions = Int32Builder::new();
-    let mut offsets = Int64Builder::new();
-    let mut times = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    let mut origins = OriginColumns::new(topic_id, messages.len());
     let mut reasons = StringBuilder::new();
     let mut problems = ListBuilder::new(StructBuilder::from_fields(problem_fields(), 0))
         .with_field(problem_item());
     let mut raw = BinaryBuilder::new();
     for message in messages {
-        topics.append_value(topic);
-        partitions.append_value(message.origin.partition);
-        offsets.append_value(message.origin.offset);
-        times.append_option(message.origin.time_ms.map(|ms| ms * 1_000));
+        origins.append(message.origin);
         reasons.append_value(first_reason(&message.rejection));
         for problem in &message.rejection.problems {
             let item = problems.values();
@@ -132,17 +128,12 @@ fn batch(
         problems.append(true);
         raw.append_option(message.raw.as_deref());
     }
-    let ingested =
-        TimestampMicrosecondArray::from(vec![now_ms * 1_000; messages.len()]).with_timezone("UTC");
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(topics.finish()),
-        Arc::new(partitions.finish()),
-        Arc::new(offsets.finish()),
-        Arc::new(times.finish()),
-        Arc::new(ingested),
-        Arc::new(reasons.finish()),
+    let mut columns: Vec<ArrayRef> = vec![constant(topic, messages.len())];
+    columns.extend(origins.finish());
+    columns.extend([
+        Arc::new(reasons.finish()) as ArrayRef,
         Arc::new(problems.finish()),
         Arc::new(raw.finish()),
-    ];
+    ]);
     Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
 }

@@ -13,8 +13,9 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::buffer::{Buffer, Origin};
+use super::buffer::Buffer;
 use super::flush::{Committer, Flushed};
+use super::origin::Origin;
 use super::positions::start_of;
 use super::service::{Progress, Shared};
 use crate::exit::Fenced;
@@ -60,7 +61,11 @@ impl Worker {
             .with_context(|| format!("subscribe to {}", shared.topic))?;
         Ok(Self {
             committer: Committer::new(shared.tables.clone(), &shared.topic, shared.ids.clone()),
-            buffer: Buffer::new(&shared.contract, &shared.tables.events),
+            buffer: Buffer::new(
+                &shared.contract,
+                &shared.tables.events,
+                shared.ids.topic_id(),
+            ),
             consumer,
             reading: BTreeMap::new(),
             drained: BTreeSet::new(),

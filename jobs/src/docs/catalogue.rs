@@ -181,18 +181,12 @@ fn events(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
             ("Key of the topic", contract.key().to_owned()),
             ("Event time", contract.event_time().to_owned()),
         ],
-        ..of_bronze(
-            table,
-            contract,
-            topic,
-            &[bronze::KAFKA_PARTITION, bronze::KAFKA_OFFSET],
-        )
+        ..of_bronze(table, contract, topic)
     }
 }
 
 fn quarantine(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
-    let grain = ["_topic", bronze::KAFKA_PARTITION, bronze::KAFKA_OFFSET];
-    let mut entry = of_bronze(table, contract, topic, &grain);
+    let mut entry = of_bronze(table, contract, topic);
     for column in entry
         .columns
         .iter_mut()
@@ -203,13 +197,13 @@ fn quarantine(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
     entry
 }
 
-fn of_bronze(table: &BronzeTable, contract: &Contract, topic: &str, grain: &[&str]) -> Entry {
+fn of_bronze(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
     Entry {
         name: table.name.clone(),
         group: group(&table.name),
         home: Home::Lake,
         description: table.description.clone(),
-        grain: grain.iter().map(|name| (*name).to_owned()).collect(),
+        grain: bronze::IDENTITY.map(str::to_owned).into(),
         columns: of_schema(table).collect(),
         tests: Vec::new(),
         facts: Vec::new(),

@@ -67,6 +67,28 @@ impl Inputs {
         tables.extend(seed_tables(workspace, model)?);
         Ok(tables)
     }
+
+    /// What to do about an input that was made by an older release or contract and lacks columns: a query that fails for one of them
+    /// only says that there is no such column.
+    fn lacking(&self, workspace: &Workspace) -> Result<Option<String>> {
+        for spec in init::specs(workspace, None)? {
+            let name = spec.name.to_string();
+            let Some(stored) = self.snapshots.get(&name).map(Snapshot::schema) else {
+                continue;
+            };
+            let fields = spec.schema.fields().iter().map(|field| field.name().as_str());
+            let missing: Vec<&str> = fields
+                .filter(|field| stored.field_with_name(field).is_err())
+                .collect();
+            if !missing.is_empty() {
+                let missing = missing.join(", ");
+                return Ok(Some(format!(
+                    "table {name} was made before {missing} was declared: run `userflow-jobs init`, which adds it"
+                )));
+            }
+        }
+        Ok(None)
+    }
 }
 
 fn advice(model: &Model, input: &Ref) -> String {
@@ -156,14 +178,14 @@ impl Query {
         parallelism: usize,
     ) -> Result<Self> {
         let sql = workspace.project.render(model, vars, &table_name)?;
-        plan_sql(
-            workspace,
-            model,
-            &sql,
-            inputs.tables(workspace, model, window)?,
-            parallelism,
-        )
-        .await
+        let tables = inputs.tables(workspace, model, window)?;
+        match plan_sql(workspace, model, &sql, tables, parallelism).await {
+            Ok(query) => Ok(query),
+            Err(error) => Err(match inputs.lacking(workspace)? {
+                Some(advice) => Wrong(format!("{advice} ({error:#})")).into(),
+                None => error,
+            }),
+        }
     }
 }
 

@@ -156,7 +156,7 @@ fn every_table_and_view_has_its_page_and_its_box_in_the_lineage() {
     has(
         &events,
         &[
-            "One row per _partition , _offset",
+            "One row per _topic_id , _partition , _offset",
             "look, buy",
             "at least 0",
             "the topic demo.events",

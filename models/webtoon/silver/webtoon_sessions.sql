@@ -25,6 +25,7 @@ events as (
         dwell_time_ms,
         scroll_ratio,
         scroll_event_count,
+        coalesce(_topic_id, '') as _topic_id,
         _partition,
         _offset
     from {{ source('bronze', 'webtoon_events') }}
@@ -52,14 +53,17 @@ repeated_ids as (
     having count(*) > 1
 ),
 
--- the newest of an id's events is kept, the others are counted on it; a row of bronze is known by its place in Kafka
+-- The newest of an id's events is kept, the others are counted on it. A row of bronze is known by its place in Kafka: topic id,
+-- partition and offset. Of two topics' events that agree in time, partition and offset, the one of the greater topic id is kept.
 copies as (
     select
+        events._topic_id,
         events._partition,
         events._offset,
         row_number() over (
             partition by events.event_id
-            order by events.event_time desc, events._partition desc, events._offset desc
+            order by
+                events.event_time desc, events._partition desc, events._offset desc, events._topic_id desc
         ) as copy_no,
         count(*) over (partition by events.event_id) - 1 as dropped
     from repeated_ids
@@ -83,6 +87,7 @@ kept_events as (
         on
             copies._partition = events._partition
             and copies._offset = events._offset
+            and copies._topic_id = events._topic_id
     where copies.copy_no is null or copies.copy_no = 1
 ),
 

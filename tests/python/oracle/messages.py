@@ -12,13 +12,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Message:
-    """One Kafka message. `kafka_time_ms` and `key` are None where the source has none."""
+    """One Kafka message. `kafka_time_ms` and `key` are None where the source has none.
+
+    `topic_id` is Kafka's id of its topic; "" where the source is one topic, or a table that kept none.
+    """
 
     partition: int
     offset: int
     kafka_time_ms: int | None
     key: bytes | None
     value: bytes | None
+    topic_id: str = ""
 
 
 def load_dump(path: str | Path) -> list[Message]:

@@ -116,7 +116,8 @@ def deduplicate(events: list[Accepted]) -> tuple[list[Accepted], list[Accepted]]
     """Splits events into those used and those dropped.
 
     "De-duplicated by event_id (keep the one with the latest event time; ties by highest Kafka
-    partition, then offset)".
+    partition, then offset)". Two topics can agree in all of these: then the greater topic id, as
+    text by its code points, decides.
     """
     best: dict[str, Accepted] = {}
     dropped = []
@@ -221,8 +222,9 @@ def local_clock(first: dict[str, object]) -> tuple[int, int]:
     return written.hour, written.day.isoweekday()
 
 
-def _precedence(event: Accepted) -> tuple[datetime, int, int]:
-    return (event.columns["event_time"], event.message.partition, event.message.offset)
+def _precedence(event: Accepted) -> tuple[datetime, int, int, str]:
+    message = event.message
+    return (event.columns["event_time"], message.partition, message.offset, message.topic_id)
 
 
 def _largest(events: list[dict[str, object]], name: str) -> int | Decimal | None:

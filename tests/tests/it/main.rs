@@ -2,6 +2,7 @@
 
 mod exactly_once;
 mod faults;
+mod identity;
 mod ingest_cli;
 mod lag;
 mod ledger;
