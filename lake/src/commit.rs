@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 
 use crate::file::{NewFile, partition_values};
 use crate::log::{Action, Add, Remove, Txn, entry_path, read_entry, render_entry};
-use crate::{DataFile, LakeError, Table};
+use crate::{DataFile, LakeError, Table, failpoint};
 
 pub(crate) const ENGINE: &str = concat!("userflow/", env!("CARGO_PKG_VERSION"));
 
@@ -174,12 +174,13 @@ async fn write(
     let mut store_errors = 0;
     loop {
         let create = PutOptions::from(PutMode::Create);
-        let put = table
-            .store()
-            .put_opts(&entry_path(table, version), bytes.clone().into(), create)
-            .await;
-        match put {
-            Ok(_) => return Ok(version),
+        let path = entry_path(table, version);
+        let put = table.store().put_opts(&path, bytes.clone().into(), create);
+        match failpoint::during("lake.entry-under-way", put).await {
+            Ok(_) => {
+                failpoint::reached("lake.entry-stored");
+                return Ok(version);
+            }
             Err(object_store::Error::AlreadyExists { .. }) => {
                 let Some(winner) = read_entry(table, version).await? else {
                     continue;

@@ -7,7 +7,8 @@
 //!
 //! Here: opening a folder or bucket ([`Lake`]), creating a table and adding columns ([`Table`]), reading a version
 //! ([`Snapshot`]), Parquet files with Delta statistics ([`FileWriter`]), the compare-and-commit protocol ([`Commit`],
-//! [`Guard`]), the change feed that `plan` reads ([`Change`]), and upkeep (checkpoint, vacuum, lock).
+//! [`Guard`]), the change feed that `plan` reads ([`Change`]), upkeep (checkpoint, vacuum, lock), and the points at which tests end
+//! the process ([`failpoint`]).
 //! Not here: what the columns mean (`models`), Kafka (`ingester`), queries (`jobs`).
 //!
 //! Why the commit is ours: delta-rs 1.x records transaction identifiers without enforcing them, lets two OPTIMIZE runs
@@ -17,6 +18,7 @@
 //! checkpoints and vacuum are delta-rs's.
 
 pub mod commit;
+pub mod failpoint;
 mod file;
 mod location;
 mod lock;

@@ -15,7 +15,7 @@ use crate::commit::{self, CommitError};
 use crate::file::{EncodedFile, NewFile, file_schema, new_path};
 use crate::log::{Action, Change, change, entry_path, read_entry, render_entry};
 use crate::schema::{same_type, schema_string};
-use crate::{Lake, LakeError, PARTITION, Snapshot, TableName};
+use crate::{Lake, LakeError, PARTITION, Snapshot, TableName, failpoint};
 
 /// Waits between looks at a table that could not be read: they double, and add up to a third of a second.
 const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -268,10 +268,11 @@ impl Table {
                 .parts()
                 .chain(Path::from(path.as_str()).parts()),
         );
-        self.store()
-            .put(&full, file.bytes.into())
+        let put = self.store().put(&full, file.bytes.into());
+        failpoint::during("lake.file-under-way", put)
             .await
             .map_err(|e| LakeError::store(format!("write {full}"), e))?;
+        failpoint::reached("lake.file-stored");
         Ok(NewFile {
             path,
             size,

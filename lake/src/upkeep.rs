@@ -11,13 +11,20 @@ use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::checkpoints::{cleanup_metadata, create_checkpoint};
 use futures::future::BoxFuture;
 
-use crate::{LakeError, Snapshot};
+use crate::{LakeError, Snapshot, failpoint};
 
 impl Snapshot {
     /// Writes a checkpoint of this version, so that readers replay fewer log entries.
     pub fn checkpoint(&self) -> BoxFuture<'_, Result<(), LakeError>> {
         let failed = |e| LakeError::store(format!("checkpoint {}", self.table().name()), e);
-        Box::pin(async move { create_checkpoint(&self.delta, None).await.map_err(failed) })
+        Box::pin(async move {
+            let written = create_checkpoint(&self.delta, None);
+            failpoint::during("lake.checkpoint-under-way", written)
+                .await
+                .map_err(failed)?;
+            failpoint::reached("lake.checkpoint-stored");
+            Ok(())
+        })
     }
 
     /// Removes log entries that a checkpoint covers and that are older than the table's log retention (30 days unless
@@ -34,7 +41,12 @@ impl Snapshot {
         retention: Duration,
         dry_run: bool,
     ) -> BoxFuture<'_, Result<Vec<String>, LakeError>> {
-        Box::pin(self.vacuum_files(retention, dry_run))
+        Box::pin(async move {
+            let removed = self.vacuum_files(retention, dry_run);
+            let removed = failpoint::during("lake.vacuum-under-way", removed).await?;
+            failpoint::reached("lake.vacuumed");
+            Ok(removed)
+        })
     }
 
     async fn vacuum_files(

@@ -5,6 +5,8 @@
 //! `USERFLOW_TEST_POSTGRES_URL` (both of which `make test` starts) and the release binaries, and say so when one is missing.
 
 pub mod broker;
+pub mod figure;
 pub mod lake;
 pub mod process;
 pub mod proxy;
+pub mod service;

@@ -34,6 +34,42 @@ pub fn binary(name: &str) -> Command {
     command
 }
 
+/// The same command in the build that has fail points (`userflow_lake::failpoint`): it ends the n-th time that it reaches a point.
+pub fn dying_at(command: &Command, point: &str, times: u32) -> Command {
+    let folder = std::env::var_os("USERFLOW_TEST_FAILPOINT_BIN")
+        .map_or_else(|| root().join("target/failpoints"), PathBuf::from);
+    let program = Path::new(command.get_program());
+    let path = folder.join(program.file_name().unwrap_or_default());
+    assert!(
+        path.exists(),
+        "{} does not exist: `tests/run rust` builds it",
+        path.display()
+    );
+    let mut dying = Command::new(path);
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => dying.env(key, value),
+            None => dying.env_remove(key),
+        };
+    }
+    dying
+        .args(command.get_args())
+        .current_dir(root())
+        .env("USERFLOW_TEST_FAILPOINT", format!("{point}:{times}"));
+    dying
+}
+
+/// Whether a process that was to end at a point did; an error for any other end but a good one.
+pub fn died_at(point: &str, status: ExitStatus, log: &str) -> Result<bool> {
+    use std::os::unix::process::ExitStatusExt;
+    let said = log.lines().any(|line| line == format!("failpoint {point}"));
+    match (said, status.signal()) {
+        (true, Some(_)) => Ok(true),
+        (false, None) if status.success() => Ok(false),
+        _ => bail!("{point}: it ended with {status}:\n{log}"),
+    }
+}
+
 /// Runs to the end and fails with the log when it does not exit 0.
 pub fn must(command: &mut Command) -> Result<Output> {
     let output = command
@@ -86,6 +122,28 @@ impl Running {
             bail!("kill -{name} {}: {status}", self.0.id());
         }
         Ok(())
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// The most memory that it has had at once so far, in bytes; nothing once it has ended.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it has now, in bytes; nothing once it has ended.
+    pub fn current_memory(&self) -> Option<u64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, line: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let kilobytes = status.lines().find_map(|found| found.strip_prefix(line))?;
+        let number = kilobytes.trim().strip_suffix(" kB")?;
+        Some(number.parse::<u64>().ok()? << 10)
     }
 
     /// The exit status, once it has ended by itself.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, json};
-use userflow_lake::{Commit, CommitError, Guard, Table};
+use userflow_lake::{Commit, CommitError, Guard, Table, failpoint};
 
 use super::buffer::Buffer;
 use super::positions::AppIds;
@@ -90,7 +90,9 @@ impl Committer {
     /// Commits what the buffer holds and empties it.
     pub(super) async fn flush(&mut self, buffer: &mut Buffer) -> Result<Flushed> {
         buffer.encode()?;
+        failpoint::reached("ingest.encoded");
         let quarantined = self.flush_quarantine(buffer).await?;
+        failpoint::reached("ingest.quarantined");
         let outcome = self.flush_bronze(buffer, quarantined).await;
         buffer.clear();
         outcome
@@ -154,6 +156,7 @@ impl Committer {
         let mut adds = Vec::new();
         for (date, writer) in buffer.take_writers() {
             let file = writer.finish()?;
+            failpoint::reached("ingest.file-finished");
             done.rows += file.rows;
             done.bytes += file.bytes.len() as u64;
             done.files += 1;

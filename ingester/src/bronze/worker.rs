@@ -12,6 +12,7 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use userflow_lake::failpoint;
 
 use super::buffer::Buffer;
 use super::flush::{Committer, Flushed};
@@ -142,6 +143,7 @@ impl Worker {
                     )?;
                     self.oldest.get_or_insert_with(Instant::now);
                     self.shared.metrics.messages.inc();
+                    failpoint::reached("ingest.polled");
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.drained.insert(partition);
@@ -182,6 +184,7 @@ impl Worker {
             self.oldest = None;
             match flushed {
                 Flushed::Committed(done) => {
+                    failpoint::reached("ingest.committed");
                     self.fenced_in_a_row = 0;
                     self.store_group_offsets(&done.next);
                     self.shared.committed(&done, started.elapsed());
@@ -265,6 +268,7 @@ impl Worker {
             self.reading.insert(partition, start);
         }
         self.consumer.assign(&list).context("take partitions")?;
+        failpoint::reached("ingest.assigned");
         tracing::info!(positions = ?self.reading, "assigned");
         self.shared.ready.store(true, Ordering::Relaxed);
         self.mark_progress();

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use userflow_lake::failpoint;
 
 use super::engine::{Engine, Plan, RestoreError, Restored, Settings, inspect};
 use crate::metrics::SessionizeMetrics;
@@ -49,10 +50,11 @@ impl Checkpoints {
         let path = self
             .folder(partition)
             .join(format!("{next_offset:020}.ckpt"));
-        self.store
-            .put(&path, state.into())
+        let put = self.store.put(&path, state.into());
+        failpoint::during("sessionize.state-under-way", put)
             .await
             .with_context(|| format!("write checkpoint {path}"))?;
+        failpoint::reached("sessionize.state-kept");
         for old in self.list(partition).await?.into_iter().skip(KEPT) {
             // Another process may have removed it.
             if let Err(e) = self.store.delete(&old).await
@@ -60,6 +62,7 @@ impl Checkpoints {
             {
                 tracing::warn!("old checkpoint {old} stays: {e}");
             }
+            failpoint::reached("sessionize.old-states-removed");
         }
         Ok(())
     }

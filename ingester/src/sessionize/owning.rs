@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use userflow_lake::failpoint;
 
 use super::engine::{Counts, Engine};
 use super::service::Shared;
@@ -70,6 +71,7 @@ impl Worker {
         let (low, high) = kafka::offsets(&self.consumer, &shared.topic, partition)
             .with_context(|| format!("ask for the offsets of partition {partition}"))?;
         let epoch = shared.runtime.block_on(claim(&shared, partition))?;
+        failpoint::reached("sessionize.claimed");
         let loading =
             shared
                 .checkpoints
@@ -93,6 +95,7 @@ impl Worker {
                 Engine::new(Arc::clone(&shared.plan), shared.settings, partition, low)
             }
             Some((mut engine, restored)) => {
+                failpoint::reached("sessionize.restored");
                 if !restored.empty.is_empty() || !restored.dropped.is_empty() {
                     tracing::warn!(
                         partition, empty = ?restored.empty, dropped = ?restored.dropped,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
+use userflow_lake::failpoint;
 
 use super::engine::Rows;
 use super::service::Shared;
@@ -226,6 +227,7 @@ impl Worker {
                 part.kept = Some(Instant::now());
                 let next = part.engine.next_offset();
                 states.push((*partition, next, part.engine.snapshot()));
+                failpoint::reached("sessionize.state-taken");
             }
         }
         if states.is_empty() {
@@ -312,8 +314,11 @@ async fn write(shared: Arc<Shared>, batch: Batch) -> Result<Written> {
     let started = Instant::now();
     let mut pause = Duration::from_millis(20);
     loop {
-        match shared.store.write(&batch).await {
+        failpoint::reached("sessionize.rows-taken");
+        let writing = shared.store.write(&batch);
+        match failpoint::during("sessionize.write-under-way", writing).await {
             Ok(written) => {
+                failpoint::reached("sessionize.written");
                 shared
                     .metrics
                     .write_seconds

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use serde_json::Map;
 use userflow_lake::{
     Commit, CommitError, DataFile, FileWriter, Guard, NewFile, PARTITION, Snapshot, Table,
-    WriteSettings,
+    WriteSettings, failpoint,
 };
 
 use crate::engine::Engine;
@@ -63,6 +63,7 @@ pub(super) async fn merge(
         "merging {} changed the row count from {before:?} to {after:?}",
         table.name()
     );
+    failpoint::reached("jobs.merge-written");
     let merged = adds.len();
     let mut commit = Commit {
         base: read.version(),
@@ -78,7 +79,10 @@ pub(super) async fn merge(
             .commit(&commit, &Guard::Partitions(BTreeSet::from([date])))
             .await
         {
-            Ok(_) => return Ok(Some(merged)),
+            Ok(_) => {
+                failpoint::reached("jobs.merged");
+                return Ok(Some(merged));
+            }
             Err(CommitError::Conflict { .. }) => {
                 // Rows that came meanwhile are in other files. The merge still holds if none of its own files went away.
                 let now = table.require_snapshot().await?;

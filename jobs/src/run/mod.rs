@@ -11,6 +11,7 @@ mod window;
 use std::time::Instant;
 
 use anyhow::Result;
+use userflow_lake::failpoint;
 use userflow_models::project::{Model, Window};
 
 pub use query::{Inputs, Query, check, table_name};
@@ -78,6 +79,7 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
                     );
                 }
                 reporting.record(&line, &outcome.verdicts).await;
+                failpoint::reached("jobs.model-done");
                 lines.push(line);
                 verdicts.append(&mut outcome.verdicts);
             }

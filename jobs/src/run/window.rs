@@ -22,7 +22,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use serde_json::{Map, json};
-use userflow_lake::{Commit, CommitError, DataFile, Guard, NewFile, Snapshot};
+use userflow_lake::{Commit, CommitError, DataFile, Guard, NewFile, Snapshot, failpoint};
 use userflow_models::project::{Model, PARTITION_COLUMN, Vars, Window};
 
 use super::output::{self, Written};
@@ -151,6 +151,7 @@ impl Task<'_> {
             });
         }
         let Written { files, rows } = output::write(target.table(), model, window, result).await?;
+        failpoint::reached("jobs.files-written");
         let ran = DisplayableExecutionPlan::with_metrics(query.plan.as_ref());
         tracing::debug!(model = model.name, %window, "ran\n{}", ran.indent(false));
         let rows_read = rows_read(&query.plan);
@@ -171,6 +172,7 @@ impl Task<'_> {
             });
         }
 
+        failpoint::reached("jobs.judged");
         let computed = Computed {
             definition: Some(lineage::definition(
                 &workspace.project,
@@ -190,6 +192,7 @@ impl Task<'_> {
         };
         let guard = Guard::Partitions(BTreeSet::from([window.days()]));
         let version = target.table().commit(&commit, &guard).await?;
+        failpoint::reached("jobs.published");
         Ok(Outcome {
             rows_read,
             rows_written: rows,

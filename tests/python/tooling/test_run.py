@@ -27,6 +27,7 @@ echo '   Doc-tests userflow_lake' >&2
 echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.50s'
 """
 GOOD_TEST = "def test_truth(): assert True\n"
+BUILD = 'mkdir -p target/release; for name in ingester jobs; do echo "$*" >target/release/userflow-$name; done; exit 0'
 
 
 class Tree:
@@ -50,7 +51,7 @@ class Tree:
     def script(self, name, text, interpreter="#!/bin/sh\n"):
         self.file(name, interpreter + text).chmod(0o755)
 
-    def cargo(self, test, build="exit 0"):
+    def cargo(self, test, build=BUILD):
         self.script("bin/cargo", f'case "$*" in build*|*--no-run) {build};; esac\n{test}')
 
     def start(self, *words):
@@ -89,6 +90,12 @@ def test_sums_all_suites(tree):
     assert re.search(r"^rust history +2 passed", output, re.M)
     assert re.search(r"^trino +left out: no Java here$", output, re.M)
     assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
+
+
+def test_the_figures_of_fault_tests_are_repeated_at_the_end(tree):
+    tree.file("tests/python/test_a.py", "def test_faults(capsys):\n    with capsys.disabled():\n        print('\\nrow 99, something: 3 rounds')\n")
+    code, output = tree.run("python")
+    assert code == 0 and output.splitlines()[-3] == "row 99, something: 3 rounds", output
 
 
 def test_a_failure_is_counted_and_its_log_shown(tree):
@@ -137,6 +144,16 @@ def test_what_does_not_build_is_a_failure(tree):
     tree.cargo(GOOD_CARGO, build="exit 101")
     code, output = tree.run()
     assert (code, last_line(output)) == (1, "0 passed, 1 failed"), output
+
+
+def test_the_binaries_with_fail_points_are_kept_apart_from_the_product(tree):
+    tree.file("tests/python/test_a.py", GOOD_TEST)
+    tree.run("python")
+    assert not (tree.root / "target/failpoints").exists()
+    tree.run("rust")
+    for binary in ("userflow-ingester", "userflow-jobs"):
+        assert "failpoints" in (tree.root / "target/failpoints" / binary).read_text()
+        assert "failpoints" not in (tree.root / "target/release" / binary).read_text()
 
 
 def test_what_the_suites_need_is_installed_and_no_more(tree):
