@@ -15,7 +15,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
 /// What stands for the id of a topic whose broker does not tell it.
-pub(crate) const UNKNOWN: &str = "-";
+pub(crate) use userflow_models::bronze::NO_TOPIC_ID as UNKNOWN;
 
 /// The id of a topic as text.
 ///

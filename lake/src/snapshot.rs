@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use deltalake::DeltaTable;
@@ -13,9 +13,14 @@ use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::log::{Action, read_entry, row_count};
 use crate::{LakeError, PARTITION, Table};
+
+/// Bytes of a file's end that are read for its footer at first; most footers are smaller.
+const FOOTER: u64 = 64 << 10;
 
 /// A data file of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +38,21 @@ pub struct DataFile {
 }
 
 impl DataFile {
-    /// The statistics' value of a column, as the log writes it: `minValues` or `maxValues`.
+    /// The statistics' value of a column, as the log writes it: `minValues`, `maxValues` or `nullCount`.
     fn bound(&self, kind: &str, column: &str) -> Option<serde_json::Value> {
         let stats: serde_json::Value = serde_json::from_str(self.stats.as_deref()?).ok()?;
         stats.get(kind)?.get(column).cloned()
+    }
+
+    /// Smallest and largest value of an integer column, when the statistics have both.
+    pub fn integer_range(&self, column: &str) -> Option<(i64, i64)> {
+        let read = |kind| self.bound(kind, column)?.as_i64();
+        Some((read("minValues")?, read("maxValues")?))
+    }
+
+    /// Rows with null in a column, when the statistics say so.
+    pub fn null_count(&self, column: &str) -> Option<u64> {
+        self.bound("nullCount", column)?.as_u64()
     }
 
     /// Smallest and largest value of a timestamp column, in microseconds UTC, when the statistics have both.
@@ -134,6 +150,60 @@ impl Snapshot {
             .filter(|f| f.partition.is_some_and(|date| dates.contains(&date)))
             .cloned()
             .collect()
+    }
+
+    /// What the footer of a data file says: the sizes of its columns, among others.
+    pub async fn footer(&self, file: &DataFile) -> Result<ParquetMetaData, LakeError> {
+        let path = self.path_of(file);
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+            LakeError::store(format!("read the footer of {path}"), e)
+        };
+        let mut wanted = FOOTER.min(file.size);
+        loop {
+            let range = file.size - wanted..file.size;
+            let end = self.table.store().get_range(&path, range).await;
+            let end = end.map_err(|e| failed(e.into()))?;
+            let mut reader = ParquetMetaDataReader::new();
+            match reader.try_parse_sized(&end, file.size) {
+                Ok(()) => return reader.finish().map_err(|e| failed(e.into())),
+                Err(ParquetError::NeedMoreData(more))
+                    if (more as u64) > wanted && wanted < file.size =>
+                {
+                    wanted = (more as u64).min(file.size);
+                }
+                Err(e) => return Err(failed(e.into())),
+            }
+        }
+    }
+
+    /// Some columns of a data file, read whole: for files that are known to be few and small.
+    pub async fn columns(
+        &self,
+        file: &DataFile,
+        columns: &[&str],
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        let path = self.path_of(file);
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+            LakeError::store(format!("read {path}"), e)
+        };
+        let found = self.table.store().get(&path).await;
+        let found = found.map_err(|e| failed(e.into()))?;
+        let bytes = found.bytes().await.map_err(|e| failed(e.into()))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| failed(e.into()))?;
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let reader = builder
+            .with_projection(mask)
+            .build()
+            .map_err(|e| failed(e.into()))?;
+        let batches: Result<Vec<_>, _> = reader.collect();
+        batches.map_err(|e| failed(e.into()))
+    }
+
+    /// Where a data file is in the lake's store.
+    fn path_of(&self, file: &DataFile) -> object_store::path::Path {
+        let below = object_store::path::Path::from(file.path.as_str());
+        object_store::path::Path::from_iter(self.table.prefix().parts().chain(below.parts()))
     }
 
     /// When the version was committed, by the clock of who committed it; `None` when its entry does not say, or was cleaned away.
@@ -306,17 +376,24 @@ mod tests {
     }
 
     #[test]
-    fn a_time_range_comes_from_the_statistics() {
+    fn ranges_and_nulls_come_from_the_statistics() {
         let file = DataFile {
             path: "x".into(),
             size: 1,
             partition: None,
             rows: None,
             stats: Some(
-                r#"{"numRecords":2,"minValues":{"t":"1970-01-01T00:00:00.001Z"},"maxValues":{"t":"1970-01-01T00:00:02.000Z"}}"#
+                r#"{"numRecords":2,"minValues":{"n":-3,"t":"1970-01-01T00:00:00.001Z"},"maxValues":{"n":7,"t":"1970-01-01T00:00:02.000Z"},
+                    "nullCount":{"n":1,"t":0}}"#
                     .into(),
             ),
         };
+        assert_eq!(file.integer_range("n"), Some((-3, 7)));
+        assert_eq!(file.integer_range("t"), None);
+        assert_eq!(
+            [file.null_count("n"), file.null_count("u")],
+            [Some(1), None]
+        );
         assert_eq!(file.timestamp_range("t"), Some((1_000, 2_000_000)));
         assert_eq!(file.timestamp_range("u"), None);
     }

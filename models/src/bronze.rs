@@ -3,15 +3,21 @@
 //!
 //! Not here: how they are written (`ingester/src/bronze`) and what is computed from them (`silver`, `gold`).
 
+mod origin;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::contract::{Contract, EXTRA};
 
+pub use origin::{Origin, OriginColumns, constant, rows, with_constants};
+
 /// Id of the message's topic (KIP-516), in both tables. With partition and offset it is the message's identity: a topic that
 /// is made again under its name counts its offsets from 0 again, and so does every other topic.
 pub const TOPIC_ID: &str = "_topic_id";
+/// What stands for the id of a topic whose broker has none (Kafka before 2.8).
+pub const NO_TOPIC_ID: &str = "-";
 /// Kafka partition of the message, in both tables.
 pub const KAFKA_PARTITION: &str = "_partition";
 /// Kafka offset of the message, in both tables.
@@ -20,10 +26,20 @@ pub const KAFKA_OFFSET: &str = "_offset";
 pub const KAFKA_TIME: &str = "_kafka_time";
 /// When the message was ingested, in both tables.
 pub const INGESTED_AT: &str = "_ingested_at";
+/// When the row was landed from quarantine, in the events; null in rows that came straight from Kafka. A message with such a row is
+/// in both tables: the quarantine keeps what it was refused for, and the row is the one that counts.
+pub const REPLAYED_AT: &str = "_replayed_at";
 
 /// The columns that say which message a row is. Rows of tables from before `_topic_id` have null there, and null is one id
 /// of its own: such rows are compared with one another by partition and offset.
 pub const IDENTITY: [&str; 3] = [TOPIC_ID, KAFKA_PARTITION, KAFKA_OFFSET];
+
+/// The start of the application ids under which the ingester keeps the positions of a topic in both tables; the Kafka partition
+/// follows. The topic's id is part of it: a topic that was deleted and created again starts at offset 0 under a new id, and its
+/// messages are not those that the old positions counted.
+pub fn position_prefix(topic: &str, topic_id: &str) -> String {
+    format!("userflow-ingester/{topic}/{topic_id}/")
+}
 
 /// A table of the bronze layer.
 #[derive(Clone, Debug)]
@@ -49,6 +65,7 @@ pub fn events(contract: &Contract) -> BronzeTable {
         Arc::new(Field::new(KAFKA_OFFSET, DataType::Int64, true)),
         Arc::new(Field::new(KAFKA_TIME, timestamp(), true)),
         Arc::new(Field::new(INGESTED_AT, timestamp(), true)),
+        Arc::new(Field::new(REPLAYED_AT, timestamp(), true)),
     ]);
     BronzeTable {
         name: format!("bronze.{}_events", contract.domain()),
@@ -96,6 +113,9 @@ pub fn meaning(column: &str) -> &'static str {
         KAFKA_OFFSET => "Kafka offset of the message in its partition",
         KAFKA_TIME => "Kafka's timestamp of the message, UTC",
         INGESTED_AT => "when the message was ingested, UTC",
+        REPLAYED_AT => {
+            "when `userflow-jobs replay` landed the message from quarantine, UTC; null when the contract accepted it at once"
+        }
         "reason" => "the first reason why the contract does not accept the message",
         "problems" => "every reason, each with the field and what was found there",
         "raw" => "the original bytes",

@@ -1,18 +1,16 @@
 //! Messages to encoded Parquet, one file per event date. Pure: bytes in, files out; no Kafka and no lake in it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use anyhow::Result;
+use arrow::array::{AsArray, BooleanArray};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Date32Type, SchemaRef, TimestampMicrosecondType};
-use userflow_lake::{FileWriter, PARTITION};
-use userflow_models::bronze::TOPIC_ID;
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use userflow_lake::FileWriter;
+use userflow_models::bronze::{self, Origin, OriginColumns, TOPIC_ID, with_constants};
 use userflow_models::contract::Contract;
-use userflow_models::decode::{Decoder, Problem, Reason, Rejection};
+use userflow_models::decode::{Decoder, Rejection};
 
-use super::origin::{Origin, OriginColumns, with_constants};
 use super::quarantine::Quarantine;
 use super::tables::Target;
 
@@ -50,7 +48,7 @@ impl Buffer {
     pub(super) fn new(contract: &Contract, target: &Target, topic_id: &str) -> Self {
         Self {
             decoder: Decoder::new(contract),
-            origins: OriginColumns::new(topic_id, BATCH_ROWS),
+            origins: OriginColumns::new(Some(topic_id), BATCH_ROWS),
             batch_schema: with_constants(&target.file_schema, &[TOPIC_ID]),
             target: target.clone(),
             event_time: contract.event_time().to_owned(),
@@ -74,7 +72,7 @@ impl Buffer {
         let decoded = match message {
             // The decoder takes a negative time for "unknown", as Kafka does.
             Some(bytes) => self.decoder.decode(bytes, origin.time_ms.unwrap_or(-1)),
-            None => Err(no_message()),
+            None => Err(Rejection::no_value()),
         };
         match decoded {
             Ok(()) => self.origins.append(origin),
@@ -117,58 +115,34 @@ impl Buffer {
             return Ok(());
         }
         let decoded = self.decoder.finish();
-        let (dates, rows) = self.with_origin(&decoded)?;
+        let origins = self.origins.finish();
+        let (dates, rows) = bronze::rows(&decoded, origins, false, &self.batch_schema)?;
         let times = decoded
             .column_by_name(&self.event_time)
             .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         if let Some(newest) = times.and_then(arrow::compute::max) {
             self.newest_event = self.newest_event.max(Some(newest));
         }
-        let dates = dates
-            .as_primitive_opt::<Date32Type>()
-            .context("the partition column is not a date")?;
         let mut distinct: Vec<i32> = dates.values().to_vec();
         distinct.sort_unstable();
         distinct.dedup();
         for date in &distinct {
             let writer = match self.writers.entry(*date) {
                 std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-                std::collections::btree_map::Entry::Vacant(none) => {
-                    none.insert(FileWriter::new(
-                        &self.target.file_schema,
-                        &self.target.settings,
-                    )?)
-                }
+                std::collections::btree_map::Entry::Vacant(none) => none.insert(FileWriter::new(
+                    &self.target.file_schema,
+                    &self.target.settings,
+                )?),
             };
             if distinct.len() == 1 {
                 writer.write(&rows)?;
             } else {
-                let mask = BooleanArray::from_unary(dates, |d| d == *date);
+                let mask = BooleanArray::from_unary(&dates, |d| d == *date);
                 writer.write(&filter_record_batch(&rows, &mask)?)?;
             }
         }
         self.encoded = self.writers.values().map(FileWriter::size).sum();
         Ok(())
-    }
-
-    /// The rows in the file's columns, and their dates beside them.
-    fn with_origin(&mut self, decoded: &RecordBatch) -> Result<(ArrayRef, RecordBatch)> {
-        let dates = decoded
-            .column_by_name(PARTITION)
-            .context("the decoder gave no partition column")?;
-        let schema = decoded.schema();
-        let mut columns: Vec<ArrayRef> = decoded
-            .columns()
-            .iter()
-            .zip(schema.fields())
-            .filter(|(_, field)| field.name() != PARTITION)
-            .map(|(column, _)| Arc::clone(column))
-            .collect();
-        columns.extend(self.origins.finish());
-        Ok((
-            Arc::clone(dates),
-            RecordBatch::try_new(SchemaRef::clone(&self.batch_schema), columns)?,
-        ))
     }
 
     /// The open files, by date, for finishing.
@@ -184,16 +158,5 @@ impl Buffer {
         self.take_writers();
         self.quarantine.clear();
         self.held.clear();
-    }
-}
-
-/// A message without a value: a tombstone.
-fn no_message() -> Rejection {
-    Rejection {
-        problems: vec![Problem {
-            reason: Reason::InvalidJson,
-            field: String::new(),
-            detail: "the message has no value".into(),
-        }],
     }
 }

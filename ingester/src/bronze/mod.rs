@@ -16,14 +16,13 @@
 //! quarantined if it had to be, and after a crash between the two commits the quarantine's position says which messages
 //! not to quarantine again.
 //!
-//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`origin`]: where a message stood. [`positions`]: where to read on.
+//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`positions`]: where to read on.
 //! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. [`lag`]: how far behind. Consumer-group offsets are
 //! for lag displays only.
 
 mod buffer;
 mod flush;
 mod lag;
-mod origin;
 mod positions;
 mod quarantine;
 mod service;

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use userflow_models::bronze::position_prefix;
+
 use crate::exit::WrongSetup;
 use crate::kafka::Watermarks;
 
 /// The application ids under which a topic's positions stand in a table.
-///
-/// The topic's id is part of it: a topic that was deleted and created again starts at offset 0 under a new id, and its
-/// messages are not those that the old positions counted.
 #[derive(Clone, Debug)]
 pub(super) struct AppIds {
     prefix: String,
@@ -18,7 +17,7 @@ pub(super) struct AppIds {
 impl AppIds {
     pub(super) fn new(topic: &str, topic_id: &str) -> Self {
         Self {
-            prefix: format!("userflow-ingester/{topic}/{topic_id}/"),
+            prefix: position_prefix(topic, topic_id),
             topic_id: topic_id.to_owned(),
         }
     }

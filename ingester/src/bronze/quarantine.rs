@@ -9,10 +9,11 @@ use arrow::array::{
 };
 use arrow::datatypes::SchemaRef;
 use userflow_lake::{EncodedFile, FileWriter};
-use userflow_models::bronze::{TOPIC_ID, problem_fields, problem_item};
+use userflow_models::bronze::{
+    Origin, OriginColumns, TOPIC_ID, constant, problem_fields, problem_item, with_constants,
+};
 use userflow_models::decode::Rejection;
 
-use super::origin::{Origin, OriginColumns, constant, with_constants};
 use super::tables::Target;
 
 /// Rejected messages that wait for the next flush.
@@ -101,7 +102,7 @@ fn batch(
     topic_id: &str,
     schema: &SchemaRef,
 ) -> Result<RecordBatch> {
-    let mut origins = OriginColumns::new(topic_id, messages.len());
+    let mut origins = OriginColumns::new(Some(topic_id), messages.len());
     let mut reasons = StringBuilder::new();
     let mut problems = ListBuilder::new(StructBuilder::from_fields(problem_fields(), 0))
         .with_field(problem_item());
@@ -128,7 +129,7 @@ fn batch(
         problems.append(true);
         raw.append_option(message.raw.as_deref());
     }
-    let mut columns: Vec<ArrayRef> = vec![constant(topic, messages.len())];
+    let mut columns: Vec<ArrayRef> = vec![constant(Some(topic), messages.len())];
     columns.extend(origins.finish());
     columns.extend([
         Arc::new(reasons.finish()) as ArrayRef,

@@ -28,7 +28,8 @@ impl Tables {
         let mut pruned: Vec<String> = [contract.event_time(), contract.key()]
             .map(str::to_owned)
             .into();
-        pruned.extend([KAFKA_PARTITION.to_owned(), KAFKA_OFFSET.to_owned()]);
+        // `replay` passes over files without rows of its own by the last.
+        pruned.extend([KAFKA_PARTITION, KAFKA_OFFSET, bronze::REPLAYED_AT].map(str::to_owned));
         let settings = WriteSettings {
             statistics: Some(pruned),
             plain: vec![contract.event_id().to_owned()],

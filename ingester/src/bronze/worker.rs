@@ -13,10 +13,10 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use userflow_lake::failpoint;
+use userflow_models::bronze::Origin;
 
 use super::buffer::Buffer;
 use super::flush::{Committer, Flushed};
-use super::origin::Origin;
 use super::positions::start_of;
 use super::service::{Progress, Shared};
 use crate::exit::Fenced;

@@ -86,6 +86,11 @@ impl Rejection {
         }
     }
 
+    /// A message without a value: a tombstone.
+    pub fn no_value() -> Self {
+        Self::whole(Reason::InvalidJson, "the message has no value".to_owned())
+    }
+
     /// The first problem's reason.
     pub fn reason(&self) -> Reason {
         self.problems
