@@ -4,10 +4,12 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{
     BackfillArgs, CheckArgs, Common, CompileArgs, DocsArgs, InitArgs, ListArgs, MaintainArgs,
-    PlanArgs, RegisterArgs, RunArgs, ShowArgs,
+    PlanArgs, RegisterArgs, ReplayArgs, RunArgs, ShowArgs,
 };
 use crate::workspace::Workspace;
-use crate::{backfill, check, compile, docs, init, list, maintain, plan, register, run, show};
+use crate::{
+    backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show,
+};
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
 #[derive(Debug, Parser)]
@@ -40,6 +42,9 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Merge small files, write checkpoints and remove files that no version needs, one process per table at a time
     Maintain(MaintainArgs),
+    /// Land messages from quarantine that the contract of today accepts, each exactly once; or say what would land (--dry-run)
+    #[command(after_long_help = replay::HELP)]
+    Replay(ReplayArgs),
     /// Make every table of the lake visible in Trino; changes nothing that is there
     Register(RegisterArgs),
     /// Print rows of a table
@@ -62,6 +67,7 @@ impl Cli {
                 Command::Check(args) => check::run(&open().await?, args).await,
                 Command::Backfill(args) => backfill::run(&open().await?, args).await,
                 Command::Maintain(args) => maintain::run(&open().await?, args).await,
+                Command::Replay(args) => replay::run(&open().await?, args).await,
                 Command::Register(args) => register::run(&open().await?, args).await,
                 Command::Show(args) => show::run(&open().await?, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,

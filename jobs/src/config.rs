@@ -348,6 +348,26 @@ pub struct MaintainArgs {
     pub dry_run: bool,
 }
 
+/// Settings of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The domain whose quarantine it is
+    #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
+    pub domain: String,
+    /// Only messages that were refused for this first reason, such as missing_field; repeatable
+    #[arg(long, value_name = "REASON", value_delimiter = ',')]
+    pub reason: Vec<String>,
+    /// Only messages of these dates of Kafka's time, which are the quarantine's partitions.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Only messages for which this SQL condition over the quarantine's columns holds
+    #[arg(long = "where", value_name = "SQL")]
+    pub condition: Option<String>,
+    /// Say what would land and why the rest would not, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Settings of `register`.
 #[derive(Clone, Debug, Args)]
 pub struct RegisterArgs {

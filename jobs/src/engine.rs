@@ -80,6 +80,11 @@ impl Engine {
         self.threads
     }
 
+    /// Bytes that the operators of all queries may reserve.
+    pub fn pool_size(&self) -> usize {
+        self.pool_size
+    }
+
     /// Where sessions find the lake's files.
     pub fn lake_url() -> Result<ObjectStoreUrl> {
         ObjectStoreUrl::parse(LAKE_URL).context("parse the lake's URL")

@@ -11,13 +11,15 @@ use userflow_models::project::WindowRange;
 use crate::config::{Output, ShowArgs};
 use crate::engine::Engine;
 use crate::exit::Wrong;
+use crate::quarantine::{self, Waiting};
 use crate::scan::SnapshotTable;
 use crate::summary;
 use crate::workspace::Workspace;
 
-/// Queries one version of the table and prints the rows.
+/// Queries one version of the table and prints the rows; of a quarantine also what waits in it.
 pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
     let snapshot = workspace.snapshot(&args.table).await?;
+    let waiting = quarantine::waiting_in(workspace, &snapshot).await?;
     let columns: Vec<String> = match args.columns.is_empty() {
         true => snapshot
             .schema()
@@ -45,7 +47,13 @@ pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
         .await
         .with_context(|| format!("read {}", args.table))?;
     match workspace.output {
-        Output::Json => print_json(&args.table, snapshot.version(), &columns, &batches),
+        Output::Json => print_json(
+            &args.table,
+            snapshot.version(),
+            &columns,
+            &batches,
+            waiting.map(|(_, waiting)| waiting),
+        ),
         Output::Text => {
             let mut table =
                 summary::new_table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
@@ -59,9 +67,10 @@ pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
                 ""
             };
             summary::text(&format!(
-                "{table}\n{shown} rows of {} version {}{more}",
+                "{table}\n{shown} rows of {} version {}{more}{}",
                 args.table,
-                snapshot.version()
+                snapshot.version(),
+                waiting.map_or_else(String::new, |(domain, waiting)| waiting.told(&domain))
             ))
         }
     }
@@ -133,9 +142,12 @@ fn print_json(
     version: i64,
     columns: &[String],
     batches: &[RecordBatch],
+    waiting: Option<Waiting>,
 ) -> Result<()> {
     let rows = rows(batches)?;
-    summary::json(
-        &serde_json::json!({"command": "show", "table": table, "version": version, "columns": columns, "rows": rows}),
-    )
+    let mut shown = serde_json::json!({"command": "show", "table": table, "version": version, "columns": columns, "rows": rows});
+    if let Some(waiting) = waiting {
+        shown["waiting"] = serde_json::json!(waiting);
+    }
+    summary::json(&shown)
 }

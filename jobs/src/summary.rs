@@ -346,7 +346,7 @@ pub fn quality_text(report: &Report) -> String {
 }
 
 /// The start of a reason: the table stays readable, and the whole of it was logged.
-fn shortened(reason: &str) -> String {
+pub fn shortened(reason: &str) -> String {
     match reason.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &reason[..end]),
         None => reason.to_owned(),

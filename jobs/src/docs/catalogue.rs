@@ -68,6 +68,8 @@ pub(super) struct Entry {
     /// The file that defines it, and its text.
     pub(super) file: String,
     pub(super) definition: Option<String>,
+    /// Of a quarantine: the table that its messages wait for.
+    pub(super) waits_for: Option<String>,
 }
 
 pub(super) struct Column {
@@ -187,6 +189,7 @@ fn events(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
 
 fn quarantine(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
     let mut entry = of_bronze(table, contract, topic);
+    entry.waits_for = Some(bronze::events(contract).name);
     for column in entry
         .columns
         .iter_mut()
@@ -210,6 +213,7 @@ fn of_bronze(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
         reads: vec![topic.to_owned()],
         file: contract_file(contract),
         definition: None,
+        waits_for: None,
     }
 }
 
@@ -236,6 +240,7 @@ fn of_seed(seed: &Seed, models: &Path) -> Entry {
         reads: Vec::new(),
         file: shown(&seed.path, models),
         definition: None,
+        waits_for: None,
     }
 }
 
@@ -267,6 +272,7 @@ fn of_model(model: &Model, models: &Path) -> Result<Entry> {
         reads: model.refs.iter().map(name_of).collect(),
         file: shown(&model.path, models),
         definition: Some(read(&model.path)?),
+        waits_for: None,
     })
 }
 
@@ -307,6 +313,7 @@ fn of_view(view: &FeatureView, domain: &Domain, models: &Path, topic: &str) -> R
         reads: vec![topic.to_owned()],
         file: shown(&path, models),
         definition: Some(read(&path)?),
+        waits_for: None,
     })
 }
 

@@ -1,12 +1,14 @@
-//! How the tables of the lake are: what the newest version's log says. No data file is opened.
+//! How the tables of the lake are: what the newest version's log says. The only data files that are opened are those of a quarantine, for
+//! what waits in it: no log knows the reasons of its rows (`crate::quarantine` says what is read of them).
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use userflow_lake::TableName;
+use userflow_lake::{Snapshot, TableName};
 
-use super::catalogue::{Catalogue, Home};
+use super::catalogue::{Catalogue, Entry, Home};
+use crate::quarantine::{self, Waiting};
 use crate::workspace::Workspace;
 
 /// A table of the lake.
@@ -27,6 +29,8 @@ pub(super) struct Newest {
     pub(super) bytes: u64,
     /// Rows by date, in days since 1970-01-01; none when a file's writer did not count them.
     pub(super) days: BTreeMap<i32, Option<u64>>,
+    /// Of a quarantine: what waits in it.
+    pub(super) waiting: Option<Waiting>,
 }
 
 impl Newest {
@@ -64,10 +68,26 @@ pub(super) async fn read(
                     files: snapshot.files().len(),
                     bytes: snapshot.files().iter().map(|file| file.size).sum(),
                     days,
+                    waiting: waiting(workspace, entry, &snapshot).await?,
                 })
             }
         };
         states.insert(entry.name.clone(), State { location, newest });
     }
     Ok(states)
+}
+
+/// What waits in a quarantine; none for other tables.
+async fn waiting(
+    workspace: &Workspace,
+    entry: &Entry,
+    snapshot: &Snapshot,
+) -> Result<Option<Waiting>> {
+    let Some(events) = &entry.waits_for else {
+        return Ok(None);
+    };
+    let events = workspace.table(events)?.snapshot().await?;
+    let files = snapshot.files().to_vec();
+    let waiting = quarantine::waiting(workspace, snapshot, events.as_ref(), files).await?;
+    Ok(Some(waiting))
 }

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::exit::Wrong;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
-use crate::{init, seeds};
+use crate::{init, quarantine, seeds};
 
 /// The verdict on rows as a whole: those that fail no check of severity error.
 const WHOLE: &str = "rows";
@@ -140,8 +140,8 @@ impl Audit<'_> {
                 verdicts.extend(self.alone(check, rows).await?);
             }
         }
-        if let Some(quarantine) = &self.subject.quarantine {
-            verdicts.push(self.quarantined(quarantine, rows).await?);
+        if let Some(refused) = &self.subject.quarantine {
+            verdicts.push(self.quarantined(refused, rows).await?);
         }
         Ok(verdicts)
     }
@@ -178,17 +178,18 @@ impl Audit<'_> {
         })
     }
 
-    /// The share of the date's messages that the contract accepted.
-    async fn quarantined(&self, quarantine: &str, rows: u64) -> Result<Verdict> {
-        let snapshot = self.workspace.snapshot(quarantine).await?;
+    /// The share of the date's messages that the contract accepted. A message that was landed from quarantine since is accepted.
+    async fn quarantined(&self, table: &str, rows: u64) -> Result<Verdict> {
+        let snapshot = self.workspace.snapshot(table).await?;
         let day = self.window.days();
         let files = snapshot.files_of(day..day + 1);
-        let refused: Option<u64> = files.iter().map(|file| file.rows).sum();
-        let refused = match refused {
-            Some(refused) => refused,
+        let counted: Option<u64> = files.iter().map(|file| file.rows).sum();
+        let counted = match counted {
+            Some(counted) => counted,
             // Another writer left no statistics.
             None => {
-                let table = SnapshotTable::new(Engine::lake_url()?, &snapshot, None).only(files);
+                let table =
+                    SnapshotTable::new(Engine::lake_url()?, &snapshot, None).only(files.clone());
                 let session = self
                     .workspace
                     .engine
@@ -197,6 +198,11 @@ impl Audit<'_> {
                 numbers(&count.collect().await?)?[0]
             }
         };
+        let events = self.workspace.snapshot(self.subject.name).await?;
+        let replayed = quarantine::replayed(self.workspace, &snapshot, &events, files).await?;
+        let refused = (counted.checked_sub(replayed)).with_context(|| {
+            format!("{table} has {counted} rows, of which {replayed} were landed")
+        })?;
         let declared = (self.subject.checks.iter())
             .find(|check| matches!(check.rule, Rule::Quarantined { .. }))
             .map(|check| (check.severity, check.threshold));

@@ -15,7 +15,7 @@ use userflow_lake::failpoint;
 use userflow_models::project::{Model, Window};
 
 pub use query::{Inputs, Query, check, table_name};
-pub use window::{Outcome, Task};
+pub use window::{Outcome, Task, jitter};
 
 use crate::config::RunArgs;
 use crate::exit::Stopped;

@@ -76,7 +76,11 @@ impl Inputs {
             let Some(stored) = self.snapshots.get(&name).map(Snapshot::schema) else {
                 continue;
             };
-            let fields = spec.schema.fields().iter().map(|field| field.name().as_str());
+            let fields = spec
+                .schema
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str());
             let missing: Vec<&str> = fields
                 .filter(|field| stored.field_with_name(field).is_err())
                 .collect();

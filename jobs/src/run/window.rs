@@ -307,7 +307,7 @@ fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
 }
 
 /// Between half of the wait and all of it, so that two losers do not meet again.
-fn jitter(wait: Duration) -> Duration {
+pub fn jitter(wait: Duration) -> Duration {
     let random = std::hash::RandomState::new().build_hasher().finish();
     let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     wait.mul_f64(0.5 + share / 2.0)

@@ -21,6 +21,7 @@ mod messages;
 mod ops;
 mod partials;
 mod plans;
+mod replay;
 mod runs;
 mod skew;
 mod upkeep;

@@ -14,6 +14,7 @@ use crate::docs::plot;
 use crate::docs::sql::{self, Token};
 use crate::docs::state::{Newest, State};
 use crate::docs::text::{self, Piece};
+use crate::quarantine::{Counts, Waiting};
 
 #[derive(Serialize)]
 struct Table<'a> {
@@ -30,6 +31,8 @@ struct Table<'a> {
     in_lake: bool,
     state: Option<Vec<Tile>>,
     bars: Option<Value>,
+    /// Of a quarantine: a row for each reason.
+    waiting: Option<Vec<WaitingRow>>,
     places: Vec<Place>,
     columns: Vec<ColumnRow<'a>>,
     /// Whether a column has any.
@@ -53,6 +56,15 @@ struct Fact {
     text: Vec<Piece>,
     /// The page of the entry that it names.
     file: Option<String>,
+}
+
+/// Messages that were refused for one reason.
+#[derive(Serialize)]
+struct WaitingRow {
+    reason: String,
+    waiting: String,
+    replayed: String,
+    sample: Vec<String>,
 }
 
 /// Where it can be read.
@@ -128,6 +140,9 @@ impl<'a> Book<'a> {
                 bars: bars
                     .map(|bars| self.templates.markup("bars.svg", bars))
                     .transpose()?,
+                waiting: newest
+                    .and_then(|newest| newest.waiting.as_ref())
+                    .map(waiting_rows),
                 places: places(entry, state),
                 column_tests: entry.columns.iter().any(|column| !column.tests.is_empty()),
                 columns: entry
@@ -197,6 +212,16 @@ fn state_tiles(newest: &Newest) -> Vec<Tile> {
         ),
         tile("Version", newest.version.to_string(), version),
     ]
+}
+
+fn waiting_rows(waiting: &Waiting) -> Vec<WaitingRow> {
+    let row = |(reason, counts): (&String, &Counts)| WaitingRow {
+        reason: reason.clone(),
+        waiting: text::count(counts.waiting),
+        replayed: text::count(counts.replayed),
+        sample: counts.sample.clone(),
+    };
+    waiting.0.iter().map(row).collect()
 }
 
 /// Where the rows can be read, ready to be copied.
