@@ -37,6 +37,22 @@ pub fn read_file(lake: &Path, table: &str, file: &DataFile) -> Result<Vec<Record
 
 /// All offsets of a table by Kafka partition, sorted, repeats kept.
 pub fn offsets(lake: &Path, table: &str) -> Result<BTreeMap<i32, Vec<i64>>> {
+    offsets_of(lake, table, |_, _| true)
+}
+
+/// The offsets of rows that `replay` landed from quarantine.
+pub fn replayed_offsets(lake: &Path, table: &str) -> Result<BTreeMap<i32, Vec<i64>>> {
+    offsets_of(lake, table, |batch, row| {
+        let replayed = batch.column_by_name("_replayed_at");
+        replayed.is_some_and(|replayed| replayed.is_valid(row))
+    })
+}
+
+fn offsets_of(
+    lake: &Path,
+    table: &str,
+    wanted: impl Fn(&RecordBatch, usize) -> bool,
+) -> Result<BTreeMap<i32, Vec<i64>>> {
     let mut found: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
     let Some(snapshot) = snapshot(lake, table)? else {
         return Ok(found);
@@ -45,8 +61,9 @@ pub fn offsets(lake: &Path, table: &str) -> Result<BTreeMap<i32, Vec<i64>>> {
         for batch in read_file(lake, table, file)? {
             let partitions = column(&batch, "_partition")?.as_primitive::<Int32Type>();
             let offsets = column(&batch, "_offset")?.as_primitive::<Int64Type>();
-            for (partition, offset) in partitions.values().iter().zip(offsets.values()) {
-                found.entry(*partition).or_default().push(*offset);
+            for row in (0..batch.num_rows()).filter(|row| wanted(&batch, *row)) {
+                let found = found.entry(partitions.value(row)).or_default();
+                found.push(offsets.value(row));
             }
         }
     }

@@ -77,7 +77,9 @@ fn topic_ids(identities: &[Identity]) -> Result<BTreeSet<Option<String>>> {
 /// are not the matter here.
 fn judged_unique(lake: &Path) -> Result<BTreeMap<String, u64>> {
     let mut command = binary("userflow-jobs");
-    command.args(["check", EVENTS, QUARANTINE, "--date", DAY, "--output", "json", "--lake"]);
+    command.args([
+        "check", EVENTS, QUARANTINE, "--date", DAY, "--output", "json", "--lake",
+    ]);
     let output = command.arg(lake).output()?;
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout)
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
@@ -149,7 +151,10 @@ fn messages_of_a_topic_that_was_made_again_and_of_another_topic_are_told_apart()
     .map(|(name, used, dropped)| (name.to_owned(), used, dropped));
     ensure!(sessions(&lake)? == expected, "{:?}", sessions(&lake)?);
     let judged = judged_unique(&lake)?;
-    ensure!(judged == BTreeMap::from([(EVENTS.into(), 6), (QUARANTINE.into(), 3)]), "{judged:?}");
+    ensure!(
+        judged == BTreeMap::from([(EVENTS.into(), 6), (QUARANTINE.into(), 3)]),
+        "{judged:?}"
+    );
     Ok(())
 }
 
@@ -209,7 +214,13 @@ fn tables_of_a_release_without_topic_ids_go_on_with_them() -> Result<()> {
         ("_kafka_time", one("2026-11-03T12:00:00Z", &utc)?),
         ("_ingested_at", one("2026-11-03T12:00:01Z", &utc)?),
     ];
-    let texts = ["event_type", "user_id", "session_id", "webtoon_id", "episode_id"];
+    let texts = [
+        "event_type",
+        "user_id",
+        "session_id",
+        "webtoon_id",
+        "episode_id",
+    ];
     let texts = texts.into_iter().zip(["enter", "old", "old", "w1", "ep_1"]);
     let mut event_row: Vec<(&str, ArrayRef)> = common.to_vec();
     event_row.push(("event_id", one("old", &DataType::Utf8)?));
@@ -237,7 +248,10 @@ fn tables_of_a_release_without_topic_ids_go_on_with_them() -> Result<()> {
         .output()?;
     let log = String::from_utf8_lossy(&early.stderr);
     ensure!(early.status.code() == Some(2), "{}: {log}", early.status);
-    ensure!(log.contains("_topic_id") && log.contains("userflow-jobs init"), "{log}");
+    ensure!(
+        log.contains("_topic_id") && log.contains("userflow-jobs init"),
+        "{log}"
+    );
     let topic = create_topic("older-table", 1)?;
     send(&topic, &[event("new", "new"), b"bad".to_vec()])?;
     must(ingest(&topic, &lake).arg("--until-caught-up"))?;
@@ -256,6 +270,9 @@ fn tables_of_a_release_without_topic_ids_go_on_with_them() -> Result<()> {
         .map(|(name, used, dropped)| (name.to_owned(), used, dropped));
     ensure!(sessions(&lake)? == expected, "{:?}", sessions(&lake)?);
     let judged = judged_unique(&lake)?;
-    ensure!(judged == BTreeMap::from([(EVENTS.into(), 2), (QUARANTINE.into(), 2)]), "{judged:?}");
+    ensure!(
+        judged == BTreeMap::from([(EVENTS.into(), 2), (QUARANTINE.into(), 2)]),
+        "{judged:?}"
+    );
     Ok(())
 }

@@ -8,3 +8,4 @@ mod lag;
 mod ledger;
 mod online;
 mod postgres;
+mod replay;
