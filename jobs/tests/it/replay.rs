@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Date32Array, ListBuilder, RecordBatch, StringArray,
-    StringBuilder, StructBuilder,
+    StringBuilder, StructBuilder, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use userflow_lake::{Commit, FileWriter, Guard, NewFile, Table, WriteSettings};
+use userflow_lake::{
+    Commit, FileWriter, Guard, NewFile, Table, TableName, TableSpec, WriteSettings,
+};
 use userflow_models::bronze::{
     self, Origin, OriginColumns, TOPIC_ID, position_prefix, problem_fields, problem_item,
     with_constants,
@@ -220,7 +222,9 @@ fn rows_of(world: &World, table: &str) -> Vec<(Row, bool)> {
                 let column = batch.column_by_name(name)?;
                 Some(cast(column, &DataType::Utf8).unwrap())
             };
-            let ids = text(TOPIC_ID).unwrap();
+            // Files of before the column have none.
+            let ids =
+                text(TOPIC_ID).unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.num_rows()));
             let names = text("event_id").or_else(|| text("reason")).unwrap();
             let number = |name: &str| batch.column_by_name(name).unwrap();
             let partitions = number("_partition").as_primitive::<Int32Type>();
@@ -699,6 +703,7 @@ fn killed_at_any_moment_it_lands_everything_once() {
                 child.wait().unwrap();
                 break None;
             }
+            std::thread::sleep(Duration::from_millis(1));
         };
         match ended {
             Some(status) => {
@@ -858,4 +863,154 @@ fn what_was_landed_is_no_longer_refused() {
     assert!(section.contains("0:8 invalid_json: "), "{section}");
     let events = std::fs::read_to_string(pages.join("bronze.demo_events.html")).unwrap();
     assert!(!events.contains("id=\"waiting\""));
+}
+
+/// The tables as a release made them that kept no topic ids and knew no replay.
+fn old_tables(world: &World) {
+    let contract = Domain::load(&world.models(), "demo").unwrap().contract;
+    for table in [bronze::events(&contract), bronze::quarantine(&contract)] {
+        let fields = table.schema.fields().iter();
+        let fields =
+            fields.filter(|field| !["_topic_id", "_replayed_at"].contains(&field.name().as_str()));
+        let spec = TableSpec {
+            name: TableName::parse(&table.name).unwrap(),
+            description: table.description.clone(),
+            schema: Arc::new(arrow::datatypes::Schema::new(
+                fields.cloned().collect::<Vec<_>>(),
+            )),
+            append_only: true,
+        };
+        world
+            .block_on(world.table(&table.name).create(&spec))
+            .unwrap();
+    }
+}
+
+#[test]
+fn what_an_older_release_refused_lands_once_as_well() {
+    let world = World::bare();
+    old_tables(&world);
+    let mut topic = Topic::new(&world, "demo.events", "id-1", 0);
+    topic.send(&[
+        message(0, "look", ""),
+        message(1, "like", ""),
+        "no json".to_owned(),
+    ]);
+    allow(&world, "like");
+    // Everybody reads the old tables; to land something, they need the new columns.
+    let shown = world.ok(&["show", QUARANTINE]);
+    assert_eq!(shown["waiting"]["unknown_event_type"]["waiting"], 1);
+    let (code, _, stderr) = world.jobs(&REPLAY);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("userflow-jobs init"), "{stderr}");
+    world.ok(&["init"]);
+    let waiting = |waiting: u64, replayed: u64| {
+        let shown = world.ok(&["show", QUARANTINE]);
+        let counts = &shown["waiting"]["unknown_event_type"];
+        assert_eq!(
+            (&counts["waiting"], &counts["replayed"]),
+            (&waiting.into(), &replayed.into())
+        );
+    };
+    assert_eq!(replay(&world, &[])["rows_written"], 1);
+    assert_eq!(replay(&world, &[])["rows_written"], 0);
+    waiting(0, 1);
+    world.ok(&["maintain", "bronze.*"]);
+    assert_eq!(replay(&world, &[])["rows_written"], 0);
+    // The topic is made again, and its second message is another one at the same place.
+    world.edit("demo/contract.json", "\"like\", ", "");
+    let mut again = Topic::new(&world, "demo.events", "id-2", 0);
+    again.ingest(
+        &[message(10, "look", ""), message(11, "like", "")],
+        CAME + 1,
+        Ends::AfterBoth,
+    );
+    allow(&world, "like");
+    waiting(1, 1);
+    assert_eq!(replay(&world, &[])["rows_written"], 1);
+    assert_eq!(replay(&world, &[])["rows_written"], 0);
+    waiting(0, 2);
+    assert_eq!(replayed(&world), ["e1", "e11"]);
+}
+
+#[test]
+fn long_messages_are_replayed_in_bounded_memory() {
+    let world = World::new();
+    let mut topic = Topic::new(&world, "demo.events", "id-1", 0);
+    // 160 messages of a megabyte that does not compress, and as many short ones between them, in a few files that are then merged.
+    let letters = noise(1_000_000);
+    let mut number = 0;
+    for _ in 0..8 {
+        let messages = (0..40).map(|at| {
+            number += 1;
+            // No two begin at the same letter, so none is a copy of another within what a codec remembers.
+            let (end, start) = letters.split_at(number as usize * 2_999 % letters.len());
+            let note = if at % 2 == 0 {
+                format!("{start}{end}")
+            } else {
+                String::new()
+            };
+            message(number, "like", &format!(",\"note\":\"{note}\""))
+        });
+        let messages: Vec<String> = messages.collect();
+        topic.ingest(&messages, CAME, Ends::AfterBoth);
+    }
+    world.ok(&["maintain", "bronze.*"]);
+    allow(&world, "like");
+    world.edit(
+        "demo/contract.json",
+        "\"max_bytes\": 65536",
+        "\"max_bytes\": 2000000",
+    );
+    let peak = |more: &[&str]| {
+        let args = [
+            &REPLAY[..],
+            &["--memory-limit", "64MB", "--output", "json"],
+            more,
+        ]
+        .concat();
+        let mut child = world
+            .command(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0_u64;
+        // The peak never falls, so the last look at it before the end is the peak but for the very end.
+        loop {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            if let Some(kb) =
+                line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+            {
+                peak = kb / 1_024;
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                return peak;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let (dry, landing, again) = (peak(&["--dry-run"]), peak(&[]), peak(&[]));
+    println!("peak RSS in MB: dry run {dry}, landing {landing}, again {again}");
+    assert_eq!(replayed(&world).len(), 320);
+    ledger_closes(&world, &[&topic]);
+    // Any query needs 130 MB for code and buffers, and a merged file's 128 MB are fetched at once; what is decoded must fit into the limit.
+    for peak in [dry, landing, again] {
+        assert!(peak < 64 + 128 + 130 + 30, "{peak} MB");
+    }
+}
+
+/// Letters in no order.
+fn noise(length: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let letters = (0..length).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + u8::try_from(state % 26).unwrap())
+    });
+    letters.collect()
 }
