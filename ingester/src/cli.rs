@@ -1,6 +1,7 @@
 //! The command line: which roles there are. Their settings are in [`crate::config`] and beside the simulator.
 
 use clap::{Parser, Subcommand};
+use userflow_lake::process::LogFilter;
 
 use crate::config::{DevBrokerArgs, IngestArgs, LagArgs, SessionizeArgs};
 use crate::simulate::SimulateArgs;
@@ -17,7 +18,7 @@ pub struct Cli {
         global = true,
         value_name = "FILTER"
     )]
-    pub log: String,
+    pub log: LogFilter,
     /// The role.
     #[command(subcommand)]
     pub command: Command,

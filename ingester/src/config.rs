@@ -1,11 +1,15 @@
 //! Settings of `ingest`, `lag`, `sessionize` and `dev-broker`: one struct per concern, each field a flag and an environment variable. The
 //! only file of this crate that reads the environment (the simulator's flags, `simulate/`, go through clap as well).
 
+mod kafka;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+
+pub use kafka::{GroupArgs, GroupProtocol, KafkaAccess, SaslMechanism};
 
 /// Settings of `ingest`.
 #[derive(Clone, Debug, Args)]
@@ -29,10 +33,9 @@ pub struct IngestArgs {
         value_name = "GROUP"
     )]
     pub group: String,
-    /// A name of this ingester that stays the same when it restarts (Kafka's static membership): it gets its partitions
-    /// back at once instead of after the session timeout. Two live ingesters must not share one
-    #[arg(long, env = "USERFLOW_INSTANCE_ID", value_name = "NAME")]
-    pub instance_id: Option<String>,
+    /// How they share.
+    #[command(flatten)]
+    pub membership: GroupArgs,
     /// Stop at the offsets that were the end at start, everything committed
     #[arg(long)]
     pub until_caught_up: bool,
@@ -42,9 +45,9 @@ pub struct IngestArgs {
     /// Go on at the log's start when the topic no longer has the offsets that come next (they are lost)
     #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
     pub accept_data_loss: bool,
-    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
-    #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
-    pub metrics_addr: Option<SocketAddr>,
+    /// Health.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// How the closing summary is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -97,10 +100,9 @@ pub struct SessionizeArgs {
         value_name = "GROUP"
     )]
     pub group: String,
-    /// A name of this sessionizer that stays the same when it restarts (Kafka's static membership): it gets its partitions
-    /// back at once instead of after the session timeout. Two live sessionizers must not share one
-    #[arg(long, env = "USERFLOW_INSTANCE_ID", value_name = "NAME")]
-    pub instance_id: Option<String>,
+    /// How they share.
+    #[command(flatten)]
+    pub membership: GroupArgs,
     /// Checkpoints.
     #[command(flatten)]
     pub checkpoints: CheckpointArgs,
@@ -130,9 +132,9 @@ pub struct SessionizeArgs {
     /// Go on although the topic lost offsets (retention) or is another one than before: online rows of a topic that is gone are removed
     #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
     pub accept_data_loss: bool,
-    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
-    #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
-    pub metrics_addr: Option<SocketAddr>,
+    /// Health.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// How the closing summary is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -143,6 +145,18 @@ impl SessionizeArgs {
     pub fn workers(&self) -> usize {
         self.threads.unwrap_or_else(cores).max(1)
     }
+}
+
+/// How the process says whether it works.
+#[derive(Clone, Debug, Args)]
+pub struct HealthArgs {
+    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
+    #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
+    /// /healthz says that the process is stuck when a worker's loop takes longer than this for a turn. Not below the time that a write
+    /// may be waited for: by default the time after which Kafka takes the partitions away from a reader that does not come back
+    #[arg(long, env = "USERFLOW_LIVE_TIMEOUT", default_value = "300", value_name = "SECONDS", value_parser = seconds)]
+    pub live_timeout: Duration,
 }
 
 /// Where state is kept for a restart.
@@ -269,9 +283,9 @@ pub struct KafkaArgs {
     /// Kafka bootstrap servers, host:port[,host:port]
     #[arg(long, env = "USERFLOW_BROKERS", value_name = "SERVERS")]
     pub brokers: String,
-    /// More librdkafka settings, such as security.protocol=SASL_SSL; repeatable
-    #[arg(long = "kafka-option", env = "USERFLOW_KAFKA_OPTIONS", value_delimiter = ';', value_name = "KEY=VALUE", value_parser = key_value)]
-    pub options: Vec<(String, String)>,
+    /// Who we are.
+    #[command(flatten)]
+    pub access: KafkaAccess,
 }
 
 /// Settings of `dev-broker`.
@@ -328,15 +342,6 @@ fn bytes(text: &str) -> Result<usize, String> {
         .and_then(|n| n.checked_mul(unit))
         .filter(|n| *n >= 1 << 16)
         .ok_or_else(|| format!("{text:?} is no size of at least 64KB, such as 64MB"))
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => {
-            Ok((key.trim().to_owned(), value.trim().to_owned()))
-        }
-        _ => Err(format!("{text:?} is not KEY=VALUE")),
-    }
 }
 
 fn topic(text: &str) -> Result<(String, i32), String> {

@@ -31,15 +31,8 @@ pub fn code(outcome: anyhow::Result<()>) -> ExitCode {
             is(cause.is::<WrongSetup>(), 2)
                 .or_else(|| is(cause.is::<userflow_models::domain::DomainError>(), 2))
                 .or_else(|| is(cause.is::<userflow_models::project::ProjectError>(), 2))
-                .or_else(|| {
-                    is(
-                        matches!(
-                            cause.downcast_ref(),
-                            Some(userflow_lake::LakeError::Invalid(_))
-                        ),
-                        2,
-                    )
-                })
+                .or_else(|| is(cause.is::<userflow_models::contract::ContractError>(), 2))
+                .or_else(|| is(userflow_lake::process::no_retry_helps(cause), 2))
                 .or_else(|| is(cause.is::<Stopped>(), 3))
                 .or_else(|| is(cause.is::<Fenced>(), 4))
         })

@@ -2,14 +2,15 @@
 
 use clap::Parser;
 use userflow_ingester::cli::{Cli, Command};
-use userflow_ingester::{bronze, dev_broker, exit, logging, sessionize, simulate};
+use userflow_ingester::{bronze, dev_broker, exit, sessionize, simulate};
+use userflow_lake::process::start_logging;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli.log);
+    start_logging(&cli.log);
     exit::code(match cli.command {
         Command::Simulate(args) => simulate::run(&args),
         Command::Ingest(args) => bronze::run(&args),

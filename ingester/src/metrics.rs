@@ -129,7 +129,7 @@ pub struct SessionizeMetrics {
     pub checkpoint_time: IntGaugeVec,
     /// Watermark as Unix time, by partition.
     pub watermark: IntGaugeVec,
-    /// Offsets not read yet, by partition.
+    /// Offsets whose rows are not in the store yet, by partition.
     pub lag: IntGaugeVec,
     /// Entities held, by partition.
     pub entities: IntGaugeVec,
@@ -202,7 +202,7 @@ impl SessionizeMetrics {
                 "Unix time of the newest checkpoint",
             )?,
             watermark: by_partition("watermark_seconds", "Watermark as Unix time")?,
-            lag: by_partition("lag", "Offsets not read yet")?,
+            lag: by_partition("lag", "Offsets whose rows are not in the store yet")?,
             entities: by_partition("entities", "Entities held")?,
             state_bytes: by_partition("state_bytes", "Bytes of state, an estimate")?,
             registry,

@@ -1,7 +1,7 @@
 //! The topic's id (KIP-516), which tells a re-created topic from the one before it.
 #![expect(
     unsafe_code,
-    reason = "rdkafka 0.39 has no DescribeTopics; this calls librdkafka's directly, once at start"
+    reason = "rdkafka 0.39 has no DescribeTopics; this calls librdkafka's directly"
 )]
 
 use std::ffi::{CStr, CString};
@@ -17,17 +17,21 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 /// What stands for the id of a topic whose broker does not tell it.
 pub(crate) use userflow_models::bronze::NO_TOPIC_ID as UNKNOWN;
 
-/// The id of a topic as text.
+/// The id of a topic as text; nothing if there is no such topic.
 ///
 /// Only a broker that says that it cannot tell (Kafka before 2.8) gives [`UNKNOWN`]. An error is an error: positions are
 /// kept under the id, so taking a timeout for "no id" would read the whole topic a second time.
-pub(crate) fn of<C>(consumer: &BaseConsumer<C>, topic: &str, patience: Duration) -> Result<String>
+pub(crate) fn of<C>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    patience: Duration,
+) -> Result<Option<String>>
 where
     C: ConsumerContext + ClientContext,
 {
     let name = CString::new(topic).context("topic names have no NUL byte")?;
     let mut names = [name.as_ptr()];
-    let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    let millis = i32::try_from(patience.as_millis()).context("nobody waits for 24 days")?;
     // SAFETY: `names` holds one valid C string that outlives the call, which copies it; every object that librdkafka
     // hands out is destroyed exactly once below, after its last use; the id's text is copied before its owner goes.
     unsafe {
@@ -55,13 +59,18 @@ where
         sys::rd_kafka_queue_destroy(queue);
         sys::rd_kafka_TopicCollection_destroy(topics);
         match (code, found) {
-            (Code::RD_KAFKA_RESP_ERR_NO_ERROR, Some(id)) => Ok(id),
+            (Code::RD_KAFKA_RESP_ERR_NO_ERROR, Some(id)) => Ok(Some(id)),
+            (
+                Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                | Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID,
+                _,
+            ) => Ok(None),
             (
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR
                 | Code::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE
                 | Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION,
                 _,
-            ) => Ok(UNKNOWN.to_owned()),
+            ) => Ok(Some(UNKNOWN.to_owned())),
             (code, _) => {
                 let said = CStr::from_ptr(sys::rd_kafka_err2str(code)).to_string_lossy();
                 bail!(

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use userflow_lake::process::LogFilter;
 use userflow_models::project::{ProjectError, WindowRange};
 
 use crate::notify::Webhook;
@@ -46,7 +47,7 @@ pub struct Common {
         global = true,
         value_name = "FILTER"
     )]
-    pub log: String,
+    pub log: LogFilter,
     /// Bound of the memory of queries; beyond it they spill to disk
     #[arg(long, env = "USERFLOW_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
     pub memory_limit: usize,

@@ -3,7 +3,6 @@
 
 use std::process::ExitCode;
 
-use userflow_lake::{CommitError, LakeError};
 use userflow_models::contract::ContractError;
 use userflow_models::domain::DomainError;
 use userflow_models::project::ProjectError;
@@ -30,8 +29,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
             || cause.is::<ProjectError>()
             || cause.is::<DomainError>()
             || cause.is::<ContractError>()
-            || cause.downcast_ref().is_some_and(lake_is_wrong)
-            || matches!(cause.downcast_ref(), Some(CommitError::Lake(lake)) if lake_is_wrong(lake))
+            || userflow_lake::process::no_retry_helps(cause)
     };
     if error.chain().any(wrong) {
         2
@@ -42,10 +40,6 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
-}
-
-fn lake_is_wrong(error: &LakeError) -> bool {
-    matches!(error, LakeError::Invalid(_) | LakeError::NoTable(_))
 }
 
 /// Reports an error on standard error and turns the outcome into an exit code.
@@ -59,6 +53,8 @@ pub fn code(outcome: anyhow::Result<()>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use userflow_lake::{CommitError, LakeError};
+
     use super::*;
 
     #[test]

@@ -20,7 +20,6 @@ pub mod exit;
 pub mod init;
 pub mod lineage;
 pub mod list;
-pub mod logging;
 pub mod maintain;
 pub mod memory;
 pub mod notify;

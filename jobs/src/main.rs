@@ -3,13 +3,14 @@
 
 use clap::Parser;
 use userflow_jobs::cli::Cli;
-use userflow_jobs::{exit, logging};
+use userflow_jobs::exit;
+use userflow_lake::process::start_logging;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli.common.log);
+    start_logging(&cli.common.log);
     exit::code(cli.run())
 }

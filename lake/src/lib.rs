@@ -24,6 +24,7 @@ mod location;
 mod lock;
 mod log;
 mod name;
+pub mod process;
 mod schema;
 mod snapshot;
 mod statistics;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::json;
@@ -18,8 +18,9 @@ use userflow_models::domain::Domain;
 use super::positions::AppIds;
 use crate::config::{LagArgs, Output};
 use crate::exit::Stopped;
-use crate::kafka::{self, PATIENCE, Watermarks};
-use crate::source::{self, Source};
+use crate::kafka::class::{Errors, code};
+use crate::kafka::{PATIENCE, Watermarks};
+use crate::source::{self, Probe, Source};
 
 /// The client's name in the group protocol; it joins no group.
 const GROUP: &str = "userflow-lag";
@@ -43,7 +44,7 @@ struct Waiting {
 /// Prints the lag; exit code 3 when it is beyond a limit.
 pub fn run(args: &LagArgs) -> Result<()> {
     let domain = Domain::load(&args.source.models, &args.source.domain)?;
-    let probe = source::probe(&args.source, GROUP)?;
+    let probe = source::probe(&args.source, GROUP, None)?;
     let table = bronze::events(&domain.contract).name;
     // The topic's end first: what comes and is landed meanwhile is no lag.
     let Source { topic, id, logs } = Source::ask(&args.source, &probe)?;
@@ -102,7 +103,7 @@ fn waiting(logs: &BTreeMap<i32, Watermarks>, positions: &BTreeMap<i32, i64>) -> 
 }
 
 /// Reads the first waiting message of each partition, for its time.
-fn ask_since_when(probe: &BaseConsumer, topic: &str, partitions: &mut [Waiting]) -> Result<()> {
+fn ask_since_when(probe: &Probe, topic: &str, partitions: &mut [Waiting]) -> Result<()> {
     let mut list = TopicPartitionList::new();
     for part in partitions.iter().filter(|part| part.messages > 0) {
         let first = Offset::Offset(part.next + part.lost);
@@ -111,27 +112,31 @@ fn ask_since_when(probe: &BaseConsumer, topic: &str, partitions: &mut [Waiting])
     let mut unanswered: BTreeSet<i32> = list.elements().iter().map(|e| e.partition()).collect();
     probe.assign(&list).context("read the oldest messages")?;
     let until = Instant::now() + PATIENCE;
+    let mut errors = Errors::default();
     while !unanswered.is_empty() {
+        if Instant::now() > until {
+            anyhow::bail!("Kafka did not hand out the oldest messages within {PATIENCE:?}");
+        }
         let answered = match probe.poll(Duration::from_millis(100)) {
-            None if Instant::now() > until => {
-                anyhow::bail!("Kafka did not hand out the oldest messages within {PATIENCE:?}")
-            }
             None => None,
             Some(Ok(message)) => {
                 let time = message.timestamp().to_millis().filter(|ms| *ms >= 0);
                 Some((
                     message.partition(),
                     time.and_then(DateTime::from_timestamp_millis),
+                    true,
                 ))
             }
-            // Nothing but a transaction's marks.
-            Some(Err(KafkaError::PartitionEOF(partition))) => Some((partition, None)),
+            // Nothing but marks of transactions and messages of those that were aborted: no reader will ever get one.
+            Some(Err(KafkaError::PartitionEOF(partition))) => Some((partition, None, false)),
             Some(Err(e)) => {
-                kafka::judge(e)?;
+                let said = probe.context().said();
+                let words = said.map_or_else(|| e.to_string(), |said| said.words);
+                errors.judge(code(&e), &words)?;
                 None
             }
         };
-        let Some((partition, time)) = answered else {
+        let Some((partition, time, waits)) = answered else {
             continue;
         };
         // One answer of a partition is enough.
@@ -140,6 +145,9 @@ fn ask_since_when(probe: &BaseConsumer, topic: &str, partitions: &mut [Waiting])
         }
         if let Some(part) = (partitions.iter_mut()).find(|part| part.partition == partition) {
             part.since = time;
+            if !waits {
+                part.messages = 0;
+            }
         }
         let mut done = TopicPartitionList::new();
         done.add_partition(topic, partition);

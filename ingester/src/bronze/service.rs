@@ -1,12 +1,10 @@
 //! The service around the workers: set-up, targets, metrics, the stop signal, the closing summary.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use rdkafka::consumer::BaseConsumer;
+use anyhow::{Context, Result};
 use serde_json::json;
 use userflow_lake::Lake;
 use userflow_models::contract::Contract;
@@ -18,15 +16,17 @@ use super::tables::Tables;
 use super::worker::Worker;
 use crate::config::{IngestArgs, Output};
 use crate::health::{self, Health};
-use crate::kafka::{self, Watermarks};
+use crate::kafka::Watermarks;
 use crate::metrics::Metrics;
-use crate::source::{self, Source};
-use crate::workers;
+use crate::source::{self, Follower, Source};
+use crate::workers::{self, Stop};
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(20);
 /// How often it looks into the table for what other ingesters of the group have committed, and measures lag.
 const LOOK_ASIDE: Duration = Duration::from_secs(1);
+/// How long it waits for the table.
+const LAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// Versions between two checkpoints of the bronze log.
 const CHECKPOINT_EVERY: i64 = 100;
 
@@ -34,14 +34,15 @@ const CHECKPOINT_EVERY: i64 = 100;
 pub(super) struct Shared {
     pub(super) args: IngestArgs,
     pub(super) topic: String,
+    pub(super) topic_id: String,
     pub(super) contract: Contract,
     pub(super) tables: Tables,
     pub(super) ids: AppIds,
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) metrics: Arc<Metrics>,
     pub(super) progress: Progress,
-    pub(super) stop: AtomicBool,
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) stop: Arc<Stop>,
+    pub(super) health: Health,
     totals: Mutex<Totals>,
 }
 
@@ -71,62 +72,67 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         .thread_name("userflow-io")
         .enable_all()
         .build()?;
-    let probe = source::probe(&args.source, &args.group)?;
-    let shared = Arc::new(runtime.block_on(set_up(args, &probe, runtime.handle().clone()))?);
+    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
+    let source = Source::ask(&args.source, &probe)?;
+    let shared = Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
+    let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
         match health::stop_signal().await {
             Ok(()) => tracing::info!("stopping: committing what is held"),
             Err(e) => tracing::error!("{e:#}"),
         }
-        signalled.stop.store(true, Ordering::Relaxed);
+        signalled.stop.ask();
     });
-    if let Some(addr) = args.metrics_addr {
+    if let Some(addr) = args.health.metrics_addr {
         let metrics = Arc::clone(&shared.metrics);
-        let health = Health {
-            metrics: Arc::new(move || metrics.render()),
-            ready: Arc::clone(&shared.ready),
-        };
-        runtime.block_on(health::serve(addr, health))?;
+        let render = Arc::new(move || metrics.render());
+        let serving = runtime.block_on(health::serve(addr, shared.health.clone(), render))?;
+        let stop = &shared.stop;
+        stop.beside(runtime.handle(), "the metrics endpoint", serving);
     }
-    let outcome = work(&shared, &probe);
+    let outcome = work(&shared, &mut follower);
     shared.summarise(started.elapsed())?;
     outcome
 }
 
 async fn set_up(
     args: &IngestArgs,
-    probe: &BaseConsumer,
+    domain: Domain,
+    source: &Source,
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
-    let domain = Domain::load(&args.source.models, &args.source.domain)?;
-    let Source { topic, id, logs } =
-        tokio::task::block_in_place(|| Source::ask(&args.source, probe))?;
+    let Source { topic, id, logs } = source;
     let lake = Lake::open(&args.lake).await?;
     let tables = Tables::open(&lake, &domain.contract).await?;
     tracing::info!(%topic, topic_id = %id, partitions = logs.len(), lake = %lake.url(), "ingesting");
     Ok(Shared {
         args: args.clone(),
-        ids: AppIds::new(&topic, &id),
-        topic,
+        ids: AppIds::new(topic, id),
+        topic: topic.clone(),
+        topic_id: id.clone(),
         contract: domain.contract,
         tables,
         runtime,
         metrics: Arc::new(Metrics::new()?),
         progress: Progress {
-            targets: logs,
+            targets: logs.clone(),
             committed: Mutex::default(),
         },
-        stop: AtomicBool::new(false),
-        ready: Arc::default(),
+        stop: Arc::default(),
+        health: Health::new(args.health.live_timeout),
         totals: Mutex::default(),
     })
 }
 
 /// Runs the workers to their end; the first error stops all.
-fn work(shared: &Arc<Shared>, probe: &BaseConsumer) -> Result<()> {
-    if shared.args.until_caught_up && shared.progress.done() {
-        return Ok(());
+fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
+    if shared.args.until_caught_up {
+        shared.look_aside()?;
+        if shared.progress.done() {
+            return Ok(());
+        }
     }
     let workers = shared
         .args
@@ -134,22 +140,29 @@ fn work(shared: &Arc<Shared>, probe: &BaseConsumer) -> Result<()> {
         .workers()
         .min(shared.progress.targets.len());
     let work = |number| Worker::new(shared, number).and_then(Worker::run);
-    workers::run(workers, &shared.stop, work, || watch(shared, probe))
+    workers::run(workers, &shared.stop, work, || watch(shared, follower))
 }
 
-/// Stops the workers when the targets are reached; meanwhile measures lag.
-fn watch(shared: &Shared, probe: &BaseConsumer) {
+/// Stops the workers when the targets are reached; meanwhile follows the topic and measures lag.
+fn watch(shared: &Shared, follower: &mut Follower) {
+    let lake = shared.health.condition("lake");
     let mut looked = Instant::now();
-    while !shared.stop.load(Ordering::Relaxed) {
+    while !shared.stop.asked() {
         if shared.args.until_caught_up && shared.progress.done() {
-            shared.stop.store(true, Ordering::Relaxed);
+            shared.stop.ask();
             return;
         }
         if looked.elapsed() >= LOOK_ASIDE {
             looked = Instant::now();
-            if let Err(e) = shared.look_aside(probe) {
-                tracing::warn!("measure lag: {e:#}");
+            if let Err(e) = follower.look() {
+                shared.stop.fail(e);
+                return;
             }
+            match shared.look_aside() {
+                Ok(()) => lake.met(),
+                Err(e) => lake.unmet(format!("{e:#}")),
+            }
+            shared.measure_lag(&follower.logs);
         }
         std::thread::sleep(WATCH);
     }
@@ -194,32 +207,41 @@ impl Shared {
     /// Readers replay the log from the last checkpoint. A failure costs them time, nothing else.
     fn checkpoint(&self) {
         let table = self.tables.events.table.clone();
-        self.runtime.spawn(async move {
+        let write = async move {
             let written = async { table.require_snapshot().await?.checkpoint().await };
             if let Err(e) = written.await {
                 tracing::warn!(table = %table.name(), "no checkpoint this time: {e}");
             }
-        });
+            Ok(())
+        };
+        (self.stop).beside(&self.runtime, "the checkpoint of bronze", write);
     }
 
     /// Other ingesters of the group commit partitions that this one does not have: the table knows.
-    fn look_aside(&self, probe: &BaseConsumer) -> Result<()> {
+    fn look_aside(&self) -> Result<()> {
         let table = self.tables.events.table.clone();
+        let reading = async { table.require_snapshot().await?.positions().await };
         let positions = self
             .runtime
-            .block_on(async { table.require_snapshot().await?.positions().await })?;
-        let positions = self.ids.pick(&positions);
-        for (partition, next) in &positions {
+            .block_on(async { tokio::time::timeout(LAKE_PATIENCE, reading).await })
+            .with_context(|| format!("the lake has not answered within {LAKE_PATIENCE:?}"))??;
+        for (partition, next) in &self.ids.pick(&positions) {
             self.progress.committed(*partition, *next);
         }
-        for (partition, log) in kafka::watermarks(probe, &self.topic)? {
-            let next = positions.get(&partition).copied().unwrap_or(log.low);
+        Ok(())
+    }
+
+    /// What waits in each partition of the topic, whoever reads it, from what is known last of the topic and of the table: also when
+    /// nothing moves, because either is away.
+    fn measure_lag(&self, logs: &BTreeMap<i32, Watermarks>) {
+        let committed = lock(&self.progress.committed);
+        for (partition, log) in logs {
+            let next = committed.get(partition).copied().unwrap_or(log.low);
             self.metrics
                 .lag
                 .with_label_values(&[&partition.to_string()])
-                .set(log.high - next);
+                .set((log.high - next).max(0));
         }
-        Ok(())
     }
 
     fn summarise(&self, took: Duration) -> Result<()> {
@@ -278,6 +300,11 @@ impl Progress {
         let mut committed = lock(&self.committed);
         let known = committed.entry(partition).or_insert(next);
         *known = next.max(*known);
+    }
+
+    /// Whether a partition has been read far enough. One that came after the start is not waited for.
+    pub(super) fn reaches(&self, partition: i32, next: i64) -> bool {
+        (self.targets.get(&partition)).is_none_or(|log| next >= log.high)
     }
 
     /// Whether every partition has been committed up to its end at start.

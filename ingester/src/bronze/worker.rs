@@ -1,27 +1,23 @@
-//! One worker: a thread with its own consumer that owns whole Kafka partitions and all state about them.
-//!
-//! Rebalance callbacks only leave a note (`rebalance.rs`); the loop acts on it after the poll, so that one owner touches the buffer.
+//! One worker: a thread with its own member of the group that owns whole Kafka partitions and all state about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use userflow_lake::failpoint;
 use userflow_models::bronze::Origin;
 
-use super::buffer::Buffer;
-use super::flush::{Committer, Flushed};
+use super::buffer::{Buffer, Held};
+use super::flush::{Committed, Committer, Flushed};
 use super::positions::start_of;
-use super::service::{Progress, Shared};
+use super::service::Shared;
 use crate::exit::Fenced;
-use crate::kafka;
-use crate::rebalance::{Note, Notes};
+use crate::health::{Condition, Loop};
+use crate::kafka::{self, PATIENCE, Watermarks};
+use crate::member::{Joining, Member, Note, Read};
+use crate::workers;
 
 /// Messages taken between two looks at the clock and the memory.
 const BURST: usize = 2_048;
@@ -29,50 +25,47 @@ const BURST: usize = 2_048;
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// Times in a row that a worker may find its partitions owned by another process.
 const FENCED_LIMIT: u32 = 10;
-
-/// A worker's consumer.
-pub(super) type WorkerConsumer = BaseConsumer<Notes>;
+/// A commit that takes longer is being tried again: the lake does not answer as it should.
+const SLOW_COMMIT: Duration = Duration::from_secs(5);
 
 /// A worker's state.
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    consumer: WorkerConsumer,
+    member: Member,
     committer: Committer,
     buffer: Buffer,
-    /// The next offset to read of each assigned partition.
+    /// The next offset to read of each partition that is ours.
     reading: BTreeMap<i32, i64>,
-    drained: BTreeSet<i32>,
     oldest: Option<Instant>,
     fenced_in_a_row: u32,
     reported_memory: i64,
+    lake: Condition,
+    turns: Loop,
 }
 
 impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
-        let queue_kb = (shared.memory_per_worker() / 8 / 1024).clamp(4_096, 16_384);
-        let mut config = kafka::consumer(&shared.args.source.kafka, &shared.args.group, queue_kb);
-        if let Some(name) = &shared.args.instance_id {
-            config.set("group.instance.id", format!("{name}-{number}"));
-        }
-        let consumer: WorkerConsumer = config
-            .create_with_context(Notes::default())
-            .context("create a Kafka consumer: check --brokers and --kafka-option")?;
-        consumer
-            .subscribe(&[&shared.topic])
-            .with_context(|| format!("subscribe to {}", shared.topic))?;
+        let (name, health) = (workers::name(number), &shared.health);
+        let joining = Joining {
+            kafka: &shared.args.source.kafka,
+            group: &shared.args.group,
+            membership: &shared.args.membership,
+            topic: &shared.topic,
+            topic_id: &shared.topic_id,
+            queue_kb: (shared.memory_per_worker() / 8 / 1024).clamp(4_096, 16_384),
+            number,
+            name: &name,
+        };
         Ok(Self {
+            member: Member::join(&joining, health)?,
             committer: Committer::new(shared.tables.clone(), &shared.topic, shared.ids.clone()),
-            buffer: Buffer::new(
-                &shared.contract,
-                &shared.tables.events,
-                shared.ids.topic_id(),
-            ),
-            consumer,
+            buffer: Buffer::new(&shared.contract, &shared.tables.events, &shared.topic_id),
             reading: BTreeMap::new(),
-            drained: BTreeSet::new(),
             oldest: None,
             fenced_in_a_row: 0,
             reported_memory: 0,
+            lake: health.condition(format!("lake, {name}")),
+            turns: health.watch_loop(name),
             shared: Arc::clone(shared),
         })
     }
@@ -81,49 +74,52 @@ impl Worker {
     pub(super) fn run(mut self) -> Result<()> {
         let outcome = self.read_until_stopped();
         let closed = match &outcome {
-            Ok(()) => self.flush(),
+            // Whoever fenced us has what was held, and will commit it.
+            Ok(()) => self.flush().map(drop),
             Err(_) => Ok(()),
         };
-        self.answer_notes_while_closing();
+        self.member.close();
         self.report_memory(0);
         outcome.and(closed)
     }
 
     fn read_until_stopped(&mut self) -> Result<()> {
-        while !self.shared.stop.load(Ordering::Relaxed) {
-            self.act_on_notes()?;
-            self.read_burst()?;
-            if self.should_flush() {
+        while !self.shared.stop.asked() {
+            self.turns.turned();
+            while let Some(note) = self.member.note() {
+                match note {
+                    Note::Assign(partitions) => self.take(&partitions)?,
+                    Note::Revoke(partitions) => self.give_back(&partitions)?,
+                }
+            }
+            if let Some(error) = self.read_burst()? {
+                // What came before the error is good, and a new start need not read it again.
                 self.flush()?;
-            } else if self.buffer.is_empty() && !self.drained.is_empty() {
-                self.mark_progress();
+                return Err(error);
+            }
+            if self.should_flush()
+                && let Some(why) = self.flush()?
+            {
+                self.start_over(&why)?;
             }
             let held = self.buffer.memory();
-            self.report_memory(i64::try_from(held).unwrap_or(i64::MAX));
+            self.report_memory(i64::try_from(held).expect("memory has fewer bytes"));
         }
         Ok(())
     }
 
-    /// Notes that arrive while closing need no work, but librdkafka waits for the answer.
-    fn answer_notes_while_closing(&self) {
-        let unanswered = self.consumer.context().close();
-        if (unanswered || !self.reading.is_empty())
-            && let Err(e) = self.consumer.unassign()
-        {
-            tracing::warn!("unassign while closing: {e}");
-        }
-    }
-
-    fn read_burst(&mut self) -> Result<()> {
+    /// Reads what is there. Returns the error of Kafka with which the process has to end.
+    fn read_burst(&mut self) -> Result<Option<anyhow::Error>> {
         for taken in 0..BURST {
             let wait = if taken == 0 {
                 IDLE_WAIT
             } else {
                 Duration::ZERO
             };
-            match self.consumer.poll(wait) {
-                None => break,
-                Some(Ok(message)) => {
+            match self.member.read(wait) {
+                Err(error) => return Ok(Some(error)),
+                Ok(Read::Nothing) => break,
+                Ok(Read::Message(message)) => {
                     let partition = message.partition();
                     let origin = Origin {
                         partition,
@@ -145,13 +141,21 @@ impl Worker {
                     self.shared.metrics.messages.inc();
                     failpoint::reached("ingest.polled");
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.drained.insert(partition);
+                // What is between the last message and the end will never be one. The position moves past it: otherwise it would wait
+                // for ever, and be lost when retention removes it.
+                Ok(Read::End { partition, next }) => {
+                    if let Some(reading) = self.reading.get_mut(&partition)
+                        && next > *reading
+                    {
+                        let start = std::mem::replace(reading, next);
+                        let held = self.buffer.held.entry(partition);
+                        held.or_insert(Held { start, next }).next = next;
+                        self.oldest.get_or_insert_with(Instant::now);
+                    }
                 }
-                Some(Err(e)) => kafka::judge(e)?,
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn should_flush(&self) -> bool {
@@ -169,50 +173,79 @@ impl Worker {
 
     /// Whether every partition of this worker has been read up to where the service wants it.
     fn reached_targets(&self) -> bool {
-        self.reading.iter().all(|(partition, next)| {
-            *next >= self.shared.progress.target(*partition) || self.drained.contains(partition)
-        })
+        self.reading
+            .iter()
+            .all(|(partition, next)| self.shared.progress.reaches(*partition, *next))
     }
 
-    fn flush(&mut self) -> Result<()> {
+    /// Commits what is held. Returns why nothing was committed, if another process owns a partition of ours.
+    fn flush(&mut self) -> Result<Option<String>> {
         let started = Instant::now();
         if !self.buffer.is_empty() {
-            let flushed = self
-                .shared
-                .runtime
-                .block_on(self.committer.flush(&mut self.buffer))?;
+            let made_again = self.made_again()?;
+            let lake = self.lake.clone();
+            let committing = watched(self.committer.flush(&mut self.buffer), &lake);
+            let flushed = self.shared.runtime.block_on(committing)?;
+            self.lake.met();
             self.oldest = None;
             match flushed {
-                Flushed::Committed(done) => {
-                    failpoint::reached("ingest.committed");
-                    self.fenced_in_a_row = 0;
-                    self.store_group_offsets(&done.next);
-                    self.shared.committed(&done, started.elapsed());
+                Flushed::Committed(done) => self.committed(&done, started),
+                Flushed::Fenced(why) => {
+                    self.shared.metrics.fenced.inc();
+                    return Ok(Some(why));
                 }
-                Flushed::Fenced(why) => return self.start_over(&why),
+            }
+            if let Some(error) = made_again {
+                return Err(error);
             }
         }
         self.mark_progress();
-        Ok(())
+        Ok(None)
     }
 
-    /// A drained partition is done even if its last offsets hold no messages (transaction markers).
+    fn committed(&mut self, done: &Committed, started: Instant) {
+        failpoint::reached("ingest.committed");
+        self.fenced_in_a_row = 0;
+        self.member.show(&done.next);
+        self.shared.committed(done, started.elapsed());
+    }
+
+    /// Looks, before messages are committed under the id of the topic, whether they are of it. If the topic was made again since, messages
+    /// of the new one may be among them: they would be there twice when it is read from its start. Returns the error with which the process
+    /// ends after what is held was committed; fails when it must not be.
+    fn made_again(&mut self) -> Result<Option<anyhow::Error>> {
+        let Err(error) = self.member.require_the_same_topic() else {
+            return Ok(None);
+        };
+        let client = self.member.client();
+        for (partition, held) in &self.buffer.held {
+            let log = kafka::offsets(client, &self.shared.topic, *partition, PATIENCE);
+            if log.map_or(true, |(_, high)| high > held.start) {
+                tracing::error!(
+                    partition,
+                    from = held.start,
+                    to = held.next,
+                    "not committed: nobody knows which of these messages are of the topic before and which of the new one"
+                );
+                self.buffer.clear();
+                return Err(error);
+            }
+        }
+        Ok(Some(error))
+    }
+
+    /// Tells the service how far the table is.
     fn mark_progress(&self) {
         for (partition, next) in &self.reading {
-            let target = self.shared.progress.target(*partition);
-            let next = if self.drained.contains(partition) {
-                (*next).max(target)
-            } else {
-                *next
-            };
-            self.shared.progress.committed(*partition, next);
+            let held = self.buffer.held.get(partition);
+            let committed = held.map_or(*next, |held| held.start);
+            self.shared.progress.committed(*partition, committed);
         }
     }
 
     /// Another process committed a partition of ours: forget what is held and read on where the table stands.
     fn start_over(&mut self, why: &str) -> Result<()> {
         self.fenced_in_a_row += 1;
-        self.shared.metrics.fenced.inc();
         tracing::warn!(
             attempt = self.fenced_in_a_row,
             "{why}; reading again from the table's positions"
@@ -224,70 +257,105 @@ impl Worker {
             ))
             .into());
         }
-        let partitions: Vec<i32> = self.reading.keys().copied().collect();
-        self.assign(partitions)
-    }
-
-    fn act_on_notes(&mut self) -> Result<()> {
-        loop {
-            let note = self.consumer.context().next();
-            match note {
-                None => return Ok(()),
-                Some(Note::Assign(partitions)) => self.assign(partitions)?,
-                Some(Note::Revoke) => {
-                    self.flush()?;
-                    self.reading.clear();
-                    self.drained.clear();
-                    self.consumer.unassign().context("give partitions back")?;
-                }
-            }
-        }
-    }
-
-    /// Reads the tables' positions and starts reading there.
-    fn assign(&mut self, partitions: Vec<i32>) -> Result<()> {
-        self.buffer.clear();
-        self.oldest = None;
-        self.drained.clear();
-        self.reading.clear();
-        self.shared
-            .runtime
-            .block_on(self.committer.load(partitions.clone()))?;
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            let (low, high) = kafka::offsets(&self.consumer, &self.shared.topic, partition)
-                .with_context(|| format!("ask for the offsets of partition {partition}"))?;
-            let start = start_of(
-                &self.shared.topic,
-                partition,
-                self.committer.position(partition),
-                kafka::Watermarks { low, high },
-                self.shared.args.accept_data_loss,
-            )?;
-            list.add_partition_offset(&self.shared.topic, partition, Offset::Offset(start))?;
-            self.reading.insert(partition, start);
-        }
-        self.consumer.assign(&list).context("take partitions")?;
-        failpoint::reached("ingest.assigned");
-        tracing::info!(positions = ?self.reading, "assigned");
-        self.shared.ready.store(true, Ordering::Relaxed);
+        self.forget();
+        let all: Vec<i32> = self.reading.keys().copied().collect();
+        self.load(&all)?;
+        self.reading = self.starts(&all)?;
+        self.member.read_again(&self.reading)?;
         self.mark_progress();
         Ok(())
     }
 
-    /// The group's offsets are for lag displays only, so a failure is not worth more than a line.
-    fn store_group_offsets(&self, next: &BTreeMap<i32, i64>) {
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in next {
-            let added =
-                list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(*next));
-            if let Err(e) = added {
-                tracing::debug!("group offset of partition {partition}: {e}");
+    fn forget(&mut self) {
+        self.buffer.clear();
+        self.oldest = None;
+    }
+
+    /// Takes partitions, all at once or beside those that stay: reads the tables' positions and starts reading there.
+    fn take(&mut self, partitions: &[i32]) -> Result<()> {
+        if self.member.is_incremental() {
+            // The tables' positions are read anew below, for all partitions together: what is held has to be in them.
+            if let Some(why) = self.flush()? {
+                self.start_over(&why)?;
+            }
+        } else {
+            self.forget();
+            self.reading.clear();
+        }
+        self.member.require_the_same_topic()?;
+        let stayed = self.reading.clone();
+        let all: BTreeSet<i32> = stayed.keys().chain(partitions).copied().collect();
+        let all: Vec<i32> = all.into_iter().collect();
+        self.load(&all)?;
+        let starts = self.starts(partitions)?;
+        self.member.take(&starts)?;
+        failpoint::reached("ingest.assigned");
+        self.reading.extend(starts);
+        // Another process has committed what stayed with us: read on where the table stands.
+        let mut moved = BTreeMap::new();
+        for (partition, next) in stayed {
+            if let Some(position) = self.committer.position(partition)
+                && position != next
+            {
+                moved.insert(partition, position);
             }
         }
-        if let Err(e) = self.consumer.commit(&list, CommitMode::Async) {
-            tracing::debug!("commit group offsets: {e}");
+        if !moved.is_empty() {
+            tracing::warn!(positions = ?moved, "another process moved these; reading again");
+            self.member.read_again(&moved)?;
+            self.reading.extend(moved);
         }
+        tracing::info!(positions = ?self.reading, "assigned");
+        self.mark_progress();
+        Ok(())
+    }
+
+    /// Commits what is held and gives partitions back.
+    fn give_back(&mut self, partitions: &[i32]) -> Result<()> {
+        let fenced = self.flush()?;
+        self.forget();
+        for partition in partitions {
+            self.reading.remove(partition);
+        }
+        self.member.give(partitions)?;
+        let all: Vec<i32> = self.reading.keys().copied().collect();
+        match fenced {
+            Some(why) if !all.is_empty() => self.start_over(&why),
+            Some(why) => {
+                tracing::warn!("{why}; it has what was held");
+                self.load(&all)
+            }
+            None => self.load(&all),
+        }
+    }
+
+    /// Reads the tables' positions of all partitions that are ours.
+    fn load(&mut self, all: &[i32]) -> Result<()> {
+        let loading = watched(self.committer.load(all.to_vec()), &self.lake);
+        self.shared.runtime.block_on(loading)?;
+        self.lake.met();
+        Ok(())
+    }
+
+    /// Where reading starts.
+    fn starts(&self, partitions: &[i32]) -> Result<BTreeMap<i32, i64>> {
+        let start = |partition: &i32| {
+            let topic = &self.shared.topic;
+            let (low, high) =
+                kafka::offsets(self.member.client(), topic, *partition, PATIENCE)
+                    .with_context(|| format!("ask for the offsets of partition {partition}"))?;
+            let position = self.committer.position(*partition);
+            let log = Watermarks { low, high };
+            let start = start_of(
+                topic,
+                *partition,
+                position,
+                log,
+                self.shared.args.accept_data_loss,
+            )?;
+            Ok((*partition, start))
+        };
+        partitions.iter().map(start).collect()
     }
 
     fn report_memory(&mut self, held: i64) {
@@ -299,11 +367,17 @@ impl Worker {
     }
 }
 
-impl Progress {
-    /// The offset that a partition has to reach; without a target it is never reached.
-    fn target(&self, partition: i32) -> i64 {
-        self.targets
-            .get(&partition)
-            .map_or(i64::MAX, |log| log.high)
+/// Waits for the lake; the process is not ready while that takes longer than it should.
+async fn watched<T>(work: impl Future<Output = Result<T>>, lake: &Condition) -> Result<T> {
+    let started = Instant::now();
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(SLOW_COMMIT, &mut work).await {
+            Ok(outcome) => return outcome,
+            Err(_) => lake.unmet(format!(
+                "it has not answered for {} s",
+                started.elapsed().as_secs()
+            )),
+        }
     }
 }

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use rdkafka::consumer::Consumer;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use userflow_lake::failpoint;
 
 use super::engine::{Counts, Engine};
@@ -17,49 +14,42 @@ use super::store::Claim;
 use super::worker::{Part, Worker};
 use super::writing::SETTLE;
 use crate::exit::{Fenced, WrongSetup};
-use crate::kafka;
-use crate::rebalance::Note;
+use crate::kafka::{self, PATIENCE};
+use crate::member::Note;
 
 /// Times in a row that a worker may find its partitions owned by another process.
 const FENCED_LIMIT: u32 = 10;
 
 impl Worker {
     pub(super) fn act_on_notes(&mut self) -> Result<()> {
-        while let Some(note) = self.consumer.context().next() {
+        while let Some(note) = self.member.note() {
             match note {
-                Note::Assign(partitions) => self.assign(&partitions)?,
-                Note::Revoke => {
-                    self.give_back()?;
-                    self.consumer.unassign().context("give partitions back")?;
+                Note::Assign(partitions) => self.take(&partitions)?,
+                Note::Revoke(partitions) => {
+                    self.give_back(&partitions)?;
+                    self.member.give(&partitions)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Claims partitions, restores their state and starts to read where it ends.
-    fn assign(&mut self, partitions: &[i32]) -> Result<()> {
-        self.parts.clear();
-        let mut list = TopicPartitionList::new();
+    /// Takes partitions, all at once or beside those that stay: claims them, restores their state and starts to read where it ends.
+    fn take(&mut self, partitions: &[i32]) -> Result<()> {
+        if !self.member.is_incremental() {
+            self.parts.clear();
+        }
+        self.member.require_the_same_topic()?;
+        let mut starts = BTreeMap::new();
         for partition in partitions {
             let part = self.take_part(*partition)?;
-            list.add_partition_offset(
-                &self.shared.topic,
-                *partition,
-                Offset::Offset(part.engine.next_offset()),
-            )?;
+            starts.insert(*partition, part.engine.next_offset());
             self.parts.insert(*partition, part);
         }
-        self.consumer.assign(&list).context("take partitions")?;
-        let starts: BTreeMap<i32, i64> = self
-            .parts
-            .iter()
-            .map(|(p, part)| (*p, part.engine.next_offset()))
-            .collect();
-        tracing::info!(worker = self.number, positions = ?starts, "assigned");
+        self.member.take(&starts)?;
+        tracing::info!(worker = self.number, positions = ?starts, owned = self.parts.len(), "assigned");
         self.assigned = true;
         self.saved_at = Instant::now();
-        self.shared.ready.store(true, Ordering::Relaxed);
         if self.changed() > 0 {
             self.waiting = Some(Instant::now());
         }
@@ -68,7 +58,8 @@ impl Worker {
 
     fn take_part(&mut self, partition: i32) -> Result<Part> {
         let shared = Arc::clone(&self.shared);
-        let (low, high) = kafka::offsets(&self.consumer, &shared.topic, partition)
+        let (low, high) =
+            kafka::offsets(self.member.client(), &shared.topic, partition, PATIENCE)
             .with_context(|| format!("ask for the offsets of partition {partition}"))?;
         let epoch = shared.runtime.block_on(claim(&shared, partition))?;
         failpoint::reached("sessionize.claimed");
@@ -132,6 +123,8 @@ impl Worker {
             kept: None,
             round: vec![0; shared.views.len()],
             offset_then: engine.next_offset(),
+            written: engine.next_offset(),
+            round_at: None,
             engine,
             epoch,
             drained: false,
@@ -139,10 +132,14 @@ impl Worker {
         })
     }
 
-    /// Writes what is held, keeps the state and forgets the partitions.
-    pub(super) fn give_back(&mut self) -> Result<()> {
+    /// Writes what is held, keeps the state of these partitions and forgets them.
+    pub(super) fn give_back(&mut self, partitions: &[i32]) -> Result<()> {
         if self.parts.is_empty() {
             return Ok(());
+        }
+        if let Err(e) = self.member.require_the_same_topic() {
+            self.parts.clear();
+            return Err(e);
         }
         let settled = self.settle(None, SETTLE)?;
         // Fenced meanwhile: there is nothing left to give.
@@ -151,19 +148,26 @@ impl Worker {
         }
         let kept = if settled {
             self.await_saving().and_then(|()| {
-                self.keep(None);
-                self.await_saving()
+                partitions.iter().try_for_each(|partition| {
+                    self.keep(Some(*partition));
+                    self.await_saving()
+                })
             })
         } else {
             let message = "PostgreSQL did not take the last rows in time; they are made again from the checkpoint before";
             Err(anyhow::anyhow!(message))
         };
         self.report();
-        self.parts.clear();
-        self.writing = None;
-        self.waiting = None;
+        for partition in partitions {
+            self.parts.remove(partition);
+            self.shared.given(*partition);
+        }
+        if self.parts.is_empty() {
+            self.writing = None;
+            self.waiting = None;
+        }
         match kept {
-            Err(e) if self.shared.stop.load(Ordering::Relaxed) => Err(e),
+            Err(e) if self.shared.stop.asked() => Err(e),
             Err(e) => {
                 tracing::error!("{e:#}");
                 Ok(())
@@ -187,14 +191,12 @@ impl Worker {
             ))
             .into());
         }
+        for partition in self.parts.keys() {
+            self.shared.given(*partition);
+        }
         self.parts.clear();
         self.waiting = None;
-        self.consumer.unassign().context("give partitions back")?;
-        self.consumer.unsubscribe();
-        while self.consumer.context().next().is_some() {}
-        self.consumer
-            .subscribe(&[&self.shared.topic])
-            .context("join the group again")
+        self.member.rejoin(why)
     }
 }
 

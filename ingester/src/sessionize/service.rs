@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use rdkafka::consumer::BaseConsumer;
 use serde_json::json;
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
@@ -15,14 +14,14 @@ use userflow_models::features::{self, FeatureView};
 use super::checkpoints::Checkpoints;
 use super::engine::{Plan, Settings};
 use super::store::Store;
-use super::worker::Worker;
+use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
 use crate::exit::WrongSetup;
 use crate::health::{self, Health};
-use crate::kafka::{self, Watermarks};
+use crate::kafka::Watermarks;
 use crate::metrics::SessionizeMetrics;
-use crate::source::{self, Source};
-use crate::workers;
+use crate::source::{self, Follower, MadeAgain, Source};
+use crate::workers::{self, Stop};
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(10);
@@ -45,8 +44,8 @@ pub(super) struct Shared {
     pub(super) checkpoints: Checkpoints,
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) metrics: Arc<SessionizeMetrics>,
-    pub(super) stop: AtomicBool,
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) stop: Arc<Stop>,
+    pub(super) health: Health,
     /// By worker: whether it has read everything that was there at start.
     pub(super) caught_up: Vec<AtomicBool>,
     /// Rows written, by view.
@@ -55,8 +54,20 @@ pub(super) struct Shared {
     targets: BTreeMap<i32, Watermarks>,
     /// Where the partitions ended when lag was measured last.
     ends: Mutex<BTreeMap<i32, i64>>,
-    /// Next offset and watermark, by partition.
-    positions: Mutex<BTreeMap<i32, (i64, i64)>>,
+    /// How far the partitions are that this process owns, or owned last.
+    positions: Mutex<BTreeMap<i32, At>>,
+}
+
+/// How far a partition is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The offset of the next message.
+    pub(super) next: i64,
+    /// The rows of everything before this offset are in the store.
+    pub(super) written: i64,
+    pub(super) watermark: Option<i64>,
+    /// Whether it is still this process that knows.
+    pub(super) ours: bool,
 }
 
 /// Keeps the views until stopped, or until caught up; prints the summary.
@@ -67,39 +78,47 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
         .thread_name("userflow-io")
         .enable_all()
         .build()?;
-    let probe = source::probe(&args.source, &args.group)?;
+    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
+    let source = Source::ask(&args.source, &probe)?;
     if args.inspect {
-        return inspect(args, &runtime, &probe);
+        return inspect(args, &runtime, source);
     }
-    let shared = Arc::new(runtime.block_on(set_up(args, &probe, runtime.handle().clone()))?);
+    let shared = Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
+    let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
         match health::stop_signal().await {
             Ok(()) => tracing::info!("stopping: writing what is held and keeping the state"),
             Err(e) => tracing::error!("{e:#}"),
         }
-        signalled.stop.store(true, Ordering::Relaxed);
+        signalled.stop.ask();
     });
-    if let Some(addr) = args.metrics_addr {
+    if let Some(addr) = args.health.metrics_addr {
         let metrics = Arc::clone(&shared.metrics);
-        let health = Health {
-            metrics: Arc::new(move || metrics.render()),
-            ready: Arc::clone(&shared.ready),
-        };
-        runtime.block_on(health::serve(addr, health))?;
+        let render = Arc::new(move || metrics.render());
+        let serving = runtime.block_on(health::serve(addr, shared.health.clone(), render))?;
+        let stop = &shared.stop;
+        stop.beside(runtime.handle(), "the metrics endpoint", serving);
     }
-    let outcome = work(&shared, &probe);
+    let outcome = work(&shared, &mut follower);
     shared.summarise(started.elapsed())?;
-    outcome
+    match outcome {
+        Err(e) if e.is::<MadeAgain>() && !args.accept_data_loss => Err(WrongSetup(format!(
+            "{e}; the online rows are of the one before: --accept-data-loss removes them"
+        ))
+        .into()),
+        outcome => outcome,
+    }
 }
 
 fn inspect(
     args: &SessionizeArgs,
     runtime: &tokio::runtime::Runtime,
-    probe: &BaseConsumer,
+    source: Source,
 ) -> Result<()> {
     use std::io::Write;
-    let Source { topic, id, logs } = Source::ask(&args.source, probe)?;
+    let Source { topic, id, logs } = source;
     let text = runtime.block_on(async {
         let checkpoints = Checkpoints::open(&args.checkpoints.location, &topic, &id).await?;
         checkpoints.describe(logs.into_keys()).await
@@ -110,10 +129,10 @@ fn inspect(
 
 async fn set_up(
     args: &SessionizeArgs,
-    probe: &BaseConsumer,
+    domain: Domain,
+    source: &Source,
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
-    let domain = Domain::load(&args.source.models, &args.source.domain)?;
     let views = features::load(&domain)?;
     if views.is_empty() {
         let message = format!(
@@ -123,7 +142,6 @@ async fn set_up(
         );
         return Err(WrongSetup(message).into());
     }
-    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let settings = Settings {
         lateness: micros(args.time.lateness),
         repeat_horizon: micros(args.time.dedup_horizon),
@@ -135,21 +153,21 @@ async fn set_up(
         topic,
         id,
         logs: targets,
-    } = tokio::task::block_in_place(|| Source::ask(&args.source, probe))?;
+    } = source;
     let workers = args.workers().min(targets.len());
-    let connections = u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(1);
-    let store = Store::open(&args.postgres_url, &topic, &views, connections).await?;
+    let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
+    let store = Store::open(&args.postgres_url, topic, &views, connections).await?;
     store.require(&views).await?;
-    let checkpoints = Checkpoints::open(&args.checkpoints.location, &topic, &id).await?;
+    let checkpoints = Checkpoints::open(&args.checkpoints.location, topic, id).await?;
     tracing::info!(%topic, topic_id = %id, partitions = targets.len(), views = views.len(), "sessionizing");
     Ok(Shared {
         args: args.clone(),
-        topic,
-        topic_id: id,
+        topic: topic.clone(),
+        topic_id: id.clone(),
         owner: format!("process {} of {}", std::process::id(), host()),
         event_time: (contract.columns().iter())
             .position(|column| column.name == contract.event_time())
-            .unwrap_or(0),
+            .expect("the event time is a column of its contract"),
         contract,
         rows: views.iter().map(|_| AtomicU64::new(0)).collect(),
         views,
@@ -159,12 +177,12 @@ async fn set_up(
         checkpoints,
         runtime,
         metrics: Arc::new(SessionizeMetrics::new()?),
-        stop: AtomicBool::new(false),
-        ready: Arc::default(),
+        stop: Arc::default(),
+        health: Health::new(args.health.live_timeout),
         caught_up: (0..workers).map(|_| AtomicBool::new(false)).collect(),
         flushes: AtomicU64::new(0),
         ends: Mutex::new(targets.iter().map(|(p, log)| (*p, log.high)).collect()),
-        targets,
+        targets: targets.clone(),
         positions: Mutex::default(),
     })
 }
@@ -178,50 +196,75 @@ fn host() -> String {
 }
 
 /// Runs the workers to their end; the first error stops all.
-fn work(shared: &Arc<Shared>, probe: &BaseConsumer) -> Result<()> {
+fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
     let work = |number| Worker::new(shared, number).and_then(Worker::run);
     let count = shared.caught_up.len();
-    workers::run(count, &shared.stop, work, || watch(shared, probe))
+    workers::run(count, &shared.stop, work, || watch(shared, follower))
 }
 
-/// Stops the workers when all have caught up; meanwhile measures lag.
-fn watch(shared: &Shared, probe: &BaseConsumer) {
+/// Stops the workers when all have caught up; meanwhile follows the topic and measures lag.
+fn watch(shared: &Shared, follower: &mut Follower) {
+    let mut stored = BTreeMap::new();
     let mut measured = Instant::now();
-    while !shared.stop.load(Ordering::Relaxed) {
+    while !shared.stop.asked() {
         let all = shared
             .caught_up
             .iter()
             .all(|worker| worker.load(Ordering::Relaxed));
         if shared.args.until_caught_up && all {
-            shared.stop.store(true, Ordering::Relaxed);
+            shared.stop.ask();
             return;
         }
         if measured.elapsed() >= MEASURE {
             measured = Instant::now();
-            match kafka::watermarks(probe, &shared.topic) {
-                Ok(logs) => shared.measure_lag(&logs),
-                Err(e) => tracing::warn!("measure lag: {e:#}"),
+            if let Err(e) = follower.look() {
+                shared.stop.fail(e);
+                return;
             }
+            match follower.stored(&shared.written()) {
+                Ok(now) => stored = now,
+                Err(e) => tracing::debug!("{e:#}"),
+            }
+            shared.measure_lag(&follower.logs, &stored);
         }
         std::thread::sleep(WATCH);
     }
 }
 
 impl Shared {
-    /// The offset that a partition has to reach; without a target it is never reached.
-    pub(super) fn target(&self, partition: i32) -> i64 {
-        self.targets
-            .get(&partition)
-            .map_or(i64::MAX, |log| log.high)
+    /// Whether a partition has been read far enough. One that came after the start is not waited for.
+    pub(super) fn reaches(&self, partition: i32, next: i64) -> bool {
+        (self.targets.get(&partition)).is_none_or(|log| next >= log.high)
     }
 
     /// Notes how far a partition is.
-    pub(super) fn at(&self, partition: i32, next_offset: i64, watermark: i64) {
+    pub(super) fn at(&self, partition: i32, at: At) {
         let mut positions = self
             .positions
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        positions.insert(partition, (next_offset, watermark));
+        positions.insert(partition, at);
+    }
+
+    /// Notes that a partition is not ours any more: whoever has it says how far it is.
+    pub(super) fn given(&self, partition: i32) {
+        let mut positions = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = positions.get_mut(&partition) {
+            at.ours = false;
+        }
+    }
+
+    /// Up to where the rows of our partitions are in the store.
+    fn written(&self) -> BTreeMap<i32, i64> {
+        let positions = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let ours = positions.iter().filter(|(_, at)| at.ours);
+        ours.map(|(partition, at)| (*partition, at.written)).collect()
     }
 
     /// Where the partitions ended, a moment ago.
@@ -232,19 +275,17 @@ impl Shared {
             .clone()
     }
 
-    fn measure_lag(&self, logs: &BTreeMap<i32, Watermarks>) {
-        let positions = self
-            .positions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (partition, (next, _)) in positions.iter() {
-            if let Some(log) = logs.get(partition) {
-                let gauge = self
-                    .metrics
-                    .lag
-                    .with_label_values(&[&partition.to_string()]);
-                gauge.set((log.high - next).max(0));
-            }
+    /// What is not in the store yet of each partition of the topic, whoever has it, from what is known last: also when nothing moves,
+    /// because Kafka or the store is away. `stored` are the group's offsets of the partitions of others.
+    fn measure_lag(&self, logs: &BTreeMap<i32, Watermarks>, stored: &BTreeMap<i32, i64>) {
+        let written = self.written();
+        for (partition, log) in logs {
+            let next = written.get(partition).or(stored.get(partition));
+            let gauge = self
+                .metrics
+                .lag
+                .with_label_values(&[&partition.to_string()]);
+            gauge.set((log.high - next.copied().unwrap_or(log.low)).max(0));
         }
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) =
             logs.iter().map(|(p, log)| (*p, log.high)).collect();
@@ -271,11 +312,12 @@ impl Shared {
             Output::Json => {
                 let next: BTreeMap<String, i64> = positions
                     .iter()
-                    .map(|(p, (next, _))| (p.to_string(), *next))
+                    .map(|(p, at)| (p.to_string(), at.next))
                     .collect();
                 let watermarks: BTreeMap<String, Option<String>> = (positions.iter())
-                    .map(|(p, (_, at))| {
-                        let time = chrono::DateTime::from_timestamp_micros(*at);
+                    .map(|(p, at)| {
+                        let time = (at.watermark)
+                            .and_then(chrono::DateTime::from_timestamp_micros);
                         (p.to_string(), time.map(|time| time.to_rfc3339()))
                     })
                     .collect();

@@ -7,20 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use userflow_models::decode::Decoder;
 
 use super::engine::{Counts, Engine, Events, Nobody};
-use super::service::Shared;
+use super::service::{At, Shared};
 use super::store::Written;
 use super::writing::SETTLE;
-use crate::kafka::{self, PATIENCE};
-use crate::rebalance::Notes;
+use crate::kafka::PATIENCE;
+use crate::health::Loop;
+use crate::member::{Joining, Member, Read};
+use crate::workers;
 
 /// Messages taken between two looks at anything else.
 const BURST: usize = 4_096;
@@ -49,6 +48,10 @@ pub(super) struct Part {
     pub(super) round: Vec<usize>,
     /// Next offset when the backlog was looked at.
     pub(super) offset_then: i64,
+    /// The rows of everything before this offset are in the store.
+    pub(super) written: i64,
+    /// Next offset when the round of writes under way began.
+    pub(super) round_at: Option<i64>,
 }
 
 impl Part {
@@ -71,7 +74,7 @@ struct Taken {
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) number: usize,
-    pub(super) consumer: BaseConsumer<Notes>,
+    pub(super) member: Member,
     pub(super) decoder: Decoder,
     pub(super) parts: BTreeMap<i32, Part>,
     taken: Vec<Taken>,
@@ -88,24 +91,27 @@ pub(super) struct Worker {
     pub(super) started: Instant,
     pub(super) assigned: bool,
     pub(super) fenced_in_a_row: u32,
+    turns: Loop,
 }
 
 impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
-        let mut config = kafka::consumer(&shared.args.source.kafka, &shared.args.group, 65_536);
-        if let Some(name) = &shared.args.instance_id {
-            config.set("group.instance.id", format!("{name}-{number}"));
-        }
-        let consumer: BaseConsumer<Notes> = config
-            .create_with_context(Notes::default())
-            .context("create a Kafka consumer: check --brokers and --kafka-option")?;
-        consumer
-            .subscribe(&[&shared.topic])
-            .with_context(|| format!("subscribe to {}", shared.topic))?;
+        let (name, health) = (workers::name(number), &shared.health);
+        let joining = Joining {
+            kafka: &shared.args.source.kafka,
+            group: &shared.args.group,
+            membership: &shared.args.membership,
+            topic: &shared.topic,
+            topic_id: &shared.topic_id,
+            queue_kb: 65_536,
+            number,
+            name: &name,
+        };
         let now = Instant::now();
         Ok(Self {
+            member: Member::join(&joining, health)?,
+            turns: health.watch_loop(name),
             decoder: Decoder::new(&shared.contract),
-            consumer,
             number,
             parts: BTreeMap::new(),
             taken: Vec::new(),
@@ -127,21 +133,18 @@ impl Worker {
     /// Runs until the service says stop, then writes what is held, keeps the state and leaves the group.
     pub(super) fn run(mut self) -> Result<()> {
         let outcome = self.work();
+        let all: Vec<i32> = self.parts.keys().copied().collect();
         let closed = match &outcome {
-            Ok(()) => self.give_back(),
+            Ok(()) => self.give_back(&all),
             Err(_) => Ok(()),
         };
-        let unanswered = self.consumer.context().close();
-        if (unanswered || !self.parts.is_empty())
-            && let Err(e) = self.consumer.unassign()
-        {
-            tracing::warn!("unassign while closing: {e}");
-        }
+        self.member.close();
         outcome.and(closed)
     }
 
     fn work(&mut self) -> Result<()> {
-        while !self.shared.stop.load(Ordering::Relaxed) {
+        while !self.shared.stop.asked() {
+            self.turns.turned();
             self.act_on_notes()?;
             let full = self.read_burst()?;
             self.finish_write()?;
@@ -164,18 +167,19 @@ impl Worker {
         let now = chrono::Utc::now().timestamp_micros();
         let ahead = micros(self.shared.args.time.max_ahead);
         let mut full = true;
+        let mut ends = Vec::new();
         for taken in 0..BURST {
             let wait = match (taken, self.waiting) {
                 (0, None) => IDLE_WAIT,
                 (0, Some(_)) => BUSY_WAIT,
                 _ => Duration::ZERO,
             };
-            match self.consumer.poll(wait) {
-                None => {
+            match self.member.read(wait)? {
+                Read::Nothing => {
                     full = false;
                     break;
                 }
-                Some(Ok(message)) => {
+                Read::Message(message) => {
                     let Some(part) = self.parts.get_mut(&message.partition()) else {
                         continue;
                     };
@@ -194,15 +198,21 @@ impl Worker {
                         ceiling: kafka_time.min(now).saturating_add(ahead),
                     });
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                Read::End { partition, next } => {
                     if let Some(part) = self.parts.get_mut(&partition) {
                         part.drained = true;
+                        ends.push((partition, next));
                     }
                 }
-                Some(Err(e)) => kafka::judge(e)?,
             }
         }
         self.count();
+        // What is between the last message and the end will never be one.
+        for (partition, next) in ends {
+            if let Some(part) = self.parts.get_mut(&partition) {
+                part.engine.skip(next - 1);
+            }
+        }
         Ok(full)
     }
 
@@ -235,7 +245,7 @@ impl Worker {
         let metrics = &self.shared.metrics;
         metrics
             .messages
-            .inc_by(u64::try_from(events.rows()).unwrap_or(0) + rejected);
+            .inc_by(u64::try_from(events.rows()).expect("memory holds fewer") + rejected);
         metrics.rejected.inc_by(rejected);
         if self.waiting.is_none() && self.changed() > 0 {
             self.waiting = Some(arrived);
@@ -269,7 +279,7 @@ impl Worker {
         }
         let nothing_came = !self.assigned && self.started.elapsed() > PATIENCE;
         let reached = (self.parts.iter()).all(|(partition, part)| {
-            part.drained || part.engine.next_offset() >= self.shared.target(*partition)
+            part.drained || self.shared.reaches(*partition, part.engine.next_offset())
         });
         let caught_up = (self.assigned && reached) || nothing_came;
         if caught_up && let Some(to) = self.shared.args.advance_to {
@@ -287,7 +297,7 @@ impl Worker {
     /// Brings metrics and totals up to date.
     pub(super) fn report(&mut self) {
         let metrics = &self.shared.metrics;
-        let mut list = TopicPartitionList::new();
+        let mut shown = BTreeMap::new();
         for (partition, part) in &mut self.parts {
             let (now, before) = (part.engine.counts(), &part.counted);
             metrics.repeats.inc_by(now.repeats - before.repeats);
@@ -310,34 +320,31 @@ impl Worker {
             metrics
                 .entities
                 .with_label_values(&[&label])
-                .set(i64::try_from(entities).unwrap_or(0));
-            let bytes = i64::try_from(part.engine.bytes()).unwrap_or(0);
+                .set(i64::try_from(entities).expect("memory holds fewer"));
+            let bytes = i64::try_from(part.engine.bytes()).expect("memory has fewer");
             metrics.state_bytes.with_label_values(&[&label]).set(bytes);
             let next = part.engine.next_offset();
-            if let Some(watermark) = part.engine.watermark() {
-                metrics
-                    .watermark
-                    .with_label_values(&[&label])
-                    .set(watermark / 1_000_000);
-                self.shared.at(*partition, next, watermark);
-            } else {
-                self.shared.at(*partition, next, i64::MIN);
+            let watermark = part.engine.watermark();
+            if let Some(watermark) = watermark {
+                let gauge = metrics.watermark.with_label_values(&[&label]);
+                gauge.set(watermark / 1_000_000);
             }
-            // The group's offsets are for lag displays only, so a failure is not worth more than a line.
-            if let Err(e) =
-                list.add_partition_offset(&self.shared.topic, *partition, Offset::Offset(next))
-            {
-                tracing::debug!("group offset of partition {partition}: {e}");
+            if part.round_at.is_none() && part.engine.changed_rows() == 0 {
+                part.written = next;
             }
+            let at = At {
+                next,
+                written: part.written,
+                watermark,
+                ours: true,
+            };
+            self.shared.at(*partition, at);
+            shown.insert(*partition, part.written);
         }
-        if list.count() > 0
-            && let Err(e) = self.consumer.commit(&list, CommitMode::Async)
-        {
-            tracing::debug!("commit group offsets: {e}");
-        }
+        self.member.show(&shown);
     }
 }
 
 pub(super) fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+    i64::try_from(duration.as_micros()).expect("settings and processes are shorter than 292,000 years")
 }

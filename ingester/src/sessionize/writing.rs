@@ -85,6 +85,7 @@ impl Worker {
                         0
                     };
                 }
+                part.round_at = wanted.then(|| part.engine.next_offset());
             }
             if one.is_none() {
                 self.round_began = Instant::now();
@@ -155,6 +156,13 @@ impl Worker {
         {
             Written::Done => {
                 self.fenced_in_a_row = 0;
+                for part in self.parts.values_mut() {
+                    if part.round.iter().all(|rows| *rows == 0)
+                        && let Some(at) = part.round_at.take()
+                    {
+                        part.written = at;
+                    }
+                }
                 Ok(())
             }
             Written::Fenced => self.start_over(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate};
 
 use super::SimulateError;
+use crate::config::KafkaAccess;
 
 /// Play a population of users and send what they do as events, to a Kafka topic or into a file.
 ///
@@ -43,9 +44,9 @@ pub struct SimulateArgs {
     #[arg(long, env = "USERFLOW_SIMULATE_COMPRESSION", default_value = "none", value_parser = ["none", "lz4"])]
     pub compression: String,
 
-    /// Any further setting of the Kafka client (librdkafka's names), such as security.protocol=SASL_SSL; may be repeated
-    #[arg(long = "kafka-option", env = "USERFLOW_KAFKA_OPTIONS", value_name = "KEY=VALUE", value_delimiter = ';', value_parser = parse_option, hide_env_values = true)]
-    pub kafka_options: Vec<(String, String)>,
+    /// Who we are to Kafka.
+    #[command(flatten)]
+    pub access: KafkaAccess,
 
     /// Write to a file instead: one message per line, the same bytes; `-` is standard output
     #[arg(long, env = "USERFLOW_SIMULATE_JSONL", value_name = "FILE")]
@@ -195,13 +196,6 @@ fn parse_start(text: &str) -> Result<Start, String> {
     match moment {
         Some(moment) if Some(moment) >= first && Some(moment) < last => Ok(Start(moment)),
         _ => Err("write a date such as 2026-11-01 or a time such as 2026-11-01T06:00:00Z, from 1970 to 2184".to_owned()),
-    }
-}
-
-fn parse_option(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write a setting of the Kafka client as KEY=VALUE".to_owned()),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Messages to a Kafka topic: no loss, no repeat of its own, simulated time as the message's time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use super::config::SimulateArgs;
 use super::sink::Sink;
 use super::stream::Message;
-use crate::exit::WrongSetup;
+use crate::kafka::{self, Link, Role, Settings};
 
 /// How long the broker may take to answer questions about a topic, and to take the last messages.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,13 +32,30 @@ pub(crate) struct Topic {
 }
 
 /// Counts messages that the broker did not take.
-#[derive(Clone, Default)]
 struct Failures {
-    count: Arc<AtomicU64>,
-    first: Arc<Mutex<Option<String>>>,
+    link: Link,
+    count: AtomicU64,
+    first: Mutex<Option<String>>,
 }
 
-impl ClientContext for Failures {}
+impl ClientContext for Failures {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = Link::ENABLE_REFRESH_OAUTH_TOKEN;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.link.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.link.error(error, reason);
+    }
+
+    fn generate_oauth_token(
+        &self,
+        config: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.link.generate_oauth_token(config)
+    }
+}
 
 impl ProducerContext for Failures {
     type DeliveryOpaque = ();
@@ -55,27 +72,25 @@ impl ProducerContext for Failures {
 impl Topic {
     /// Connects, and creates the topic if it is not there.
     pub(crate) fn open(args: &SimulateArgs, brokers: &str, name: &str) -> anyhow::Result<Self> {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", brokers)
-            .set("client.id", "userflow-simulate")
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
+        let own = [
+            ("client.id", "userflow-simulate"),
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
             // The same as the Java client: a key finds the same partition whoever sends it.
-            .set("partitioner", "murmur2_random")
-            .set("compression.type", &args.compression)
-            .set("delivery.report.only.error", "true")
-            .set("queue.buffering.max.messages", "500000")
-            .set("queue.buffering.max.kbytes", "262144")
-            .set("batch.size", "1000000")
-            .set("linger.ms", if args.rate.is_some() { "5" } else { "20" });
-        for (key, value) in &args.kafka_options {
-            config.set(key, value);
-        }
-        let failures = Failures::default();
-        let producer: BaseProducer<Failures> = config
-            .create_with_context(failures)
-            .map_err(|error| WrongSetup(format!("--kafka-option: {error}")))?;
+            ("partitioner", "murmur2_random"),
+            ("compression.type", args.compression.as_str()),
+            ("delivery.report.only.error", "true"),
+            ("queue.buffering.max.messages", "500000"),
+            ("queue.buffering.max.kbytes", "262144"),
+            ("batch.size", "1000000"),
+            ("linger.ms", if args.rate.is_some() { "5" } else { "20" }),
+        ];
+        let settings = kafka::settings(brokers, &args.access, Role::Producer, &own)?;
+        let producer: BaseProducer<Failures> = settings.create_with(|link| Failures {
+            link,
+            count: AtomicU64::new(0),
+            first: Mutex::default(),
+        })?;
         let topic = Self {
             producer,
             name: name.to_owned(),
@@ -85,16 +100,18 @@ impl Topic {
             .exists()
             .with_context(|| format!("ask {brokers} for topic {name}"))?
         {
-            create(&config, name, args.partitions)
+            create(&settings, name, args.partitions)
                 .with_context(|| format!("create topic {name}"))?;
             topic.await_leaders(args.partitions)?;
         }
         Ok(topic)
     }
 
-    fn exists(&self) -> Result<bool, KafkaError> {
+    fn exists(&self) -> anyhow::Result<bool> {
         // All topics, not this one: asking for a topic by name can create it with the broker's defaults.
-        let metadata = self.producer.client().fetch_metadata(None, PATIENCE)?;
+        let ask = |patience| Ok(self.producer.client().fetch_metadata(None, patience)?);
+        let serve = || self.producer.poll(Duration::ZERO);
+        let metadata = kafka::reach(&self.producer.context().link, serve, ask)?;
         Ok(metadata
             .topics()
             .iter()
@@ -195,13 +212,13 @@ impl Sink for Topic {
     }
 }
 
-fn create(config: &ClientConfig, name: &str, partitions: i32) -> anyhow::Result<()> {
+fn create(settings: &Settings, name: &str, partitions: i32) -> anyhow::Result<()> {
     // Simulated time may be months ago, where a broker's retention would delete it at once, or ahead, where it would be refused.
     let ahead = i64::MAX.to_string();
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1))
         .set("retention.ms", "-1")
         .set("message.timestamp.after.max.ms", &ahead);
-    let admin: AdminClient<DefaultClientContext> = config.create()?;
+    let admin: AdminClient<Link> = settings.create()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -61,11 +61,17 @@ pub(crate) fn simulated(
 pub(crate) const KAFKA_TIME_MS: i64 = 1_793_707_200_000;
 
 pub(crate) fn ingest(topic: &str, lake: &Path) -> Command {
+    let mut command = ingest_plain(topic, lake);
+    command.args(["--kafka-option", "session.timeout.ms=6000"]);
+    command
+}
+
+/// The same without a setting that only the classic protocol of groups has.
+pub(crate) fn ingest_plain(topic: &str, lake: &Path) -> Command {
     let mut command = binary("userflow-ingester");
     command
         .args(["ingest", "--domain", "webtoon", "--topic", topic])
         .args(["--brokers", &brokers(), "--group", topic])
-        .args(["--kafka-option", "session.timeout.ms=6000"])
         .args(["--output", "json", "--lake"])
         .arg(lake);
     command

@@ -136,6 +136,8 @@ fn sigterm_commits_what_is_held_and_exits_0() -> Result<()> {
     sender.flush()?;
     let log = folder.path().join("ingest.log");
     let mut command = ingest(&topic, &lake);
+    // One worker: a second one that joins would make the first commit.
+    command.args(["--threads", "1"]);
     command.args(["--flush-interval", "3600", "--metrics-addr", "127.0.0.1:0"]);
     let running = start(&mut command, &log)?;
     let address = wait_for("the metrics address", Duration::from_secs(60), || {

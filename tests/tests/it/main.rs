@@ -4,6 +4,7 @@ mod exactly_once;
 mod faults;
 mod identity;
 mod ingest_cli;
+mod kafka;
 mod lag;
 mod ledger;
 mod online;

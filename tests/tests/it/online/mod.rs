@@ -28,15 +28,15 @@ use crate::postgres::{Database, server_url};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A database, checkpoints and a consumer group that belong together.
-struct Store {
-    database: Database,
+pub(crate) struct Store {
+    pub(crate) database: Database,
     checkpoints: PathBuf,
     group: String,
 }
 
 impl Store {
     /// An empty online store on the shared server.
-    fn create(folder: &Path, label: &str) -> Result<Self> {
+    pub(crate) fn create(folder: &Path, label: &str) -> Result<Self> {
         Self::create_on(&server_url(), folder, label)
     }
 
@@ -64,12 +64,18 @@ impl Store {
     }
 
     /// The command, with settings that suit most tests: nothing here waits for an idle stream.
-    fn sessionize(&self, topic: &str) -> Command {
+    pub(crate) fn sessionize(&self, topic: &str) -> Command {
+        let mut command = self.sessionize_plain(topic);
+        command.args(["--kafka-option", "session.timeout.ms=6000"]);
+        command
+    }
+
+    /// The same without a setting that only the classic protocol of groups has.
+    pub(crate) fn sessionize_plain(&self, topic: &str) -> Command {
         let mut command = binary("userflow-ingester");
         command
             .args(["sessionize", "--domain", "webtoon", "--topic", topic])
             .args(["--brokers", &brokers(), "--group", &self.group])
-            .args(["--kafka-option", "session.timeout.ms=6000"])
             .args(["--postgres-url", self.database.url(), "--checkpoints"])
             .arg(&self.checkpoints)
             .args(["--idle-timeout", "3600", "--threads", "1"])
@@ -78,7 +84,7 @@ impl Store {
     }
 
     /// Runs to the present end of the topic and returns the summary.
-    fn catch_up(&self, topic: &str) -> Result<Value> {
+    pub(crate) fn catch_up(&self, topic: &str) -> Result<Value> {
         summary(self.sessionize(topic).arg("--until-caught-up"))
     }
 
@@ -124,7 +130,7 @@ impl Store {
 type Contents = BTreeMap<String, Vec<String>>;
 
 /// A store that read the same topic and that nobody disturbed.
-fn undisturbed(folder: &Path, topic: &str) -> Result<Store> {
+pub(crate) fn undisturbed(folder: &Path, topic: &str) -> Result<Store> {
     let calm = Store::create(folder, "undisturbed")?;
     calm.catch_up(topic)?;
     Ok(calm)
@@ -132,7 +138,7 @@ fn undisturbed(folder: &Path, topic: &str) -> Result<Store> {
 
 /// Fails unless a store ends as an undisturbed one does: at the midnight after the last simulated day, when its last hour is in
 /// the windows, and three hours later, when every session has ended and the short windows are empty.
-fn ends_undisturbed(store: &Store, calm: &Store, topic: &str, last_day: u32) -> Result<()> {
+pub(crate) fn ends_undisturbed(store: &Store, calm: &Store, topic: &str, last_day: u32) -> Result<()> {
     for time in ["00:00:00", "03:00:00"] {
         let end = format!("2026-11-{:02}T{time}Z", last_day + 1);
         calm.advance(topic, &end)?;
@@ -204,7 +210,7 @@ fn summary(command: &mut Command) -> Result<Value> {
 }
 
 /// Plays a day of November's readers into a topic, with everything that goes wrong on the way.
-fn simulate(topic: &str, day: u32, sessions: u32, seed: u64) -> Command {
+pub(crate) fn simulate(topic: &str, day: u32, sessions: u32, seed: u64) -> Command {
     let mut command = binary("userflow-ingester");
     command
         .args(["simulate", "--domain", "webtoon", "--topic", topic])

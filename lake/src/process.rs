@@ -1,0 +1,124 @@
+//! What both binaries do the same way, in one place that both can reach: what `--log` means, that a panic is logged like everything
+//! else, and which errors of a lake no retry mends. Not here: anything about tables.
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::{CommitError, LakeError};
+
+/// Our own crates.
+const OURS: [&str; 4] = [
+    "userflow_ingester",
+    "userflow_jobs",
+    "userflow_lake",
+    "userflow_models",
+];
+/// What a level may be.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// What to log: a level such as `info`, which is ours (libraries speak up from `warn`), or a list such as
+/// `userflow_jobs=debug,sqlx=info`, where a level alone is for everyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = |item: &str| LEVELS.contains(&item.to_ascii_lowercase().as_str());
+        let items: Vec<&str> = text.split(',').map(str::trim).collect();
+        for item in &items {
+            // A word alone would be taken for the name of a crate, and `inof` would silence everything.
+            if !item.contains('=') && !known(item) {
+                return Err(format!(
+                    "{item:?} is no level: use one of {}, or crate=level such as userflow_lake=debug",
+                    LEVELS.join(", ")
+                ));
+            }
+        }
+        let level = items.iter().rfind(|item| known(item)).copied();
+        let everyone = level.filter(|_| items.len() > 1).unwrap_or("warn");
+        let mut filter = everyone.to_owned();
+        for name in OURS {
+            filter = format!("{filter},{name}={}", level.unwrap_or("info"));
+        }
+        for item in items.iter().filter(|item| item.contains('=')) {
+            filter = format!("{filter},{item}");
+        }
+        match EnvFilter::try_new(&filter) {
+            Ok(_) => Ok(Self(filter)),
+            Err(e) => Err(format!("{text:?} is no filter: {e}")),
+        }
+    }
+}
+
+/// Starts logging to standard error: lines for people on a terminal, JSON lines otherwise. A panic is a line too, with its thread.
+pub fn start_logging(filter: &LogFilter) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&filter.0))
+        .with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.with_target(false).compact().init();
+    } else {
+        builder.json().flatten_event(true).init();
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("without a name");
+        let backtrace = std::backtrace::Backtrace::capture();
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            tracing::error!(thread, "{panic}\n{backtrace}");
+        } else {
+            tracing::error!(thread, "{panic}");
+        }
+    }));
+}
+
+/// Whether an error of a lake stays as long as nobody changes the set-up: exit code 2 in every binary.
+pub fn no_retry_helps(error: &(dyn Error + 'static)) -> bool {
+    let wrong = |error: &LakeError| matches!(error, LakeError::Invalid(_) | LakeError::NoTable(_));
+    error.downcast_ref().is_some_and(wrong)
+        || matches!(error.downcast_ref(), Some(CommitError::Lake(lake)) if wrong(lake))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(text: &str) -> Result<String, String> {
+        text.parse::<LogFilter>().map(|filter| filter.0)
+    }
+
+    #[test]
+    fn a_level_is_ours_and_in_a_list_everyones() {
+        let ours = |level: &str| -> String { OURS.iter().map(|name| format!(",{name}={level}")).collect() };
+        assert_eq!(filter("info"), Ok(format!("warn{}", ours("info"))));
+        assert_eq!(filter("DEBUG"), Ok(format!("warn{}", ours("DEBUG"))));
+        assert_eq!(
+            filter("debug, sqlx=warn"),
+            Ok(format!("debug{},sqlx=warn", ours("debug")))
+        );
+        assert_eq!(
+            filter("userflow_lake=trace"),
+            Ok(format!("warn{},userflow_lake=trace", ours("info")))
+        );
+    }
+
+    #[test]
+    fn a_typo_is_told() {
+        for typo in ["inof", "", "userflow_jobs=debgu", "info,", "userflow_jobs"] {
+            assert!(filter(typo).is_err(), "{typo:?} is taken");
+        }
+    }
+
+    #[test]
+    fn a_missing_table_is_a_wrong_set_up_below_a_commit_too() {
+        let missing = || LakeError::NoTable(crate::TableName::parse("bronze.x").unwrap());
+        assert!(no_retry_helps(&missing()));
+        assert!(no_retry_helps(&CommitError::from(missing())));
+        assert!(!no_retry_helps(&LakeError::store("read", "away")));
+    }
+}
