@@ -1,9 +1,7 @@
 //! A member that loses its place for good: it ends with the reason, and never idles as if nothing were wrong.
 
 use anyhow::{Result, ensure};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use userflow_tests::broker::{Sender, brokers, create_topic, watermarks};
+use userflow_tests::broker::{Sender, create_topic, watermarks};
 use userflow_tests::process::wait_for;
 
 use super::{PATIENCE, Service, event};
@@ -52,36 +50,35 @@ fn one_that_was_held_up_too_long_ends() -> Result<()> {
     let topic = create_topic("online.held.up", 1)?;
     let store = Store::create(folder.path(), "held_up")?;
     send(&topic, 0..10)?;
-    // Its claim of the partition waits for a lock, for longer than a member may be silent and than a loop may stand still.
-    let locker = Database::connect(store.database.url())?;
-    locker.execute("BEGIN; LOCK TABLE online._owners IN ACCESS EXCLUSIVE MODE")?;
-    let mut command = store.sessionize(&topic);
-    command
-        .args(["--kafka-option", "max.poll.interval.ms=6000"])
-        .args(["--live-timeout", "2"]);
+    let mut command = store.sessionize_plain(&topic);
+    for option in [
+        "max.poll.interval.ms=2000",
+        "session.timeout.ms=1500",
+        "heartbeat.interval.ms=200",
+    ] {
+        command.args(["--kafka-option", option]);
+    }
+    command.args(["--live-timeout", "1", "--checkpoint-interval", "0.1"]);
     let service = Service::start(&mut command, &folder.path().join("log"))?;
+    service.wait_until_ready()?;
+    // A write waits for a lock, and a checkpoint for the write: for longer than a loop may stand still, and a member be silent.
+    let locker = Database::connect(store.database.url())?;
+    locker.execute("BEGIN; LOCK TABLE online.webtoon_session IN ACCESS EXCLUSIVE MODE")?;
+    send(&topic, 10..20)?;
     wait_for("a loop that stands still", PATIENCE, || {
         let said = service.says("/healthz")?;
         Ok((said.contains("503") && said.contains("worker-0")).then_some(()))
     })?;
-    ensure!(!service.is_ready()?);
-    // The client leaves the group on its own thread, when the time is over.
-    let group = store.database.url().rsplit('/').next().unwrap_or_default();
-    let asking: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers())
-        .create()?;
-    wait_for("the end of its membership", PATIENCE, || {
-        let groups = asking.fetch_group_list(Some(group), PATIENCE)?;
-        let members = groups.groups().first().map(|group| group.members().len());
-        Ok((members == Some(0)).then_some(()))
-    })?;
-    locker.execute("COMMIT")?;
     let (status, said) = service.ended()?;
     ensure!(
         status.code() == Some(1) && said.contains("max.poll.interval.ms"),
         "{status}: {said}"
     );
     // A new start goes on.
-    ensure!(store.catch_up(&topic)?["next_offsets"]["0"] == 10);
+    locker.execute("COMMIT")?;
+    let summary = store.catch_up(&topic)?;
+    ensure!(summary["next_offsets"]["0"] == 20, "{summary}");
+    let rows = store.database.number("SELECT count(*) FROM online.webtoon_session")?;
+    ensure!(rows == 20, "{rows} sessions");
     Ok(())
 }

@@ -88,11 +88,11 @@ fn create(address: &str, topic: &str) -> Result<()> {
     Ok(())
 }
 
-fn ingest(address: &str, topic: &str, lake: &Path) -> Command {
+fn ingest(address: &str, topic: &str, lake: &Path, flush_interval: &str) -> Command {
     let mut command = binary("userflow-ingester");
     command
         .args(["ingest", "--domain", "webtoon", "--topic", topic])
-        .args(["--brokers", address, "--flush-interval", "0.3", "--output", "json", "--lake"])
+        .args(["--brokers", address, "--flush-interval", flush_interval, "--output", "json", "--lake"])
         .arg(lake);
     command
 }
@@ -116,10 +116,9 @@ fn both_processes_go_on_when_a_broker_that_was_killed_is_back() -> Result<()> {
     create(&broker.address, topic)?;
     send(&broker.address, topic, 2, 0..100)?;
     let store = Store::create(folder.path(), "outage")?;
-    let mut command = ingest(&broker.address, topic, &lake);
+    let mut command = ingest(&broker.address, topic, &lake, "0.3");
     let ingester = Service::start(&mut command, &folder.path().join("ingest.log"))?;
-    let mut command = store.sessionize(topic);
-    command.args(["--brokers", &broker.address]);
+    let mut command = store.sessionize_from(&broker.address, topic);
     let sessionizer = Service::start(&mut command, &folder.path().join("sessionize.log"))?;
     let online = || store.database.number("SELECT count(*) FROM online.webtoon_session");
     for (round, total) in [(0, 100), (1, 200)] {
@@ -165,9 +164,9 @@ fn a_damaged_batch_ends_the_process_and_nothing_is_stepped_over() -> Result<()> 
         std::fs::write(&segment, bytes)?;
     }
     broker.start_again()?;
-    let mut command = ingest(&broker.address, topic, &lake);
+    let mut command = ingest(&broker.address, topic, &lake, "3600");
     let service = Service::start(
-        command.args(["--flush-interval", "3600", "--threads", "1"]),
+        command.args(["--threads", "1"]),
         &folder.path().join("log"),
     )?;
     let (status, said) = service.ended()?;
@@ -191,7 +190,7 @@ fn a_slow_broker_is_only_slow() -> Result<()> {
     let address = cluster.bootstrap_servers();
     send(&address, "slow", 2, 0..400)?;
     cluster.broker_round_trip_time(-1, Duration::from_millis(400))?;
-    let mut command = ingest(&address, "slow", &lake);
+    let mut command = ingest(&address, "slow", &lake, "0.3");
     let service = Service::start(
         command.arg("--no-topic-id"),
         &folder.path().join("log"),

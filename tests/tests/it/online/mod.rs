@@ -72,10 +72,15 @@ impl Store {
 
     /// The same without a setting that only the classic protocol of groups has.
     pub(crate) fn sessionize_plain(&self, topic: &str) -> Command {
+        self.sessionize_from(&brokers(), topic)
+    }
+
+    /// The same from a broker of the test's own.
+    pub(crate) fn sessionize_from(&self, brokers: &str, topic: &str) -> Command {
         let mut command = binary("userflow-ingester");
         command
             .args(["sessionize", "--domain", "webtoon", "--topic", topic])
-            .args(["--brokers", &brokers(), "--group", &self.group])
+            .args(["--brokers", brokers, "--group", &self.group])
             .args(["--postgres-url", self.database.url(), "--checkpoints"])
             .arg(&self.checkpoints)
             .args(["--idle-timeout", "3600", "--threads", "1"])
