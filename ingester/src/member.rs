@@ -163,7 +163,14 @@ impl Member {
         } else {
             self.consumer.assign(&list)
         }
-        .context("read again")
+        .context("read again")?;
+        self.owns.met();
+        Ok(())
+    }
+
+    /// Another process acts for what should be ours; until that is settled, this one is not ready.
+    pub(crate) fn fenced(&self, why: &str) {
+        self.owns.unmet(why);
     }
 
     /// Leaves the group, because another process acts for what should be ours, and asks it anew.

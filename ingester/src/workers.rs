@@ -97,6 +97,16 @@ pub(crate) fn run(
     stop.outcome()
 }
 
+/// What a task came to. A panic of it goes on in the worker that waits for it, and ends the process there.
+pub(crate) fn joined<T>(
+    outcome: Result<T, tokio::task::JoinError>,
+) -> Result<T, tokio::task::JoinError> {
+    match outcome {
+        Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
+        outcome => outcome,
+    }
+}
+
 /// The name of a worker's thread.
 pub(crate) fn name(number: usize) -> String {
     format!("worker-{number}")

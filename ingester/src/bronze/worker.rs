@@ -246,6 +246,7 @@ impl Worker {
     /// Another process committed a partition of ours: forget what is held and read on where the table stands.
     fn start_over(&mut self, why: &str) -> Result<()> {
         self.fenced_in_a_row += 1;
+        self.member.fenced(why);
         tracing::warn!(
             attempt = self.fenced_in_a_row,
             "{why}; reading again from the table's positions"

@@ -9,7 +9,7 @@ use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel}
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::class::{Class, class, code};
+use super::class::{self, Class};
 use crate::exit::WrongSetup;
 
 /// The settings of a client, ready to be made into one.
@@ -102,14 +102,23 @@ impl ClientContext for Link {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        let mut code = class::code(&error);
+        // A connection that breaks because one side speaks TLS and the other does not, or, with TLS 1.3, because the broker refuses our
+        // certificate after the handshake, has the code of any connection that breaks. Only the words tell.
+        let tls = ["SSL routines:", "SSL handshake failed", "incorrect security.protocol"];
+        if code == RDKafkaErrorCode::BrokerTransportFailure
+            && tls.iter().any(|words| reason.contains(words))
+        {
+            code = RDKafkaErrorCode::SSL;
+        }
         let said = Said {
-            code: code(&error),
+            code,
             words: format!("{error}: {reason}"),
         };
         let mut last = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         // That no broker is left, after all have refused us, is no news.
-        let refused = |said: &Said| class(said.code).0 == Class::Refused;
-        if last.as_ref().is_some_and(refused) && class(said.code).0 == Class::Passes {
+        let refused = |said: &Said| class::class(said.code).0 == Class::Refused;
+        if last.as_ref().is_some_and(refused) && said.code == RDKafkaErrorCode::AllBrokersDown {
             return;
         }
         *last = Some(said);

@@ -114,6 +114,12 @@ fn secure(config: &mut ClientConfig, access: &KafkaAccess) -> Result<()> {
     if let Some(protocol) = access.protocol {
         config.set("security.protocol", protocol.name());
     }
+    let raw = |key: &str| {
+        let known = access.options.iter().rfind(|option| option.key == key);
+        known.map(|option| option.value.to_ascii_lowercase())
+    };
+    let protocol = raw("security.protocol").or(access.protocol.map(|p| p.name().to_owned()));
+    let sasl = protocol.is_some_and(|protocol| protocol.starts_with("sasl"));
     let path = |config: &mut ClientConfig, key: &str, file: &Option<std::path::PathBuf>| {
         if let Some(file) = file {
             config.set(key, file.to_string_lossy());
@@ -135,6 +141,9 @@ fn secure(config: &mut ClientConfig, access: &KafkaAccess) -> Result<()> {
         config.set("sasl.password", password.reveal());
     }
     let missing = match access.mechanism {
+        None if sasl => Some(
+            "SASL needs --kafka-sasl-mechanism plain, scram-sha-256, scram-sha-512 or oauthbearer",
+        ),
         Some(SaslMechanism::Oauthbearer) if access.token_file.is_none() => {
             Some("--kafka-sasl-mechanism oauthbearer needs --kafka-token-file")
         }
@@ -149,8 +158,10 @@ fn secure(config: &mut ClientConfig, access: &KafkaAccess) -> Result<()> {
     };
     missing.map_or(Ok(()), |missing| {
         // The same may have been said with the library's own names.
-        let raw = |key: &str| access.options.iter().any(|option| option.key == key);
-        if raw("sasl.username") || raw("sasl.password") {
+        if ["sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password"]
+            .iter()
+            .any(|key| raw(key).is_some())
+        {
             return Ok(());
         }
         Err(WrongSetup(missing.to_owned()).into())

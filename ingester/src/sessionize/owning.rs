@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -39,6 +40,7 @@ impl Worker {
         if !self.member.is_incremental() {
             self.parts.clear();
         }
+        self.shared.caught_up[self.number].store(false, Ordering::Relaxed);
         self.member.require_the_same_topic()?;
         let mut starts = BTreeMap::new();
         for partition in partitions {

@@ -27,6 +27,8 @@ use crate::workers::{self, Stop};
 const WATCH: Duration = Duration::from_millis(10);
 /// How often it measures lag.
 const MEASURE: Duration = Duration::from_secs(2);
+/// How often it asks how far the others of the group are, when it has nothing else to wait for.
+const ASK: Duration = Duration::from_millis(300);
 
 /// What all workers share.
 pub(super) struct Shared {
@@ -205,6 +207,13 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
 /// Stops the workers when all have caught up; meanwhile follows the topic and measures lag.
 fn watch(shared: &Shared, follower: &mut Follower) {
     let mut stored = BTreeMap::new();
+    let mut asked = Instant::now();
+    let ask = |stored: &mut BTreeMap<i32, i64>, follower: &Follower| {
+        match follower.stored(&shared.written()) {
+            Ok(now) => *stored = now,
+            Err(e) => tracing::debug!("{e:#}"),
+        }
+    };
     let mut measured = Instant::now();
     while !shared.stop.asked() {
         let all = shared
@@ -212,8 +221,14 @@ fn watch(shared: &Shared, follower: &mut Follower) {
             .iter()
             .all(|worker| worker.load(Ordering::Relaxed));
         if shared.args.until_caught_up && all {
-            shared.stop.ask();
-            return;
+            if !shared.covered(&stored) && asked.elapsed() >= ASK {
+                asked = Instant::now();
+                ask(&mut stored, follower);
+            }
+            if shared.covered(&stored) {
+                shared.stop.ask();
+                return;
+            }
         }
         if measured.elapsed() >= MEASURE {
             measured = Instant::now();
@@ -221,10 +236,7 @@ fn watch(shared: &Shared, follower: &mut Follower) {
                 shared.stop.fail(e);
                 return;
             }
-            match follower.stored(&shared.written()) {
-                Ok(now) => stored = now,
-                Err(e) => tracing::debug!("{e:#}"),
-            }
+            ask(&mut stored, follower);
             shared.measure_lag(&follower.logs, &stored);
         }
         std::thread::sleep(WATCH);
@@ -235,6 +247,17 @@ impl Shared {
     /// Whether a partition has been read far enough. One that came after the start is not waited for.
     pub(super) fn reaches(&self, partition: i32, next: i64) -> bool {
         (self.targets.get(&partition)).is_none_or(|log| next >= log.high)
+    }
+
+    /// Whether nothing that was there at start is left to others who have not done it: a member of the group that has died keeps its
+    /// partitions until its session ends, and then they come to us.
+    fn covered(&self, stored: &BTreeMap<i32, i64>) -> bool {
+        let ours = self.written();
+        self.targets.iter().all(|(partition, log)| {
+            log.low == log.high
+                || ours.contains_key(partition)
+                || (stored.get(partition)).is_some_and(|next| *next >= log.high)
+        })
     }
 
     /// Notes how far a partition is.

@@ -290,6 +290,10 @@ impl Worker {
         if caught_up && (self.changed() > 0 || self.writing.is_some()) {
             self.settle(None, SETTLE)?;
         }
+        let said = &self.shared.caught_up[self.number];
+        if caught_up && !said.load(Ordering::Relaxed) {
+            self.report();
+        }
         self.shared.caught_up[self.number].store(caught_up, Ordering::Relaxed);
         Ok(())
     }

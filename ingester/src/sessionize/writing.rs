@@ -17,6 +17,7 @@ use super::engine::Rows;
 use super::service::Shared;
 use super::store::{Batch, Written, judged, may_pass};
 use super::worker::{Worker, micros};
+use crate::workers;
 
 /// Most rows of a view in one write.
 const ROWS: usize = 10_000;
@@ -148,10 +149,7 @@ impl Worker {
         let Some(writing) = self.writing.take() else {
             return Ok(());
         };
-        match self
-            .shared
-            .runtime
-            .block_on(writing)
+        match workers::joined(self.shared.runtime.block_on(writing))
             .context("the write was cut off")??
         {
             Written::Done => {
@@ -259,10 +257,7 @@ impl Worker {
     pub(super) fn await_saving(&mut self) -> Result<()> {
         match self.saving.take() {
             None => Ok(()),
-            Some(saving) => self
-                .shared
-                .runtime
-                .block_on(saving)
+            Some(saving) => workers::joined(self.shared.runtime.block_on(saving))
                 .context("a checkpoint was cut off")?,
         }
     }
@@ -279,7 +274,7 @@ impl Worker {
             })
             .collect();
         let shared = Arc::clone(&self.shared);
-        self.shared.runtime.spawn(async move {
+        let expire = async move {
             for (number, view) in shared.views.iter().enumerate() {
                 let Some(ttl) = view.ttl else { continue };
                 for (partition, epoch, watermark) in &owned {
@@ -306,7 +301,10 @@ impl Worker {
                     }
                 }
             }
-        });
+            Ok(())
+        };
+        let Shared { stop, runtime, .. } = &*self.shared;
+        stop.beside(runtime, "the removal of old rows", expire);
     }
 }
 

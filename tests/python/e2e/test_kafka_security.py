@@ -137,7 +137,7 @@ listener.name.login.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBeare
         for user in users:
             for changed in admin.alter_user_scram_credentials([user]).values():
                 changed.result(60)
-        yield World(folder, plain, ports)
+        yield World(folder, plain, {**ports, "PLAIN": int(plain.rpartition(":")[2])})
     finally:
         subprocess.run([KAFKA, "kill", "--dir", broker], check=False)
 
@@ -204,6 +204,11 @@ def test_without_a_certificate_of_ours(world):
     world.refused("MUTUAL", "--kafka-cert-file", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem")
 
 
+def test_a_listener_that_speaks_another_language(world):
+    world.refused("TLS", "--kafka-security-protocol")
+    world.refused("PLAIN", "--kafka-security-protocol", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem")
+
+
 @pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512"])
 def test_a_wrong_password(world, mechanism):
     world.refused("LOGIN", "--kafka-user and the password", *login(world, mechanism), "--kafka-user", USER,
@@ -226,6 +231,7 @@ def test_a_token_that_has_ended(world):
         (["partition.assignment.strategy=range,cooperative-sticky"], "partition.assignment.strategy"),
         (["fetch.message.max.bytes=1000"], "65536"),
         (["no.such=1"], "no.such"),
+        (["security.protocol=SASL_SSL"], "--kafka-sasl-mechanism"),
         (["session.timeout.ms=soon"], "session.timeout.ms"),
         (["group.protocol=consumer", "session.timeout.ms=6000"], "session.timeout.ms"),
     ],

@@ -29,9 +29,9 @@ fn of_two_with_one_name_the_first_ends_and_the_second_goes_on() -> Result<()> {
         command.args(["--instance-id", "twin", "--threads", "1", "--flush-interval", "0.2"]);
         Service::start(&mut command, &folder.path().join(log))
     };
-    let first = start("first.log")?;
+    let mut first = start("first.log")?;
     first.wait_until_ready()?;
-    let second = start("second.log")?;
+    let mut second = start("second.log")?;
     let (status, said) = first.ended()?;
     ensure!(status.code() == Some(4), "{status}: {said}");
     ensure!(said.contains("--instance-id"), "{said}");
@@ -59,16 +59,13 @@ fn one_that_was_held_up_too_long_ends() -> Result<()> {
         command.args(["--kafka-option", option]);
     }
     command.args(["--live-timeout", "1", "--checkpoint-interval", "0.1"]);
-    let service = Service::start(&mut command, &folder.path().join("log"))?;
+    let mut service = Service::start(&mut command, &folder.path().join("log"))?;
     service.wait_until_ready()?;
     // A write waits for a lock, and a checkpoint for the write: for longer than a loop may stand still, and a member be silent.
     let locker = Database::connect(store.database.url())?;
     locker.execute("BEGIN; LOCK TABLE online.webtoon_session IN ACCESS EXCLUSIVE MODE")?;
     send(&topic, 10..20)?;
-    wait_for("a loop that stands still", PATIENCE, || {
-        let said = service.says("/healthz")?;
-        Ok((said.contains("503") && said.contains("worker-0")).then_some(()))
-    })?;
+    service.wait_until_stuck("worker-0")?;
     let (status, said) = service.ended()?;
     ensure!(
         status.code() == Some(1) && said.contains("max.poll.interval.ms"),

@@ -29,7 +29,7 @@ fn partitions_that_are_added_are_read_and_told() -> Result<()> {
     send(0, 0..5)?;
     let mut command = ingest(&topic, &lake);
     command.args(["--flush-interval", "0.2", "--threads", "1"]);
-    let service = Service::start(&mut command, &folder.path().join("log"))?;
+    let mut service = Service::start(&mut command, &folder.path().join("log"))?;
     service.wait_until_ready()?;
 
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()

@@ -72,7 +72,7 @@ fn a_topic_that_stays_away_ends_the_process_with_the_reason() -> Result<()> {
     let mut command = ingest(&topic, &lake);
     // What it holds is of the old topic, and is committed although that is gone.
     command.args(["--flush-interval", "3600"]);
-    let service = Service::start(&mut command, &folder.path().join("log"))?;
+    let mut service = Service::start(&mut command, &folder.path().join("log"))?;
     wait_for("messages in memory", PATIENCE, || {
         Ok((service.metric("userflow_ingest_messages_total")? == Some(5)).then_some(()))
     })?;

@@ -7,15 +7,14 @@ mod outage;
 mod storm;
 mod transactions;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use userflow_tests::process::{Running, start, wait_for};
-
-use crate::exactly_once::fetch;
+use userflow_tests::process::wait_for;
+use userflow_tests::service;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -28,86 +27,63 @@ fn event(id: &str) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-/// A process that runs, seen through its endpoints.
-struct Service {
-    running: Running,
-    log: PathBuf,
-    address: String,
-}
+/// A process that runs, with what these tests ask of it.
+struct Service(service::Service);
 
 impl Service {
     /// Starts a command and waits until it can be asked.
     fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let mut running = start(command.args(["--metrics-addr", "127.0.0.1:0"]), log)?;
-        let address = wait_for("the metrics address", PATIENCE, || {
-            let text = std::fs::read_to_string(log)?;
-            ensure!(running.ended()?.is_none(), "it ended: {text}");
-            Ok(lines(&text).find_map(|line| line.get("addr")?.as_str().map(str::to_owned)))
-        })?;
-        Ok(Self {
-            running,
-            log: log.to_owned(),
-            address,
-        })
+        service::Service::start(command, log).map(Self)
     }
 
-    /// What an endpoint says now.
-    fn says(&self, path: &str) -> Result<String> {
-        fetch(&self.address, path).with_context(|| format!("{path}: {}", self.said()))
-    }
-
-    fn is_ready(&self) -> Result<bool> {
-        Ok(self.says("/readyz")?.contains("200 OK"))
-    }
-
-    fn wait_until_ready(&self) -> Result<()> {
-        wait_for("being ready", PATIENCE, || Ok(self.is_ready()?.then_some(())))
-            .with_context(|| self.said())
+    fn wait_until_ready(&mut self) -> Result<()> {
+        self.0.wait_until_ready(true)
     }
 
     /// Waits until it is not ready, for a reason with this word.
-    fn wait_until_unready(&self, word: &str) -> Result<()> {
-        wait_for("not being ready", PATIENCE, || {
-            let said = self.says("/readyz")?;
-            Ok((said.contains("503") && said.contains(word)).then_some(()))
+    fn wait_until_unready(&mut self, word: &str) -> Result<()> {
+        self.0.wait_for("not being ready", |service| {
+            let (status, said) = service.get("/readyz")?;
+            Ok(status == 503 && said.contains(word))
         })
-        .with_context(|| self.said())
     }
 
-    /// A gauge or a counter.
+    /// Waits until an endpoint says no, with this word.
+    fn wait_until_stuck(&mut self, word: &str) -> Result<()> {
+        self.0.wait_for("a loop that stands still", |service| {
+            let (status, said) = service.get("/healthz")?;
+            Ok(status == 503 && said.contains(word))
+        })
+    }
+
+    /// A gauge or a counter: the number of one series.
     fn metric(&self, series: &str) -> Result<Option<i64>> {
-        let text = self.says("/metrics")?;
+        let (_, text) = self.0.get("/metrics")?;
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         Ok(line.map(|value| value.trim().parse()).transpose()?)
     }
 
     /// Everything that it has written.
     fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.0.log().unwrap_or_default()
     }
 
     /// Waits until it ends by itself.
     fn ended(mut self) -> Result<(ExitStatus, String)> {
-        let status = wait_for("its end", PATIENCE, || self.running.ended())
-            .with_context(|| self.said())?;
+        let status =
+            wait_for("its end", PATIENCE, || self.0.ended()).with_context(|| self.said())?;
         Ok((status, self.said()))
     }
 
     /// Tells it to end, and returns its summary.
-    fn stop(self) -> Result<Value> {
-        self.running.signal("TERM")?;
-        let log = self.log.clone();
-        let status = self.running.wait(PATIENCE)?;
-        let said = std::fs::read_to_string(log)?;
+    fn stop(mut self) -> Result<Value> {
+        self.0.process().signal("TERM")?;
+        let status = wait_for("its end", PATIENCE, || self.0.ended())?;
+        let said = self.said();
         ensure!(status.success(), "{status}: {said}");
-        lines(&said)
+        said.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .find(|line| line.get("command").is_some())
             .with_context(|| format!("no summary: {said}"))
     }
-}
-
-/// The lines of a log that are JSON.
-fn lines(text: &str) -> impl Iterator<Item = Value> {
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
 }
