@@ -110,3 +110,35 @@ fn a_broken_contract_is_named_with_file_and_line() -> Result<()> {
     ensure!(place.starts_with(|c: char| c.is_ascii_digit()), "{said}");
     Ok(())
 }
+
+#[test]
+fn a_typo_in_what_to_log_is_told_by_both_binaries_and_by_both_ways() -> Result<()> {
+    let calls: [(&str, &[&str]); 2] = [
+        ("userflow-ingester", &["lag", "--domain=webtoon", "--brokers=127.0.0.1:1"]),
+        ("userflow-jobs", &["list"]),
+    ];
+    for (name, arguments) in calls {
+        for (typo, variable) in [
+            ("inof", true),
+            ("inof", false),
+            ("userflow_lake=debgu", true),
+            ("userflow_lake=debgu", false),
+        ] {
+            let mut command = binary(name);
+            command.args(arguments);
+            if variable {
+                command.env("RUST_LOG", typo);
+            } else {
+                command.args(["--log", typo]);
+            }
+            let output = command.output()?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(
+                output.status.code() == Some(2) && said.contains(typo),
+                "{name} with {typo}: {}: {said}",
+                output.status
+            );
+        }
+    }
+    Ok(())
+}
