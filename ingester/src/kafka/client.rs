@@ -211,7 +211,7 @@ mod tests {
         let file = folder.path().join("token");
         for text in ["", "secret", "a.secret!.c", "a.eyJzdWIiOiJ4In0.c"] {
             std::fs::write(&file, text).unwrap();
-            let said = format!("{:#}", token(&file).unwrap_err());
+            let said = format!("{:#}", token(&file).err().unwrap());
             assert!(said.contains("token") && !said.contains("secret"), "{said}");
         }
     }
