@@ -60,26 +60,25 @@ impl Buffer {
         }
     }
 
-    /// Takes one message. `start` is the position from which its partition is being read; messages below
-    /// `quarantined_below` that are not acceptable have been quarantined before.
+    /// Takes one message. `start` is the position from which its partition is being read; a message that is `kept` is in
+    /// quarantine already, and is only counted as read.
     pub(super) fn push(
         &mut self,
         origin: Origin,
         message: Option<&[u8]>,
         start: i64,
-        quarantined_below: i64,
+        kept: bool,
     ) -> Result<()> {
         let decoded = match message {
+            _ if kept => None,
             // The decoder takes a negative time for "unknown", as Kafka does.
-            Some(bytes) => self.decoder.decode(bytes, origin.time_ms.unwrap_or(-1)),
-            None => Err(Rejection::no_value()),
+            Some(bytes) => Some(self.decoder.decode(bytes, origin.time_ms.unwrap_or(-1))),
+            None => Some(Err(Rejection::no_value())),
         };
         match decoded {
-            Ok(()) => self.origins.append(origin),
-            Err(rejection) if origin.offset >= quarantined_below => {
-                self.quarantine.push(origin, message, rejection);
-            }
-            Err(_) => {}
+            Some(Ok(())) => self.origins.append(origin),
+            Some(Err(rejection)) => self.quarantine.push(origin, message, rejection),
+            None => {}
         }
         let held = self
             .held

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, json};
-use userflow_lake::{Commit, CommitError, Guard, Table, failpoint};
+use userflow_lake::{Commit, CommitError, Guard, Snapshot, Table, failpoint};
+use userflow_models::bronze::Origin;
 
 use super::buffer::Buffer;
+use super::kept::Kept;
 use super::positions::AppIds;
 use super::tables::Tables;
-
-/// Quarantine commits in a row that found the positions moved before the flush gives up.
-const QUARANTINE_ATTEMPTS: u32 = 20;
 
 /// A worker's view of the tables: the version it has seen, and the positions at that version.
 pub(super) struct Committer {
@@ -22,6 +21,7 @@ pub(super) struct Committer {
     assigned: Vec<i32>,
     bronze: View,
     quarantine: View,
+    kept: Kept,
 }
 
 #[derive(Debug, Default)]
@@ -61,14 +61,24 @@ impl Committer {
             assigned: Vec::new(),
             bronze: View::default(),
             quarantine: View::default(),
+            kept: Kept::default(),
         }
     }
 
-    /// Reads both tables' positions afresh for a new assignment.
+    /// Reads both tables' positions afresh for a new assignment, and what the quarantine has beyond bronze's.
     pub(super) async fn load(&mut self, assigned: Vec<i32>) -> Result<()> {
         // Bronze first: the quarantine's positions are never behind bronze's, and must not be older than those.
         self.bronze = View::read(&self.tables.events.table, &self.ids).await?;
-        self.quarantine = View::read(&self.tables.quarantine.table, &self.ids).await?;
+        let quarantine = self.tables.quarantine.table.require_snapshot().await?;
+        self.quarantine = View::of(&quarantine, &self.ids).await?;
+        let between = assigned.iter().filter_map(|partition| {
+            // Bronze without a position has passed nothing, and offsets begin at 0.
+            let from = self.position(*partition).unwrap_or(0);
+            let to = self.quarantine.positions.get(partition).copied()?;
+            (from < to).then_some((*partition, from..to))
+        });
+        let of = (self.topic.as_str(), self.ids.topic_id());
+        self.kept = Kept::read(&quarantine, of, &between.collect()).await?;
         self.assigned = assigned;
         Ok(())
     }
@@ -78,67 +88,67 @@ impl Committer {
         self.bronze.positions.get(&partition).copied()
     }
 
-    /// Messages of a partition below this offset are in the quarantine if they have to be.
-    pub(super) fn quarantined_below(&self, partition: i32) -> i64 {
-        self.quarantine
-            .positions
-            .get(&partition)
-            .copied()
-            .unwrap_or(0)
+    /// Whether a message is in quarantine already, although bronze has not passed it.
+    pub(super) fn is_kept(&self, origin: Origin) -> bool {
+        self.kept.has(origin)
     }
 
     /// Commits what the buffer holds and empties it.
     pub(super) async fn flush(&mut self, buffer: &mut Buffer) -> Result<Flushed> {
         buffer.encode()?;
         failpoint::reached("ingest.encoded");
-        let quarantined = self.flush_quarantine(buffer).await?;
+        let quarantined = match self.flush_quarantine(buffer).await? {
+            Ok(quarantined) => quarantined,
+            Err(why) => {
+                buffer.clear();
+                return Ok(Flushed::Fenced(why));
+            }
+        };
         failpoint::reached("ingest.quarantined");
         let outcome = self.flush_bronze(buffer, quarantined).await;
         buffer.clear();
         outcome
     }
 
+    /// Commits the messages that were refused, or says why it cannot be done on what this worker knows: somebody who moved one of the
+    /// positions has stored messages that are held here, and which ones only a fresh look tells. They are read again, like bronze's.
     async fn flush_quarantine(
         &mut self,
         buffer: &mut Buffer,
-    ) -> Result<BTreeMap<&'static str, u64>> {
+    ) -> Result<Result<BTreeMap<&'static str, u64>, String>> {
         let target = self.tables.quarantine.clone();
-        for _ in 0..QUARANTINE_ATTEMPTS {
-            for partition in buffer.held.keys() {
-                buffer
-                    .quarantine
-                    .drop_below(*partition, self.quarantined_below(*partition));
-            }
-            let reasons = buffer.quarantine.reasons();
-            if reasons.is_empty() {
-                return Ok(reasons);
-            }
-            let mut adds = Vec::new();
-            let files = buffer
-                .quarantine
-                .encode(&self.topic, self.ids.topic_id(), &target)?;
-            for (date, file) in files {
-                adds.push(target.table.put(file, date).await?);
-            }
-            // An earlier process may have quarantined further than this buffer reaches: never go back.
-            let next: BTreeMap<i32, i64> = buffer
-                .held
-                .iter()
-                .map(|(p, held)| (*p, held.next.max(self.quarantined_below(*p))))
-                .collect();
-            let commit = self.append(self.quarantine.version, adds, &next);
-            match target.table.commit(&commit, &self.guard()).await {
-                Ok(version) => {
-                    self.quarantine.advance(version, &next);
-                    return Ok(reasons);
-                }
-                Err(CommitError::Fenced { .. } | CommitError::Conflict { .. }) => {
-                    self.quarantine = View::read(&target.table, &self.ids).await?;
-                }
-                Err(CommitError::Lake(e)) => return Err(e).context("commit the quarantine"),
-            }
+        let reasons = buffer.quarantine.reasons();
+        if reasons.is_empty() {
+            return Ok(Ok(reasons));
         }
-        anyhow::bail!("the quarantine's positions kept moving for {QUARANTINE_ATTEMPTS} attempts")
+        let mut adds = Vec::new();
+        let files = buffer
+            .quarantine
+            .encode(&self.topic, self.ids.topic_id(), &target)?;
+        for (date, file) in files {
+            adds.push(target.table.put(file, date).await?);
+        }
+        // An earlier process may have quarantined further than this buffer reaches: never go back.
+        let beyond = |partition| self.quarantine.positions.get(partition).copied();
+        let next: BTreeMap<i32, i64> = (buffer.held.iter())
+            .map(|(p, held)| {
+                (
+                    *p,
+                    beyond(p).map_or(held.next, |beyond| beyond.max(held.next)),
+                )
+            })
+            .collect();
+        let commit = self.append(self.quarantine.version, adds, &next);
+        match target.table.commit(&commit, &self.guard()).await {
+            Ok(version) => {
+                self.quarantine.advance(version, &next);
+                Ok(Ok(reasons))
+            }
+            Err(e @ (CommitError::Fenced { .. } | CommitError::Conflict { .. })) => {
+                Ok(Err(e.to_string()))
+            }
+            Err(CommitError::Lake(e)) => Err(e).context("commit the quarantine"),
+        }
     }
 
     async fn flush_bronze(
@@ -206,7 +216,10 @@ impl Committer {
 
 impl View {
     async fn read(table: &Table, ids: &AppIds) -> Result<Self> {
-        let snapshot = table.require_snapshot().await?;
+        Self::of(&table.require_snapshot().await?, ids).await
+    }
+
+    async fn of(snapshot: &Snapshot, ids: &AppIds) -> Result<Self> {
         Ok(Self {
             version: snapshot.version(),
             positions: ids.pick(&snapshot.positions().await?),

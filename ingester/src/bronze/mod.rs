@@ -13,8 +13,8 @@
 //! this one holds is dropped and read again from the table's position.
 //!
 //! The quarantine has positions of its own and is committed first. So everything below bronze's position has been
-//! quarantined if it had to be, and after a crash between the two commits the quarantine's position says which messages
-//! not to quarantine again.
+//! quarantined if it had to be, and after a crash between the two commits the quarantine itself says which messages are there
+//! already ([`kept`]): they become no rows, whatever the contract says by then.
 //!
 //! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`positions`]: where to read on.
 //! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. [`lag`]: how far behind. Consumer-group offsets are
@@ -22,6 +22,7 @@
 
 mod buffer;
 mod flush;
+mod kept;
 mod lag;
 mod positions;
 mod quarantine;

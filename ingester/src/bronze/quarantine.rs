@@ -55,12 +55,6 @@ impl Quarantine {
         reasons
     }
 
-    /// Drops the messages of a Kafka partition below `position`: an earlier process has stored them already.
-    pub(super) fn drop_below(&mut self, partition: i32, position: i64) {
-        self.messages
-            .retain(|m| m.origin.partition != partition || m.origin.offset >= position);
-    }
-
     /// The messages as one file per date of their Kafka time. They stay here until [`Quarantine::clear`].
     pub(super) fn encode(
         &self,

@@ -135,7 +135,7 @@ impl Worker {
                         origin,
                         message.payload(),
                         start,
-                        self.committer.quarantined_below(partition),
+                        self.committer.is_kept(origin),
                     )?;
                     self.oldest.get_or_insert_with(Instant::now);
                     self.shared.metrics.messages.inc();
@@ -342,9 +342,8 @@ impl Worker {
     fn starts(&self, partitions: &[i32]) -> Result<BTreeMap<i32, i64>> {
         let start = |partition: &i32| {
             let topic = &self.shared.topic;
-            let (low, high) =
-                kafka::offsets(self.member.client(), topic, *partition, PATIENCE)
-                    .with_context(|| format!("ask for the offsets of partition {partition}"))?;
+            let (low, high) = kafka::offsets(self.member.client(), topic, *partition, PATIENCE)
+                .with_context(|| format!("ask for the offsets of partition {partition}"))?;
             let position = self.committer.position(*partition);
             let log = Watermarks { low, high };
             let start = start_of(

@@ -197,3 +197,62 @@ fn beside_an_ingester_merges_and_kills_every_message_lands_once() -> Result<()> 
     );
     Ok(())
 }
+
+#[test]
+fn what_an_ingester_stored_before_it_died_is_known_to_the_next_whatever_its_contract() -> Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let lake = folder.path().join("lake");
+    let narrow = narrow_models(folder.path())?;
+    let topic = create_topic("between", 1)?;
+    let messages = simulated(folder.path(), 60, 0.1, 3)?;
+    let sender = Sender::new(&topic)?;
+    for message in &messages {
+        sender.send(0, Some(message), KAFKA_TIME_MS)?;
+    }
+    sender.flush()?;
+    must(
+        ingest(&topic, &lake)
+            .arg("--until-caught-up")
+            .arg("--models")
+            .arg(&narrow),
+    )?;
+    // As if it had died between its two commits: bronze's are undone, the quarantine's stay.
+    undo_commits(&lake.join("bronze/webtoon_events"))?;
+    ensure!(offsets(&lake, EVENTS)?.is_empty());
+    ensure!(count(&offsets(&lake, QUARANTINE)?) > 50);
+
+    // Wider: scrolls are good now. They are in quarantine, so they wait there and do not become rows as well.
+    must(ingest(&topic, &lake).arg("--until-caught-up"))?;
+    accounts_for_every_offset(&lake, "webtoon", &watermarks(&topic)?)?;
+    must(&mut replay(&lake))?;
+    accounts_for_every_offset(&lake, "webtoon", &watermarks(&topic)?)?;
+
+    // Narrower: what the first ingester took for good and did not commit is refused now, and must not be lost.
+    let other = folder.path().join("other");
+    must(ingest(&topic, &other).arg("--until-caught-up"))?;
+    undo_commits(&other.join("bronze/webtoon_events"))?;
+    must(
+        ingest(&topic, &other)
+            .arg("--until-caught-up")
+            .arg("--models")
+            .arg(&narrow),
+    )?;
+    accounts_for_every_offset(&other, "webtoon", &watermarks(&topic)?)
+}
+
+/// Takes every version but the first from a table's log.
+fn undo_commits(table: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(table.join("_delta_log"))? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .context("a name")?
+            .to_string_lossy()
+            .into_owned();
+        if name != "00000000000000000000.json" {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
