@@ -12,6 +12,7 @@ stdout carries KEY=VALUE lines only, everything for people goes to stderr.
 """
 
 import argparse
+import contextlib
 import fcntl
 import os
 import random
@@ -90,14 +91,15 @@ class Process:
         pid = self.pid()
         if pid is None:
             return False
-        os.kill(pid, sig)
-        deadline = time.monotonic() + timeout
-        while self.pid() is not None:
-            if time.monotonic() > deadline:
-                say(f"{pid} did not stop within {timeout:.0f} s: killed")
-                os.kill(pid, signal.SIGKILL)
-                deadline = float("inf")
-            time.sleep(POLL_SECONDS)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+            os.kill(pid, sig)
+            deadline = time.monotonic() + timeout
+            while self.pid() is not None:
+                if time.monotonic() > deadline:
+                    say(f"{pid} did not stop within {timeout:.0f} s: killed")
+                    os.kill(pid, signal.SIGKILL)
+                    deadline = float("inf")
+                time.sleep(POLL_SECONDS)
         return True
 
     def kill(self):
@@ -146,6 +148,20 @@ def accepts(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def stop_all(processes, sig, done):
+    """Stops every one, also when another cannot be stopped; then says what went wrong, or `done` when there was something to stop."""
+    stopped, problems = [], []
+    for one in processes:
+        try:
+            stopped.append(one.stop(sig))
+        except OSError as error:
+            problems.append(f"cannot stop the process of {one.folder}: {error}")
+    if problems:
+        raise Failed("; ".join(problems))
+    if any(stopped):
+        say(done)
+
+
 def main(name, description, install, start, stop_signal=signal.SIGTERM, parts=()):
     """The command line that every server script has.
 
@@ -179,9 +195,7 @@ def main(name, description, install, start, stop_signal=signal.SIGTERM, parts=()
                     say(f"{name} is ready after {time.monotonic() - began:.1f} s (pid {process.pid()}, {process.folder})")
         elif options.command in ("stop", "kill"):
             sig = stop_signal if options.command == "stop" else signal.SIGKILL
-            stopped = [one.stop(sig) for one in reversed(processes)]
-            if any(stopped):
-                say(f"{name} is stopped ({process.folder})")
+            stop_all(reversed(processes), sig, f"{name} is stopped ({process.folder})")
             return
         if any(one.pid() is None for one in processes):
             raise Failed(f"not running in {process.folder}")

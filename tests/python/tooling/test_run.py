@@ -193,6 +193,16 @@ def test_words_after_the_dashes_reach_the_suite(tree):
     assert "1 passed, 1 deselected" in output
 
 
+def test_a_server_that_cannot_be_stopped_keeps_no_other_running(tree):
+    tree.file("tests/python/e2e/test_b.py", GOOD_TEST)
+    stubborn = 'echo "$1" >>"$0.calls"; if [ "$1" = start ]; then touch "$0.started"; elif [ -e "$0.started" ]; then exit 1; fi'
+    tree.script("deploy/servers/kafka", stubborn)
+    code, output = tree.run("e2e")
+    assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
+    assert (code, last_line(output)) == (1, "1 passed, 1 failed"), output
+    assert "kafka stop" in output and "ended with 1" in output
+
+
 def test_what_a_test_leaves_running_is_ended_and_named(tree):
     tree.file("tests/python/test_a.py", """
 import subprocess
