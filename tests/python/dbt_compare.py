@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import duckdb
+import yaml
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from deltalake import DeltaTable
@@ -28,7 +29,7 @@ PARTITION = "event_date"
 # Quotients of exact sums are equal to the last bit; exp, ln and sqrt come from two libraries and may differ in it.
 TOLERANCE = 1e-12
 # Delta types whose DuckDB name is another.
-DUCKDB_TYPES = {"string": "varchar", "long": "bigint", "timestamp": "timestamptz", "binary": "blob"}
+DUCKDB_TYPES = {"string": "varchar", "long": "bigint", "timestamp": "timestamptz", "binary": "blob", "array": "varchar[]"}
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -138,6 +139,8 @@ def compute(arguments: argparse.Namespace, folder: Path, database: Path, dates: 
     models = list(read_models(manifest))
     dbt = dbtRunner(manifest=manifest)
     margin = max(model.margin for model in models)
+    if (seconds := default_margin(arguments.models)) != margin:
+        raise DbtFailed(f"dbt_project.yml: margin_seconds is {seconds}, the models' margin is {margin}: write the same")
 
     def run_day(day: date, *select: str) -> None:
         start = datetime.combine(day, time())
@@ -152,6 +155,12 @@ def compute(arguments: argparse.Namespace, folder: Path, database: Path, dates: 
     for day in dates:
         run_day(day)
     return models
+
+
+def default_margin(models: Path) -> timedelta:
+    """What dbt reads around a window: dbt cannot take a var from a model's own config."""
+    project = yaml.safe_load((models / "dbt_project.yml").read_text())
+    return timedelta(seconds=int(project["vars"]["margin_seconds"]))
 
 
 def invoke(dbt: dbtRunner, command: list[str]) -> Manifest:

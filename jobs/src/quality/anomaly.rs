@@ -44,7 +44,7 @@ impl Shape {
             // A column that a file says nothing about is not known for the window.
             shape.nulls.retain(|name, _| nulls.contains_key(name));
             for (name, count) in &mut shape.nulls {
-                *count += nulls.get(name).copied().unwrap_or(0);
+                *count += nulls[name];
             }
         }
         shape.filter(|shape| shape.rows > 0)
@@ -91,7 +91,9 @@ pub fn anomalies(table: &Snapshot, name: &str, window: Window, files: &[DataFile
                 continue;
             };
             compared += 1;
-            let rate = current.null_rate(column).unwrap_or(0.0);
+            let rate = current
+                .null_rate(column)
+                .expect("a column that has a count has a rate");
             if rate > highest + MORE_NULLS {
                 more.push(
                     json!({"column": column, "null_rate": rate, "highest": highest}).to_string(),

@@ -5,9 +5,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
@@ -43,6 +44,8 @@ pub struct Subject<'a> {
     pub checks: &'a [Check],
     /// The table of the messages that were refused on their way into this one.
     pub quarantine: Option<String>,
+    /// What its model reads on both sides of a window.
+    pub margin: Duration,
 }
 
 impl<'a> From<&'a Model> for Subject<'a> {
@@ -53,6 +56,7 @@ impl<'a> From<&'a Model> for Subject<'a> {
             yml: Some(&model.yml),
             checks: &model.checks,
             quarantine: None,
+            margin: model.config.margin,
         }
     }
 }
@@ -67,6 +71,7 @@ impl<'a> From<&'a Source> for Subject<'a> {
             yml: source.yml.as_deref(),
             checks: &source.checks,
             quarantine: (source.name == events).then_some(quarantine),
+            margin: Duration::ZERO,
         }
     }
 }
@@ -148,7 +153,7 @@ impl Audit<'_> {
 
     /// A check that has queries of its own.
     async fn alone(&self, check: &Check, rows: u64) -> Result<Option<Verdict>> {
-        if let Some(Queries { counts, sample }) = sql::queries(check, &self.columns) {
+        if let Some(Queries { counts, sample }) = self.queries(check) {
             let counts = self.numbers(&counts).await?;
             let mut verdict = self.of(check, (counts[0], counts[1]));
             self.add_sample(&mut verdict, &sample).await?;
@@ -166,7 +171,8 @@ impl Audit<'_> {
             Rule::Freshness { column, within } => {
                 let query = sql::freshness(check, column, *within, self.window);
                 let batches = self.collect(&query).await?;
-                let counts = numbers(&batches)?;
+                let counts = batches.iter().map(|batch| batch.project(&[0, 1]));
+                let counts = numbers(&counts.collect::<Result<Vec<_>, _>>()?)?;
                 let mut verdict = self.of(check, (counts[0], counts[1]));
                 if verdict.status != Status::Pass {
                     let newest = batches.iter().map(|batch| batch.project(&[2]));
@@ -176,6 +182,16 @@ impl Audit<'_> {
             }
             _ => None,
         })
+    }
+
+    fn queries(&self, check: &Check) -> Option<Queries> {
+        match margin_of(check) {
+            Some(events) => {
+                let margin = self.subject.margin;
+                Some(sql::within_margin(check, events, self.window, margin))
+            }
+            None => sql::queries(check, &self.columns),
+        }
     }
 
     /// The share of the date's messages that the contract accepted. A message that was landed from quarantine since is accepted.
@@ -242,15 +258,29 @@ impl Audit<'_> {
     }
 }
 
+/// The events, the group and the time of a check of the margin.
+fn margin_of(check: &Check) -> Option<(&Ref, &[String], &str)> {
+    match &check.rule {
+        Rule::WithinMargin {
+            of,
+            group_by,
+            order_by,
+        } => Some((of, group_by, order_by)),
+        _ => None,
+    }
+}
+
 /// The whole numbers of the only row.
 fn numbers(batches: &[RecordBatch]) -> Result<Vec<u64>> {
     let row = batches.iter().find(|batch| batch.num_rows() > 0);
     let row = row.context("a query for counts returned no row")?;
-    let counts = row.columns().iter();
-    let counts = counts.filter_map(|column| column.as_primitive_opt::<Int64Type>());
-    counts
-        .map(|column| Ok(u64::try_from(column.value(0))?))
-        .collect()
+    let number = |column: &ArrayRef| {
+        let counts = column.as_primitive_opt::<Int64Type>();
+        let count = counts.filter(|counts| counts.is_valid(0));
+        let count = count.with_context(|| format!("a count is no whole number: {column:?}"))?;
+        Ok(u64::try_from(count.value(0))?)
+    };
+    row.columns().iter().map(number).collect()
 }
 
 /// The columns that rows can be sorted by and shown with.
@@ -307,26 +337,37 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
         .is_ok();
     for check in subject.checks {
         let one = std::slice::from_ref(check);
-        let query = match (&check.rule, sql::queries(check, &[])) {
-            (_, Some(queries)) => queries.counts,
-            (Rule::Freshness { column, within }, _) => sql::freshness(check, column, *within, day),
-            _ if scan_is_fine => continue,
-            _ => Scan::new(one).counts(),
-        };
-        let planned = planned(&session, &query).await;
-        planned.map_err(|error| {
+        let blame = |why: &str| {
             let file = subject
                 .yml
                 .map_or_else(String::new, |path| path.display().to_string());
             let line = check
                 .line
                 .map_or_else(String::new, |line| format!(":{line}"));
-            let test = &check.label;
-            Wrong(format!(
-                "{file}{line}: test {test}: {}",
-                error.strip_backtrace()
-            ))
-        })?;
+            Wrong(format!("{file}{line}: test {}: {why}", check.label))
+        };
+        let query = match (&check.rule, sql::queries(check, &[])) {
+            (_, Some(queries)) => queries.counts,
+            (Rule::WithinMargin { .. }, _) if subject.margin.is_zero() => {
+                return Err(blame(
+                    "the model has no margin: write config(meta={'margin': '2h'}) into its SQL, or take the test away",
+                )
+                .into());
+            }
+            (
+                Rule::WithinMargin {
+                    of,
+                    group_by,
+                    order_by,
+                },
+                _,
+            ) => sql::within_margin(check, (of, group_by, order_by), day, subject.margin).counts,
+            (Rule::Freshness { column, within }, _) => sql::freshness(check, column, *within, day),
+            _ if scan_is_fine => continue,
+            _ => Scan::new(one).counts(),
+        };
+        let planned = planned(&session, &query).await;
+        planned.map_err(|error| blame(&error.strip_backtrace()))?;
     }
     Ok(())
 }

@@ -71,10 +71,14 @@ impl Verdict {
         window: Window,
         (total, failed): (u64, u64),
     ) -> Self {
+        assert!(
+            failed <= total,
+            "{test} of {model} for {window}: {failed} of {total} fail"
+        );
         // One division of whole numbers: 99 of 100 is exactly the number that `0.99` is.
         let pass_rate = match total {
             0 => 1.0,
-            _ => total.saturating_sub(failed) as f64 / total as f64,
+            _ => (total - failed) as f64 / total as f64,
         };
         let status = match severity {
             _ if pass_rate >= threshold => Status::Pass,

@@ -39,10 +39,10 @@ const CONTRACT: &str = r#"{
 pub(crate) const VISITS_SQL: &str = "{{ config(meta={'margin': '2h'}) }}
 with events as (
     select * from {{ source('bronze', 'demo_events') }}
-    where event_date >= cast(cast('{{ var(\"window_start\") }}' as timestamp) - interval '2' hour as date)
-        and event_date <= cast(cast('{{ var(\"window_end\") }}' as timestamp) + interval '2' hour as date)
-        and event_time >= cast('{{ var(\"window_start\") }}' as timestamp) - interval '2' hour
-        and event_time < cast('{{ var(\"window_end\") }}' as timestamp) + interval '2' hour
+    where event_date >= cast(cast('{{ var(\"window_start\") }}' as timestamp) - interval '{{ var(\"margin_seconds\") }}' second as date)
+        and event_date <= cast(cast('{{ var(\"window_end\") }}' as timestamp) + interval '{{ var(\"margin_seconds\") }}' second as date)
+        and event_time >= cast('{{ var(\"window_start\") }}' as timestamp) - interval '{{ var(\"margin_seconds\") }}' second
+        and event_time < cast('{{ var(\"window_end\") }}' as timestamp) + interval '{{ var(\"margin_seconds\") }}' second
 ),
 visits as (
     select

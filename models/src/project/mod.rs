@@ -108,6 +108,7 @@ impl Vars {
             window_start: window.start(),
             window_end: window.end(),
             as_of: window.as_of(config.margin),
+            margin: config.margin,
         }
     }
 }

@@ -12,6 +12,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The values of a run that a model may ask for with `var('...')`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,12 @@ pub struct Vars {
     pub window_end: DateTime<Utc>,
     /// The time at which open questions are judged.
     pub as_of: DateTime<Utc>,
+    /// What the model reads on both sides of the window.
+    pub margin: Duration,
 }
+
+/// The names in [`Vars`].
+const NAMES: &str = "window_start, window_end, as_of and margin_seconds";
 
 impl Vars {
     fn text(&self, name: &str) -> Option<String> {
@@ -30,6 +36,7 @@ impl Vars {
             "window_start" => self.window_start,
             "window_end" => self.window_end,
             "as_of" => self.as_of,
+            "margin_seconds" => return Some(self.margin.as_secs().to_string()),
             _ => return None,
         };
         Some(time.format("%Y-%m-%d %H:%M:%S").to_string())
@@ -59,6 +66,7 @@ pub(crate) fn inspect(path: &Path, sql: &str, names: &Names) -> Result<Facts, Pr
         window_start: DateTime::UNIX_EPOCH,
         window_end: DateTime::UNIX_EPOCH,
         as_of: DateTime::UNIX_EPOCH,
+        margin: Duration::ZERO,
     };
     add_var(&mut env, vars);
     {
@@ -141,11 +149,9 @@ fn environment() -> Environment<'static> {
 
 fn add_var(env: &mut Environment<'_>, vars: Vars) {
     env.add_function("var", move |names: Rest<String>| match names.as_slice() {
-        [name] => vars.text(name).ok_or_else(|| {
-            refuse(format!(
-                "var('{name}') is unknown: there are window_start, window_end and as_of"
-            ))
-        }),
+        [name] => vars
+            .text(name)
+            .ok_or_else(|| refuse(format!("var('{name}') is unknown: there are {NAMES}"))),
         _ => Err(refuse("var takes one name, such as var('window_start')")),
     });
 }
@@ -322,12 +328,13 @@ mod tests {
 
     #[test]
     fn rendering_keeps_lines_and_fills_refs_and_vars() {
-        let sql = "{{ config(materialized='table') }}\n\nselect '{x}' from {{ ref('sessions') }}\nwhere t < timestamp '{{ var('as_of') }}'\n";
+        let sql = "{{ config(materialized='table') }}\n\nselect '{x}' from {{ ref('sessions') }}\nwhere t < timestamp '{{ var('as_of') }}' + interval '{{ var('margin_seconds') }}' second\n";
         let at = |day, hour| Utc.with_ymd_and_hms(2026, 11, day, hour, 0, 0).unwrap();
         let vars = Vars {
             window_start: at(1, 0),
             window_end: at(2, 0),
             as_of: at(2, 2),
+            margin: Duration::from_secs(7200),
         };
         let refs = [Ref::Model("silver.sessions".to_owned())];
         let text = render(Path::new("x.sql"), sql, &names(), &refs, &vars, &|found| {
@@ -336,7 +343,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             text,
-            "\n\nselect '{x}' from lake.silver.sessions\nwhere t < timestamp '2026-11-02 02:00:00'\n"
+            "\n\nselect '{x}' from lake.silver.sessions\nwhere t < timestamp '2026-11-02 02:00:00' + interval '7200' second\n"
         );
     }
 
@@ -354,7 +361,7 @@ mod tests {
             ("{{ ref('sessions'", "is not allowed"),
             ("{{ ref(upper('sessions')) }}", "upper"),
             ("{{ ref('sessions'|upper) }}", "upper"),
-            ("{{ var('today') }}", "window_start, window_end and as_of"),
+            ("{{ var('today') }}", NAMES),
             ("{{ var('as_of', 'x') }}", "one name"),
             ("{{ ref('session') }}", "close to it: sessions"),
             ("{{ ref('a', 'b') }}", "one name"),

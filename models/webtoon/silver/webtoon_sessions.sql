@@ -4,7 +4,7 @@
 
 with
 
--- the window and two hours on both sides of it, so that a session over midnight is whole
+-- the window and the margin on both sides of it, so that a session over midnight is whole
 events as (
     select
         event_id,
@@ -30,10 +30,16 @@ events as (
         _offset
     from {{ source('bronze', 'webtoon_events') }}
     where
-        event_date >= cast(cast('{{ var("window_start") }}' as timestamp) - interval '2' hour as date)
-        and event_date <= cast(cast('{{ var("window_end") }}' as timestamp) + interval '2' hour as date)
-        and event_time >= cast('{{ var("window_start") }}+00:00' as timestamp with time zone) - interval '2' hour
-        and event_time < cast('{{ var("window_end") }}+00:00' as timestamp with time zone) + interval '2' hour
+        event_date
+        >= cast(cast('{{ var("window_start") }}' as timestamp) - interval '{{ var("margin_seconds") }}' second as date)
+        and event_date
+        <= cast(cast('{{ var("window_end") }}' as timestamp) + interval '{{ var("margin_seconds") }}' second as date)
+        and event_time
+        >= cast('{{ var("window_start") }}+00:00' as timestamp with time zone)
+        - interval '{{ var("margin_seconds") }}' second
+        and event_time
+        < cast('{{ var("window_end") }}+00:00' as timestamp with time zone)
+        + interval '{{ var("margin_seconds") }}' second
 ),
 
 episodes as (
@@ -70,18 +76,13 @@ copies as (
     inner join events on repeated_ids.event_id = events.event_id
 ),
 
--- event_order sorts by event time, then id, and carries the local time along; its separator sorts before every letter and digit.
--- The few copies stand first in the join, and so do the few episodes below: the first side is the one that is kept in memory.
+-- event_order is the place of an event in its session. The few copies stand first in the join, and so do the few episodes below:
+-- the first side is the one that is kept in memory.
 kept_events as (
     select
         events.*,
         copies.dropped,
-        concat(
-            cast(10000000000000 + cast(round(extract(epoch from events.event_time) * 1000) as bigint) as varchar),
-            events.event_id,
-            chr(1),
-            events.local_timestamptz
-        ) as event_order
+        (events.event_time, events.event_id) as event_order
     from copies
     right join events -- noqa: CV08
         on
@@ -91,119 +92,42 @@ kept_events as (
     where copies.copy_no is null or copies.copy_no = 1
 ),
 
--- the events of a session that agree in every attribute, mostly the whole session: from here on there are few rows
-pieces as (
+-- arg_min passes over events without a value; decimals round half up
+all_sessions as (
     select
         session_id,
         user_id,
         webtoon_id,
         episode_id,
-        platform,
-        country,
-        device,
-        browser,
-        network_type,
-        experiment_name,
-        experiment_group,
-        min(event_order) as first_event,
+        cast(min(event_time) as date) as event_date,
         min(event_time) as start_time,
         max(event_time) as end_time,
         max(dwell_time_ms) as duration_ms,
-        max(scroll_ratio) as max_scroll_ratio,
+        cast(max(scroll_ratio) as decimal(3, 2)) as max_scroll_ratio,
         max(scroll_event_count) as scroll_event_count,
         count(*) as event_count,
-        sum(dropped) as duplicate_count,
+        coalesce(sum(dropped), 0) as duplicate_count,
         bool_or(event_type = 'enter') as seen_enter,
         bool_or(event_type = 'scroll') as seen_scroll,
         bool_or(event_type = 'complete') as seen_complete,
-        bool_or(event_type = 'exit') as seen_exit
+        bool_or(event_type = 'exit') as seen_exit,
+        coalesce(arg_min(platform, event_order), 'UNKNOWN') as platform,
+        coalesce(arg_min(country, event_order), 'UNKNOWN') as country,
+        coalesce(arg_min(device, event_order), 'UNKNOWN') as device,
+        coalesce(arg_min(browser, event_order), 'UNKNOWN') as browser,
+        arg_min(network_type, event_order) as network_type,
+        arg_min(experiment_name, event_order) as experiment_name,
+        arg_min(experiment_group, event_order) as experiment_group,
+        -- of the first event, also when it has none: no local time is empty
+        nullif(arg_min(coalesce(local_timestamptz, ''), event_order), '') as local_timestamptz
     from kept_events
-    group by
-        session_id, user_id, webtoon_id, episode_id,
-        platform, country, device, browser, network_type, experiment_name, experiment_group
-),
-
-ordered_pieces as (
-    select
-        *,
-        concat(split_part(first_event, chr(1), 1), chr(1)) as piece_order,
-        split_part(first_event, chr(1), 2) as local_timestamptz,
-        (
-            platform is not null and country is not null and device is not null and browser is not null
-            and network_type is not null and experiment_name is not null and experiment_group is not null
-        ) as has_all
-    from pieces
-),
-
--- The smallest (order, value) of an attribute is the value of the earliest piece that has one. Most pieces have every attribute
--- and are packed once, with separators between; in the others each attribute stands alone, behind as many separators.
-packed_sessions as (
-    select
-        session_id,
-        user_id,
-        webtoon_id,
-        episode_id,
-        min(
-            case
-                when has_all
-                    then
-                        concat(
-                            piece_order, platform, chr(1), country, chr(1), device, chr(1), browser, chr(1),
-                            network_type, chr(1), experiment_name, chr(1), experiment_group, chr(1), local_timestamptz
-                        )
-            end
-        ) as attributes,
-        min(case when not has_all then piece_order || platform end) as platform,
-        min(case when not has_all then piece_order || repeat(chr(1), 1) || country end) as country,
-        min(case when not has_all then piece_order || repeat(chr(1), 2) || device end) as device,
-        min(case when not has_all then piece_order || repeat(chr(1), 3) || browser end) as browser,
-        min(case when not has_all then piece_order || repeat(chr(1), 4) || network_type end) as network_type,
-        min(case when not has_all then piece_order || repeat(chr(1), 5) || experiment_name end) as experiment_name,
-        min(case when not has_all then piece_order || repeat(chr(1), 6) || experiment_group end) as experiment_group,
-        min(case when not has_all then piece_order || repeat(chr(1), 7) || local_timestamptz end) as local_timestamptz,
-        min(start_time) as start_time,
-        max(end_time) as end_time,
-        max(duration_ms) as duration_ms,
-        max(max_scroll_ratio) as max_scroll_ratio,
-        max(scroll_event_count) as scroll_event_count,
-        sum(event_count) as event_count,
-        sum(duplicate_count) as duplicate_count,
-        bool_or(seen_enter) as seen_enter,
-        bool_or(seen_scroll) as seen_scroll,
-        bool_or(seen_complete) as seen_complete,
-        bool_or(seen_exit) as seen_exit
-    from ordered_pieces
     group by session_id, user_id, webtoon_id, episode_id
 ),
 
--- the sessions that start inside the window; least() passes over nulls, decimals round half up
+-- the sessions that start inside the window
 sessions as (
-    select
-        session_id,
-        user_id,
-        webtoon_id,
-        episode_id,
-        cast(start_time as date) as event_date,
-        start_time,
-        end_time,
-        duration_ms,
-        cast(max_scroll_ratio as decimal(3, 2)) as max_scroll_ratio,
-        scroll_event_count,
-        event_count,
-        coalesce(duplicate_count, 0) as duplicate_count,
-        seen_enter,
-        seen_scroll,
-        seen_complete,
-        seen_exit,
-        coalesce(split_part(least(attributes, platform), chr(1), 2), 'UNKNOWN') as platform,
-        coalesce(split_part(least(attributes, country), chr(1), 3), 'UNKNOWN') as country,
-        coalesce(split_part(least(attributes, device), chr(1), 4), 'UNKNOWN') as device,
-        coalesce(split_part(least(attributes, browser), chr(1), 5), 'UNKNOWN') as browser,
-        split_part(least(attributes, network_type), chr(1), 6) as network_type,
-        split_part(least(attributes, experiment_name), chr(1), 7) as experiment_name,
-        split_part(least(attributes, experiment_group), chr(1), 8) as experiment_group,
-        nullif(split_part(least(attributes, local_timestamptz), chr(1), 9), '') as local_timestamptz
-    from packed_sessions
+    select *
+    from all_sessions
     where
         start_time >= cast('{{ var("window_start") }}+00:00' as timestamp with time zone)
         and start_time < cast('{{ var("window_end") }}+00:00' as timestamp with time zone)

@@ -132,6 +132,16 @@ pub enum Rule {
         /// How old.
         within: Duration,
     },
+    /// Rows are groups of events that start in the window, and what a group has beyond the model's margin around it cannot be seen by
+    /// the run of one window: no group has events in no row, or a second row in the next window.
+    WithinMargin {
+        /// The table of the events.
+        of: Ref,
+        /// The columns that make a group.
+        group_by: Vec<String>,
+        /// The event's time.
+        order_by: String,
+    },
     /// Of all messages of the date, so many were accepted: refused ones are counted from the table beside it.
     Quarantined {
         /// The table of the refused ones.
@@ -155,6 +165,7 @@ impl Rule {
             } => group_by.iter().chain(order_by).collect(),
             Self::ExpressionIsTrue { .. }
             | Self::RowCountBetween { .. }
+            | Self::WithinMargin { .. }
             | Self::Quarantined { .. } => vec![],
         };
         columns.into_iter().map(String::as_str).collect()
@@ -168,6 +179,7 @@ impl Rule {
             Self::Unique { columns, .. } | Self::Relationships { columns, .. } => {
                 columns.join(", ")
             }
+            Self::WithinMargin { group_by, .. } => group_by.join(", "),
             _ => self.columns().join(", "),
         }
     }

@@ -10,7 +10,7 @@ use crate::project::names::{Names, Ref, close};
 use crate::project::settings;
 
 /// The tests that there are, with their arguments.
-const KNOWN: [(&str, &[&str]); 12] = [
+const KNOWN: [(&str, &[&str]); 13] = [
     ("not_null", &[]),
     ("unique", &[]),
     ("unique_combination_of_columns", &["combination_of_columns"]),
@@ -22,6 +22,7 @@ const KNOWN: [(&str, &[&str]); 12] = [
     ("sequence", &["expression", "group_by", "order_by"]),
     ("row_count_between", &["min_value", "max_value"]),
     ("freshness", &["within"]),
+    ("within_margin", &["of", "group_by", "order_by"]),
     ("quarantined", &["to"]),
 ];
 const CONFIG: &str = "config: {severity: error|warn, where: SQL, meta: {threshold: 0.99}}";
@@ -132,6 +133,14 @@ impl Place<'_> {
                     column: self.column(name)?,
                     within: settings::duration("within", within)
                         .map_err(|message| format!("test freshness: {message}"))?,
+                }
+            }
+            "within_margin" => {
+                self.whole_row(name)?;
+                Rule::WithinMargin {
+                    of: arguments.table("of", self.names)?,
+                    group_by: arguments.names("group_by")?,
+                    order_by: arguments.text("order_by")?,
                 }
             }
             _ => {
