@@ -47,4 +47,48 @@ mod tests {
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
     }
+
+    /// A variable that is exported for one run is seen by all of them, so only settings of a deployment have one. A new one is added here
+    /// when it is such a setting, and never for what somebody decides for one run, such as --accept-data-loss or --advance-to.
+    #[test]
+    fn only_settings_of_a_deployment_have_a_variable() {
+        let mut found = std::collections::BTreeSet::new();
+        let mut commands = vec![super::Cli::command()];
+        while let Some(command) = commands.pop() {
+            let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+            found.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        let settings = [
+            "RUST_LOG",
+            "USERFLOW_BROKERS",
+            "USERFLOW_CATCH_UP_INTERVAL",
+            "USERFLOW_CHECKPOINTS",
+            "USERFLOW_CHECKPOINT_INTERVAL",
+            "USERFLOW_DEDUP_HORIZON",
+            "USERFLOW_DEDUP_MOST",
+            "USERFLOW_DOMAIN",
+            "USERFLOW_FLUSH_INTERVAL",
+            "USERFLOW_FLUSH_SIZE",
+            "USERFLOW_GROUP",
+            "USERFLOW_IDLE_TIMEOUT",
+            "USERFLOW_INGEST_MEMORY_LIMIT",
+            "USERFLOW_INSTANCE_ID",
+            "USERFLOW_KAFKA_OPTIONS",
+            "USERFLOW_LAKE",
+            "USERFLOW_LATENESS",
+            "USERFLOW_MAX_AHEAD",
+            "USERFLOW_MAX_LAG",
+            "USERFLOW_MAX_LAG_AGE",
+            "USERFLOW_METRICS_ADDR",
+            "USERFLOW_MODELS",
+            "USERFLOW_NO_TOPIC_ID",
+            "USERFLOW_ONLINE_FLUSH_INTERVAL",
+            "USERFLOW_ONLINE_GROUP",
+            "USERFLOW_POSTGRES_URL",
+            "USERFLOW_THREADS",
+            "USERFLOW_TOPIC",
+        ];
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), settings);
+    }
 }

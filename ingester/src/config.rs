@@ -1,5 +1,6 @@
-//! Settings of `ingest`, `lag`, `sessionize` and `dev-broker`: one struct per concern, each field a flag and an environment variable. The
-//! only file of this crate that reads the environment (the simulator's flags, `simulate/`, go through clap as well).
+//! Settings of `ingest`, `lag`, `sessionize` and `dev-broker`: one struct per concern, each field a flag. What belongs to a deployment has an
+//! environment variable too; what somebody decides for one run has none. The only file of this crate that reads the environment (the
+//! simulator's flags, `simulate/`, go through clap as well).
 
 mod kafka;
 
@@ -43,7 +44,7 @@ pub struct IngestArgs {
     #[command(flatten)]
     pub flush: FlushArgs,
     /// Go on at the log's start when the topic no longer has the offsets that come next (they are lost)
-    #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
+    #[arg(long)]
     pub accept_data_loss: bool,
     /// Health.
     #[command(flatten)]
@@ -130,7 +131,7 @@ pub struct SessionizeArgs {
     #[arg(long)]
     pub inspect: bool,
     /// Go on although the topic lost offsets (retention) or is another one than before: online rows of a topic that is gone are removed
-    #[arg(long, env = "USERFLOW_ACCEPT_DATA_LOSS")]
+    #[arg(long)]
     pub accept_data_loss: bool,
     /// Health.
     #[command(flatten)]
@@ -240,7 +241,7 @@ pub struct FlushArgs {
     #[arg(long, env = "USERFLOW_FLUSH_SIZE", default_value = "32MB", value_name = "SIZE", value_parser = bytes)]
     pub flush_size: usize,
     /// Bound of the rows held in memory, over all workers; commits early when reached
-    #[arg(long, env = "USERFLOW_MEMORY_LIMIT", default_value = "256MB", value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_INGEST_MEMORY_LIMIT", default_value = "256MB", value_name = "SIZE", value_parser = bytes)]
     pub memory_limit: usize,
 }
 

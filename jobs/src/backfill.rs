@@ -86,7 +86,7 @@ impl Job<'_> {
         for window in windows {
             if let Some(parent) = reads_one_of(model, *window, &self.failed) {
                 let why = format!("{parent} failed or was blocked");
-                let line = Line::not_run(model, *window, &why);
+                let line = Line::not_run(model, *window, why);
                 self.reporting.record(&line, &[]).await;
                 lines.insert(*window, line);
                 self.failed

@@ -4,11 +4,12 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{
     BackfillArgs, CheckArgs, Common, CompileArgs, DocsArgs, InitArgs, ListArgs, MaintainArgs,
-    PlanArgs, RegisterArgs, ReplayArgs, RunArgs, ShowArgs,
+    Output, PlanArgs, RegisterArgs, ReplayArgs, RunArgs, ShowArgs,
 };
+use crate::exit::Wrong;
 use crate::workspace::Workspace;
 use crate::{
-    backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show,
+    backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show, spill,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -56,8 +57,12 @@ pub enum Command {
 impl Cli {
     /// Does the job, in a workspace unless the models' files are all that it reads.
     pub fn run(self) -> anyhow::Result<()> {
+        if self.common.output == Output::Csv && !matches!(self.command, Command::Show(_)) {
+            let rows = "--output csv is for rows of a table, with `show`: use --output json";
+            return Err(Wrong(rows.to_owned()).into());
+        }
         let open = || Workspace::open(&self.common);
-        self.common.start_runtime()?.block_on(async {
+        let done = self.common.start_runtime()?.block_on(async {
             match &self.command {
                 Command::Init(args) => init::run(&open().await?, args).await,
                 Command::List(args) => list::run(&self.common, args),
@@ -72,7 +77,12 @@ impl Cli {
                 Command::Show(args) => show::run(&open().await?, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,
             }
-        })
+        });
+        // `run` and `backfill` have said it with the window that it happened to.
+        match self.command {
+            Command::Run(_) | Command::Backfill(_) => done,
+            _ => done.map_err(|error| spill::explained(error, &self.common.spill_dir())),
+        }
     }
 }
 
@@ -83,5 +93,38 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    /// A variable that is exported for one job is seen by all of them, so only settings of a deployment have one. A new one is added here
+    /// when it is such a setting, and never for what somebody decides for one run: dates, selections, --publish-blocked, --recreate.
+    #[test]
+    fn only_settings_of_a_deployment_have_a_variable() {
+        let mut found = std::collections::BTreeSet::new();
+        let mut commands = vec![super::Cli::command()];
+        while let Some(command) = commands.pop() {
+            let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+            found.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        let settings = [
+            "COLUMNS", // the terminal's width
+            "RUST_LOG",
+            "USER",
+            "USERFLOW_ASKED_BY",
+            "USERFLOW_DOMAIN",
+            "USERFLOW_JOBS_MEMORY_LIMIT",
+            "USERFLOW_LAKE",
+            "USERFLOW_MODELS",
+            "USERFLOW_POSTGRES_URL",
+            "USERFLOW_RETENTION",
+            "USERFLOW_SLACK_WEBHOOK",
+            "USERFLOW_SPILL_DIR",
+            "USERFLOW_TARGET_SIZE",
+            "USERFLOW_THREADS",
+            "USERFLOW_TRINO_CATALOG",
+            "USERFLOW_TRINO_LOCATION",
+            "USERFLOW_TRINO_URL",
+        ];
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), settings);
     }
 }

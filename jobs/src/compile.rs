@@ -59,7 +59,7 @@ pub async fn run(workspace: &Workspace, args: &CompileArgs) -> Result<()> {
                 Output::Json => {
                     summary::json(&serde_json::json!({"command": "compile", "written": written}))
                 }
-                Output::Text => {
+                Output::Text | Output::Csv => {
                     summary::text(&format!("{written} files written to {}", folder.display()))
                 }
             }
@@ -67,7 +67,7 @@ pub async fn run(workspace: &Workspace, args: &CompileArgs) -> Result<()> {
         (None, Output::Json) => {
             summary::json(&serde_json::json!({"command": "compile", "models": compiled}))
         }
-        (None, Output::Text) => {
+        (None, Output::Text | Output::Csv) => {
             for one in &compiled {
                 summary::text(&format!(
                     "-- {} for {}, from {}\n{}",

@@ -1,5 +1,6 @@
-//! Settings: one struct per job, each field a flag and an environment variable. The only file of this crate that reads the
-//! environment.
+//! Settings: one struct per job, each field a flag. What belongs to a deployment (where things are, how much memory there is) has an
+//! environment variable too; what somebody decides for one run has none, so that an exported variable changes no job. The only file of
+//! this crate that reads the environment.
 
 mod units;
 
@@ -49,7 +50,7 @@ pub struct Common {
     )]
     pub log: LogFilter,
     /// Bound of the memory of queries; beyond it they spill to disk
-    #[arg(long, env = "USERFLOW_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_JOBS_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
     pub memory_limit: usize,
     /// Threads; default one per core
     #[arg(long, env = "USERFLOW_THREADS", global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -57,8 +58,8 @@ pub struct Common {
     /// Folder for what queries spill; default the system's temporary folder
     #[arg(long, env = "USERFLOW_SPILL_DIR", global = true, value_name = "FOLDER")]
     pub spill_dir: Option<PathBuf>,
-    /// How the result is printed: for people, or as one JSON object on standard output and nothing else there
-    #[arg(long, env = "USERFLOW_OUTPUT", value_enum, default_value_t = Output::Text, global = true)]
+    /// How the result is printed: for people, or as one JSON object on standard output and nothing else there; csv is for `show`
+    #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
     pub output: Output,
 }
 
@@ -67,6 +68,11 @@ impl Common {
     pub fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, Into::into);
         self.threads.map_or_else(cores, usize::from)
+    }
+
+    /// The folder for what queries spill.
+    pub fn spill_dir(&self) -> PathBuf {
+        self.spill_dir.clone().unwrap_or_else(std::env::temp_dir)
     }
 
     /// The runtime that everything runs in. Multi-threaded even for one thread: the log's checkpoints need it.
@@ -86,6 +92,8 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+    /// The rows of a table, exactly.
+    Csv,
 }
 
 /// Settings of `init`.
@@ -105,14 +113,13 @@ pub struct InitArgs {
     /// Drop the online rows of this feature view and make its table again; repeatable
     #[arg(
         long,
-        env = "USERFLOW_RECREATE",
         value_name = "VIEW",
         value_delimiter = ',',
         requires = "postgres_url"
     )]
     pub recreate: Vec<String>,
     /// Say what would be created or added, and do nothing
-    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 
@@ -120,13 +127,13 @@ pub struct InitArgs {
 #[derive(Clone, Debug, Args)]
 pub struct WindowArgs {
     /// The window: 2026-11-01, or an hour of it, 2026-11-01T05 (UTC)
-    #[arg(long, env = "USERFLOW_DATE", value_name = "T", conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_name = "T", conflicts_with_all = ["from", "to"])]
     pub date: Option<String>,
     /// Start of a range of windows
-    #[arg(long, env = "USERFLOW_FROM", value_name = "T", requires = "to")]
+    #[arg(long, value_name = "T", requires = "to")]
     pub from: Option<String>,
     /// End of the range, exclusive
-    #[arg(long, env = "USERFLOW_TO", value_name = "T", requires = "from")]
+    #[arg(long, value_name = "T", requires = "from")]
     pub to: Option<String>,
 }
 
@@ -152,7 +159,7 @@ impl WindowArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
-    #[arg(value_name = "MODEL", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(value_name = "MODEL", value_delimiter = ' ')]
     pub select: Vec<String>,
 }
 
@@ -160,13 +167,13 @@ pub struct ListArgs {
 #[derive(Clone, Debug, Args)]
 pub struct CompileArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
-    #[arg(value_name = "MODEL", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(value_name = "MODEL", value_delimiter = ' ')]
     pub select: Vec<String>,
     /// The window.
     #[command(flatten)]
     pub window: WindowArgs,
     /// Write <folder>/<layer>/<table>.sql instead of printing
-    #[arg(long, env = "USERFLOW_INTO", value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER")]
     pub into: Option<PathBuf>,
 }
 
@@ -174,7 +181,7 @@ pub struct CompileArgs {
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
-    #[arg(value_name = "MODEL", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(value_name = "MODEL", value_delimiter = ' ')]
     pub select: Vec<String>,
     /// Only windows of this range.
     #[command(flatten)]
@@ -185,24 +192,19 @@ pub struct PlanArgs {
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants
-    #[arg(
-        value_name = "MODEL",
-        required = true,
-        env = "USERFLOW_SELECT",
-        value_delimiter = ' '
-    )]
+    #[arg(value_name = "MODEL", required = true, value_delimiter = ' ')]
     pub select: Vec<String>,
     /// The windows.
     #[command(flatten)]
     pub window: WindowArgs,
     /// Run the windows that `plan` lists, instead of a range
-    #[arg(long, env = "USERFLOW_PLANNED", conflicts_with = "date")]
+    #[arg(long, conflicts_with = "date")]
     pub planned: bool,
     /// Judge open sessions as of this time (RFC 3339) instead of the end of the window plus the model's margin
-    #[arg(long, env = "USERFLOW_AS_OF", value_name = "TIME")]
+    #[arg(long, value_name = "TIME")]
     pub as_of: Option<DateTime<Utc>>,
     /// Compute and judge, but write and commit nothing; the query runs again for each question about its rows
-    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    #[arg(long)]
     pub dry_run: bool,
     /// What the gate does.
     #[command(flatten)]
@@ -219,7 +221,7 @@ pub struct RunArgs {
 #[derive(Clone, Debug, Args)]
 pub struct GateArgs {
     /// For emergencies: publish also what the quality gate blocks. It is still judged, logged as blocked and said loudly
-    #[arg(long, env = "USERFLOW_PUBLISH_BLOCKED")]
+    #[arg(long)]
     pub publish_blocked: bool,
 }
 
@@ -257,7 +259,7 @@ impl OpsArgs {
 #[derive(Clone, Debug, Args)]
 pub struct NotifyArgs {
     /// Tell Slack how it ended: done, blocked with the failing tests, failed, recovered
-    #[arg(long, env = "USERFLOW_NOTIFY")]
+    #[arg(long)]
     pub notify: bool,
     /// The incoming webhook, https://hooks.slack.com/services/…: a secret, so set the variable instead of writing it on the command line
     #[arg(
@@ -273,19 +275,19 @@ pub struct NotifyArgs {
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
     /// Tables to judge by their tests: bronze.events, gold.*; default all of all domains
-    #[arg(value_name = "TABLE", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(value_name = "TABLE", value_delimiter = ' ')]
     pub tables: Vec<String>,
     /// The windows.
     #[command(flatten)]
     pub window: WindowArgs,
     /// Instead: compare the online store with the batch tables of --date
-    #[arg(long, env = "USERFLOW_SKEW", conflicts_with = "tables")]
+    #[arg(long, conflicts_with = "tables")]
     pub skew: bool,
     /// Instead: print what the last runs found, from ops.quality_log
-    #[arg(long, env = "USERFLOW_TREND", conflicts_with_all = ["skew", "date", "from", "to"])]
+    #[arg(long, conflicts_with_all = ["skew", "date", "from", "to"])]
     pub trend: bool,
     /// Windows that --trend prints
-    #[arg(long, env = "USERFLOW_LIMIT", default_value = "20", value_name = "N")]
+    #[arg(long, default_value = "20", value_name = "N")]
     pub limit: u32,
     /// Only this domain; default all under --models
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
@@ -302,24 +304,19 @@ pub struct CheckArgs {
 #[derive(Clone, Debug, Args)]
 pub struct BackfillArgs {
     /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants
-    #[arg(
-        value_name = "MODEL",
-        required = true,
-        env = "USERFLOW_SELECT",
-        value_delimiter = ' '
-    )]
+    #[arg(value_name = "MODEL", required = true, value_delimiter = ' ')]
     pub select: Vec<String>,
     /// The windows.
     #[command(flatten)]
     pub window: WindowArgs,
     /// Windows of one model to run at the same time
-    #[arg(long, env = "USERFLOW_JOBS", default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
     /// Run also the windows that are up to date
-    #[arg(long, env = "USERFLOW_FORCE")]
+    #[arg(long)]
     pub force: bool,
     /// Say which windows would run, and run none
-    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    #[arg(long)]
     pub dry_run: bool,
     /// What the gate does.
     #[command(flatten)]
@@ -336,7 +333,7 @@ pub struct BackfillArgs {
 #[derive(Clone, Debug, Args)]
 pub struct MaintainArgs {
     /// Tables such as bronze.events or gold.*; default all tables of all domains
-    #[arg(value_name = "TABLE", env = "USERFLOW_SELECT", value_delimiter = ' ')]
+    #[arg(value_name = "TABLE", value_delimiter = ' ')]
     pub tables: Vec<String>,
     /// Merge the files of a partition into files of about this size
     #[arg(long, env = "USERFLOW_TARGET_SIZE", default_value = "128MB", value_name = "SIZE", value_parser = bytes)]
@@ -345,7 +342,7 @@ pub struct MaintainArgs {
     #[arg(long, env = "USERFLOW_RETENTION", default_value = "7d", value_name = "DURATION", value_parser = duration)]
     pub retention: Duration,
     /// Say what would be merged and removed, and do nothing
-    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 
@@ -393,7 +390,7 @@ pub struct RegisterArgs {
     #[arg(long, env = "USERFLOW_TRINO_LOCATION", value_name = "LOCATION")]
     pub location: Option<Location>,
     /// Say what would be registered, and do nothing
-    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 
@@ -401,41 +398,52 @@ pub struct RegisterArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
     /// The table, such as gold.user_daily
-    #[arg(value_name = "TABLE", env = "USERFLOW_TABLE")]
+    #[arg(value_name = "TABLE")]
     pub table: String,
     /// The windows.
     #[command(flatten)]
     pub window: WindowArgs,
     /// Only rows for which this SQL condition holds
-    #[arg(long = "where", env = "USERFLOW_WHERE", value_name = "SQL")]
+    #[arg(long = "where", value_name = "SQL")]
     pub condition: Option<String>,
     /// Only these columns, separated by commas
-    #[arg(
-        long,
-        env = "USERFLOW_COLUMNS",
-        value_name = "NAMES",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// Order by these columns; `-name` is descending
     #[arg(
         long,
-        env = "USERFLOW_ORDER",
         value_name = "NAMES",
         value_delimiter = ',',
         allow_hyphen_values = true
     )]
     pub order: Vec<String>,
     /// Print at most so many rows
-    #[arg(long, env = "USERFLOW_LIMIT", default_value = "20", value_name = "N")]
+    #[arg(long, default_value = "20", value_name = "N")]
     pub limit: usize,
+    /// One column a line; as it is anyway where the columns do not fit
+    #[arg(long)]
+    pub vertical: bool,
+    /// Characters of a line, 0 for no limit; default those of the terminal, and no limit where the output goes elsewhere
+    #[arg(long, env = "COLUMNS", value_name = "N")]
+    pub width: Option<usize>,
+}
+
+impl ShowArgs {
+    /// Characters of a line.
+    pub fn width(&self) -> Option<usize> {
+        let terminal = || console::Term::stdout().size_checked();
+        let width = self
+            .width
+            .or_else(|| terminal().map(|(_, columns)| columns.into()));
+        width.filter(|width| *width > 0)
+    }
 }
 
 /// Settings of `docs`.
 #[derive(Clone, Debug, Args)]
 pub struct DocsArgs {
     /// Write the pages into this folder, which holds nothing else; what it held of an older catalogue is replaced
-    #[arg(long, env = "USERFLOW_INTO", value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER")]
     pub into: PathBuf,
     /// The operations tables, postgres://user:password@host:5432/database; without it runs and quality are left out
     #[arg(
@@ -446,7 +454,7 @@ pub struct DocsArgs {
     )]
     pub postgres_url: Option<PostgresUrl>,
     /// Say which pages would be written or removed, and touch nothing
-    #[arg(long, env = "USERFLOW_DRY_RUN")]
+    #[arg(long)]
     pub dry_run: bool,
 }
 

@@ -2,6 +2,7 @@
 //! result depend on anything but its inputs.
 
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use userflow_lake::Lake;
 
 use crate::config::Common;
+use crate::functions::ArgMin;
 use crate::memory::SharedPool;
+use crate::spill;
 
 /// The scheme under which the lake's store is registered in every session.
 const LAKE_URL: &str = "lake://tables/";
@@ -49,6 +52,7 @@ pub struct Engine {
     runtime: Arc<RuntimeEnv>,
     pool_size: usize,
     threads: usize,
+    spill_dir: PathBuf,
 }
 
 impl Engine {
@@ -56,7 +60,10 @@ impl Engine {
     pub fn new(settings: &Common, lake: &Lake) -> Result<Self> {
         let pool_size = settings.memory_limit / POOL_SHARE;
         let pool = SharedPool::new(pool_size);
-        let shown = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);
+        let shown = const { NonZeroUsize::new(3).expect("three is not zero") };
+        if let Some(folder) = &settings.spill_dir {
+            spill::usable(folder)?;
+        }
         let mode = match &settings.spill_dir {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
             None => DiskManagerMode::OsTmpDirectory,
@@ -72,6 +79,7 @@ impl Engine {
             runtime,
             pool_size,
             threads: settings.threads(),
+            spill_dir: settings.spill_dir(),
         })
     }
 
@@ -83,6 +91,11 @@ impl Engine {
     /// Bytes that the operators of all queries may reserve.
     pub fn pool_size(&self) -> usize {
         self.pool_size
+    }
+
+    /// The folder for what queries spill.
+    pub fn spill_dir(&self) -> &Path {
+        &self.spill_dir
     }
 
     /// Where sessions find the lake's files.
@@ -122,6 +135,9 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         for function in UNREPEATABLE {
             context.deregister_udf(function);
+        }
+        for function in [ArgMin::first(), ArgMin::last()] {
+            context.register_udaf(function.into());
         }
         let catalog = context
             .catalog(CATALOG)

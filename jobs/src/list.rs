@@ -63,7 +63,7 @@ pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
         Output::Json => summary::json(
             &serde_json::json!({"command": "list", "domains": domain::known(&settings.models)?, "models": lines, "sources": sources}),
         ),
-        Output::Text => summary::text(&table(&lines)),
+        Output::Text | Output::Csv => summary::text(&table(&lines)),
     }
 }
 

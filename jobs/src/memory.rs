@@ -57,10 +57,12 @@ impl State {
     /// How much more an operator may have for this reservation.
     fn room(&self, pool: usize, reservation: &MemoryReservation) -> usize {
         let consumer = reservation.consumer();
+        // One that cannot spill is not in the list, and does not use the number.
         let held = self.spillable.get(&consumer.id()).copied().unwrap_or(0);
         // With a second reservation, an operator merges what it has spilled.
         let merges = reservation.size() < held;
         if !consumer.can_spill() || merges {
+            // More than the pool can be used: `grow` asks nobody.
             return pool.saturating_sub(self.used());
         }
         let kept = self.unspillable.max(MOST_KEPT.min(pool / KEPT));
@@ -110,7 +112,9 @@ impl MemoryPool for SharedPool {
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         let mut state = self.state();
         let held = state.of(reservation.consumer());
-        *held = held.saturating_sub(shrink);
+        *held = held
+            .checked_sub(shrink)
+            .expect("no more memory is given back than was taken");
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {

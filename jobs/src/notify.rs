@@ -125,10 +125,11 @@ fn text(end: &End<'_>) -> String {
     };
     let rows: u64 = end.lines.iter().map(|line| line.rows_written).sum();
     let mut lines = vec![format!(
-        "*userflow {}* {verb}: {} windows done, {} skipped, {blocked} blocked, {} failed, {rows} rows written (asked by {})",
+        "*userflow {}* {verb}: {} windows done, {} skipped, {blocked} blocked, {} not run, {} failed, {rows} rows written (asked by {})",
         end.command,
         count(Status::Done),
         count(Status::Skipped),
+        count(Status::NotRun),
         count(Status::Failed),
         end.asked_by,
     )];

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table, TableComponent};
 use serde::Serialize;
+use userflow_lake::terminal::{escaped, escaped_lines};
 use userflow_models::project::{Model, Window};
 
 use crate::config::Output;
@@ -15,7 +16,7 @@ use crate::run::Outcome;
 
 /// What became of one window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(into = "&'static str")]
 pub enum Status {
     /// Computed and committed, or computed only in a dry run.
     Done,
@@ -23,8 +24,29 @@ pub enum Status {
     Skipped,
     /// Computed and judged unfit: not committed.
     Blocked,
+    /// Not even tried, because a window that it needs failed or was blocked.
+    NotRun,
     /// Not computed or not committed.
     Failed,
+}
+
+impl Status {
+    /// The word that people and programs read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Blocked => "blocked",
+            Self::NotRun => "not run",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<Status> for &'static str {
+    fn from(status: Status) -> Self {
+        status.word()
+    }
 }
 
 /// One window of one model.
@@ -57,7 +79,7 @@ pub struct Line {
     /// What was read, as `table@version`, for the log.
     #[serde(skip)]
     pub inputs: Vec<String>,
-    /// The word of the log: done, skipped, blocked, failed or conflict.
+    /// The word of the log: that of the status, or conflict.
     #[serde(skip)]
     pub outcome: &'static str,
 }
@@ -101,9 +123,8 @@ impl Line {
             reason,
             ..
         } = self;
-        let status = format!("{status:?}").to_lowercase();
         let reason = reason.as_deref().unwrap_or_default();
-        format!("{model} of {window} {status}: {reason}")
+        format!("{model} of {window} {}: {reason}", status.word())
     }
 
     /// A window that failed.
@@ -118,16 +139,8 @@ impl Line {
     }
 
     /// A window that was not even tried, because of another one.
-    pub fn not_run(model: &Model, window: Window, why: &str) -> Self {
-        Self {
-            outcome: "skipped",
-            ..Self::of(
-                model,
-                window,
-                Status::Failed,
-                Some(format!("not run: {why}")),
-            )
-        }
+    pub fn not_run(model: &Model, window: Window, why: String) -> Self {
+        Self::of(model, window, Status::NotRun, Some(why))
     }
 
     /// A window of a model.
@@ -150,12 +163,7 @@ impl Line {
             attempts: 0,
             seconds: 0.0,
             inputs: Vec::new(),
-            outcome: match status {
-                Status::Done => "done",
-                Status::Skipped => "skipped",
-                Status::Blocked => "blocked",
-                Status::Failed => "failed",
-            },
+            outcome: status.word(),
         }
     }
 }
@@ -174,6 +182,7 @@ pub struct Summary {
     partitions: usize,
     skipped: usize,
     blocked: usize,
+    not_run: usize,
     failed: usize,
     /// The newest version written of each table.
     tables: BTreeMap<String, i64>,
@@ -215,6 +224,7 @@ impl Summary {
             partitions: runs.iter().filter(|line| line.version.is_some()).count(),
             skipped: count(Status::Skipped),
             blocked: count(Status::Blocked),
+            not_run: count(Status::NotRun),
             failed: count(Status::Failed),
             tables,
             seconds: rounded(seconds),
@@ -242,7 +252,7 @@ impl Summary {
     pub fn print(&self, output: Output) -> Result<()> {
         match output {
             Output::Json => json(self),
-            Output::Text => text(&self.to_text()),
+            Output::Text | Output::Csv => text(&self.to_text()),
         }
     }
 
@@ -258,11 +268,10 @@ impl Summary {
             "",
         ]);
         for line in &self.runs {
-            let status = format!("{:?}", line.status).to_lowercase();
             table.add_row([
                 line.model.clone(),
                 line.window.clone(),
-                status,
+                line.status.word().to_owned(),
                 line.rows_read.to_string(),
                 line.rows_written.to_string(),
                 line.version
@@ -293,10 +302,11 @@ impl Summary {
             );
         }
         format!(
-            "{table}\n{quality}{dry}{} partitions replaced, {} skipped, {} blocked, {} failed; {} rows read, {} written, {:.2} s",
+            "{table}\n{quality}{dry}{} partitions replaced, {} skipped, {} blocked, {} not run, {} failed; {} rows read, {} written, {:.2} s",
             self.partitions,
             self.skipped,
             self.blocked,
+            self.not_run,
             self.failed,
             self.rows_read,
             self.rows_written,
@@ -345,11 +355,12 @@ pub fn quality_text(report: &Report) -> String {
     format!("{table}\n{sums}")
 }
 
-/// The start of a reason: the table stays readable, and the whole of it was logged.
+/// The start of a reason, on one line: the table stays readable, and the whole of it was logged.
 pub fn shortened(reason: &str) -> String {
+    let reason = escaped(reason);
     match reason.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &reason[..end]),
-        None => reason.to_owned(),
+        None => reason.into_owned(),
     }
 }
 
@@ -366,11 +377,16 @@ pub fn new_table(header: &[&str]) -> Table {
 
 /// Prints one JSON object to standard output.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    text(&serde_json::to_string(value).context("render the result as JSON")?)
+    for_programs(&serde_json::to_string(value).context("render the result as JSON")?)
 }
 
-/// Prints text to standard output. A reader that went away (`| head`) is no error.
+/// Prints text for people to standard output. What of it came from a value cannot steer the terminal.
 pub fn text(text: &str) -> Result<()> {
+    for_programs(&escaped_lines(text))
+}
+
+/// Prints to standard output as it is. A reader that went away (`| head`) is no error.
+pub fn for_programs(text: &str) -> Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

@@ -29,6 +29,7 @@ mod schema;
 mod snapshot;
 mod statistics;
 mod table;
+pub mod terminal;
 mod upkeep;
 
 pub use commit::{Commit, CommitError, Guard};

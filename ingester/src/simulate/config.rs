@@ -37,11 +37,11 @@ pub struct SimulateArgs {
     pub topic: Option<String>,
 
     /// Partitions of the topic if it must be created
-    #[arg(long, env = "USERFLOW_SIMULATE_PARTITIONS", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub partitions: i32,
 
     /// Compression of the messages on their way to the broker
-    #[arg(long, env = "USERFLOW_SIMULATE_COMPRESSION", default_value = "none", value_parser = ["none", "lz4"])]
+    #[arg(long, default_value = "none", value_parser = ["none", "lz4"])]
     pub compression: String,
 
     /// Who we are to Kafka.
@@ -49,69 +49,64 @@ pub struct SimulateArgs {
     pub access: KafkaAccess,
 
     /// Write to a file instead: one message per line, the same bytes; `-` is standard output
-    #[arg(long, env = "USERFLOW_SIMULATE_JSONL", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
 
     /// What decides every random choice
-    #[arg(
-        long,
-        env = "USERFLOW_SIMULATE_SEED",
-        default_value_t = 1,
-        value_name = "N"
-    )]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
 
     /// How many sessions to play [default: 1000, unless --events is given]
-    #[arg(long, env = "USERFLOW_SIMULATE_SESSIONS", value_name = "N", conflicts_with = "events", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long, value_name = "N", conflicts_with = "events", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     pub sessions: Option<u64>,
 
     /// How many distinct valid events to play, exactly (repeats and garbage come on top)
-    #[arg(long, env = "USERFLOW_SIMULATE_EVENTS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     pub events: Option<u64>,
 
     /// First moment of the run: a date or an RFC 3339 time [default: 2026-11-01; with --rate and without --days, now]
-    #[arg(long, env = "USERFLOW_SIMULATE_START", value_name = "TIME", value_parser = parse_start)]
+    #[arg(long, value_name = "TIME", value_parser = parse_start)]
     pub start: Option<Start>,
 
     /// Days that the events are spread over: every valid event time lies in them
     /// [default: 1; with --rate, as long as sending takes: every event happens when it is sent, and gaps shrink to fit]
-    #[arg(long, env = "USERFLOW_SIMULATE_DAYS", value_name = "N", value_parser = clap::value_parser!(i64).range(1..=3660))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=3660))]
     pub days: Option<i64>,
 
     /// Send so many messages a second, by the clock, however slow the receiver is [default: as fast as possible]
-    #[arg(long, env = "USERFLOW_SIMULATE_RATE", value_name = "PER_SECOND", value_parser = parse_pace)]
+    #[arg(long, value_name = "PER_SECOND", value_parser = parse_pace)]
     pub rate: Option<f64>,
 
     /// Share of events sent again later, the same bytes
-    #[arg(long, env = "USERFLOW_SIMULATE_DUPLICATES", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
     pub duplicates: f64,
 
     /// Share of events that arrive just after their successor in the session (half of them at most)
-    #[arg(long, env = "USERFLOW_SIMULATE_OUT_OF_ORDER", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
     pub out_of_order: f64,
 
     /// Share of events that arrive minutes after they happened
-    #[arg(long, env = "USERFLOW_SIMULATE_LATE", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
     pub late: f64,
 
     /// Share of sessions that just stop
-    #[arg(long, env = "USERFLOW_SIMULATE_ABANDONED", default_value_t = 0.1, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE", value_parser = parse_share)]
     pub abandoned: f64,
 
     /// Share of visits that go on to further sessions at once
-    #[arg(long, env = "USERFLOW_SIMULATE_BINGE", default_value_t = 0.2, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = parse_share)]
     pub binge: f64,
 
     /// Unusable messages per valid event, sent beside the good ones
-    #[arg(long, env = "USERFLOW_SIMULATE_GARBAGE", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
     pub garbage: f64,
 
     /// Share of the events that the contract accepts and that are wrong all the same, for the quality tests to find
-    #[arg(long, env = "USERFLOW_SIMULATE_DAMAGE", default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = parse_share)]
     pub damage: f64,
 
     /// Write the summary to this file as JSON
-    #[arg(long, env = "USERFLOW_SIMULATE_SUMMARY", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
 }
 

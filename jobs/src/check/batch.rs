@@ -168,7 +168,7 @@ impl<'a> BatchTable<'a> {
                 .map(|column| column.as_string::<i32>().value(row).to_owned());
             let values = columns
                 .iter_mut()
-                .map(|column| column.next().unwrap_or(Value::Null));
+                .map(|column| column.next().expect("a column has a value for every row"));
             (key.collect(), values.collect())
         });
         Ok(rows.collect())

@@ -147,7 +147,7 @@ fn print(output: Output, window: Window, tallies: &[Tally]) -> Result<()> {
             "open": open,
             "views": tallies,
         }))?,
-        Output::Text => {
+        Output::Text | Output::Csv => {
             let texts: Vec<String> = tallies.iter().map(Tally::to_text).collect();
             let verdict = match found {
                 0 => "no skew: stream and batch say the same".to_owned(),

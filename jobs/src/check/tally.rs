@@ -125,7 +125,7 @@ impl Tally {
         keep(&mut self.open_keys, key);
     }
 
-    /// Rows that are not as they should be.
+    /// Rows that are not as they should be. Where nobody looked for rows beyond the batch table's, none were found.
     pub(super) fn found(&self) -> u64 {
         self.differing + self.missing + self.extra.unwrap_or(0) + self.open
     }

@@ -110,7 +110,7 @@ impl fmt::Display for Value {
 }
 
 fn decimal(unscaled: i128, scale: u32) -> String {
-    let scale = usize::try_from(scale).unwrap_or_default();
+    let scale = usize::try_from(scale).expect("a scale has few digits");
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);

@@ -208,7 +208,7 @@ fn decimals(value_type: ValueType) -> u32 {
 
 /// A number that is kept in units of ten to the minus `scale`.
 fn decimal(units: i64, scale: u32) -> String {
-    let digits = usize::try_from(scale).unwrap_or_default();
+    let digits = usize::try_from(scale).expect("a scale has few digits");
     if digits == 0 {
         return units.to_string();
     }

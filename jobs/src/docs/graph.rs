@@ -161,8 +161,7 @@ fn spots(nodes: &[Node]) -> BTreeMap<&str, Spot> {
         let width = float(longest) * CHARACTER + AROUND;
         for index in column {
             let name = nodes[*index].name.as_str();
-            let row = rows.get(name).copied().unwrap_or_default();
-            let y = EDGE + row * ROW;
+            let y = EDGE + rows[name] * ROW;
             spots.insert(name, Spot { x, y, width });
         }
         x += width + GAP;
@@ -203,7 +202,7 @@ fn columns(nodes: &[Node]) -> Vec<Vec<usize>> {
     let last = rank.values().max().copied().unwrap_or_default();
     let mut columns = vec![Vec::new(); last + 1];
     for (index, node) in nodes.iter().enumerate() {
-        columns[rank.get(node.name.as_str()).copied().unwrap_or_default()].push(index);
+        columns[rank[node.name.as_str()]].push(index);
     }
     for column in &mut columns {
         column.sort_by_key(|index| nodes[*index].shelf);

@@ -121,13 +121,14 @@ struct Bar {
     title: String,
 }
 
-/// Draws the rows of every date from the first to the last; a date without rows is a gap.
+/// Draws the rows of every date from the first to the last; a date without rows, or whose rows are not known, is a gap.
 pub(super) fn bars(days: &BTreeMap<i32, Option<u64>>) -> Option<Bars> {
     let (first, last) = (*days.keys().next()?, *days.keys().next_back()?);
-    let first = first.max(last - i32::try_from(DATES).unwrap_or(i32::MAX) + 1);
+    let dates = i32::try_from(DATES).expect("a plot has few dates");
+    let first = first.max(last - dates + 1);
     let shown = || {
         days.range(first..=last)
-            .map(|(date, rows)| (*date, rows.unwrap_or_default()))
+            .filter_map(|(date, rows)| Some((*date, (*rows)?)))
     };
     let most = shown().map(|(_, rows)| rows).max()?;
     let least = shown().map(|(_, rows)| rows).min()?;

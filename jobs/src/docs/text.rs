@@ -1,6 +1,6 @@
 //! How texts, numbers and times are shown.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 /// A piece of a text: plain, or code between backticks.
@@ -102,14 +102,13 @@ pub(super) fn minute(time: DateTime<Utc>) -> String {
 
 /// The date of days since 1970-01-01.
 pub(super) fn date(days: i32) -> NaiveDate {
-    let epoch = NaiveDate::default();
-    let distance = Days::new(u64::from(days.unsigned_abs()));
-    let moved = if days >= 0 {
-        epoch.checked_add_days(distance)
+    // Beyond what a calendar has, its first or last day.
+    let beyond = if days < 0 {
+        NaiveDate::MIN
     } else {
-        epoch.checked_sub_days(distance)
+        NaiveDate::MAX
     };
-    moved.unwrap_or(epoch)
+    NaiveDate::from_epoch_days(days).unwrap_or(beyond)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What one process did, written while it works: a row per window and per verdict.
 //!
-//! A window's rows are one transaction. What cannot be written waits for the next attempt, the last one when the job ends.
+//! A window's rows are one transaction. What cannot be written waits for the next attempt, the last one when the job ends; but a window
+//! whose values the server refuses is said and left out, so that it does not keep the others waiting.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -122,10 +124,9 @@ impl Journal {
             Err(error) => Err(error),
         };
         if let Err(error) = written {
-            tracing::error!(
-                windows = self.pending.len(),
-                "NOT IN THE OPERATIONS LOG: what was done is published, ops.job_runs and ops.quality_log do not have it: {error:#}"
-            );
+            for entry in &self.pending {
+                not_logged(&entry.line, &error);
+            }
         }
         self.recovered
     }
@@ -137,9 +138,16 @@ impl Journal {
         };
         while let Some(entry) = self.pending.first() {
             let writing = self.write(&mut connection, entry);
-            let recovered = tokio::time::timeout(PATIENCE, writing)
+            let written = tokio::time::timeout(PATIENCE, writing)
                 .await
-                .with_context(|| format!("no answer within {PATIENCE:?}"))??;
+                .with_context(|| format!("no answer within {PATIENCE:?}"))?;
+            let recovered = match written {
+                Err(error) if error.is::<Refused>() => {
+                    not_logged(&entry.line, &error);
+                    false
+                }
+                other => other?,
+            };
             let entry = self.pending.remove(0);
             if recovered {
                 let Line { model, window, .. } = entry.line;
@@ -159,15 +167,15 @@ impl Journal {
         } = entry;
         let date = line.window.parse::<Window>()?.date();
         let ago = ended.elapsed().as_secs_f64();
-        let mut transaction = connection.begin().await.map_err(explained)?;
+        let mut transaction = connection.begin().await.map_err(said)?;
         let before: Option<String> = sqlx::query_scalar(
-            "SELECT outcome FROM ops.job_runs WHERE model = $1 AND window_date = $2 AND outcome <> 'skipped' ORDER BY id DESC LIMIT 1",
+            "SELECT outcome FROM ops.job_runs WHERE model = $1 AND window_date = $2 AND outcome NOT IN ('skipped', 'not run') ORDER BY id DESC LIMIT 1",
         )
         .bind(&line.model)
         .bind(date)
         .fetch_optional(&mut *transaction)
         .await
-        .map_err(explained)?;
+        .map_err(said)?;
         sqlx::query(
             "INSERT INTO ops.job_runs (run_id, command, model, window_date, started_at, seconds, inputs, version_written, rows_read, \
              rows_written, asked_by, outcome, message) \
@@ -179,16 +187,16 @@ impl Journal {
         .bind(date)
         .bind(ago + line.seconds)
         .bind(line.seconds)
-        .bind(&line.inputs)
+        .bind(texts(&line.inputs))
         .bind(line.version)
         .bind(i64::try_from(line.rows_read)?)
         .bind(i64::try_from(line.rows_written)?)
-        .bind(&self.asked_by)
+        .bind(text(&self.asked_by))
         .bind(line.outcome)
-        .bind(&line.reason)
+        .bind(line.reason.as_deref().map(text))
         .execute(&mut *transaction)
         .await
-        .map_err(explained)
+        .map_err(said)
         .context("write ops.job_runs")?;
         for verdict in verdicts {
             sqlx::query(
@@ -200,21 +208,72 @@ impl Journal {
             .bind(ago)
             .bind(&verdict.model)
             .bind(date)
-            .bind(&verdict.test)
+            .bind(text(&verdict.test))
             .bind(&verdict.severity)
             .bind(verdict.threshold)
             .bind(i64::try_from(verdict.total)?)
             .bind(i64::try_from(verdict.failed)?)
             .bind(verdict.pass_rate)
             .bind(verdict.status.word())
-            .bind(&verdict.sample)
+            .bind(texts(&verdict.sample))
             .execute(&mut *transaction)
             .await
-            .map_err(explained)
+            .map_err(said)
             .context("write ops.quality_log")?;
         }
-        transaction.commit().await.map_err(explained)?;
+        transaction.commit().await.map_err(said)?;
         let unfit = ["failed", "blocked", "conflict"];
         Ok(line.outcome == "done" && before.is_some_and(|before| unfit.contains(&before.as_str())))
     }
+}
+
+/// The server will not have the values of this window, however often they are sent.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Refused(anyhow::Error);
+
+/// What the server said, and whether it was about the values: data exceptions, constraints, and limits of the server.
+fn said(error: sqlx::Error) -> anyhow::Error {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let of_values = |code: &str| {
+        ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class))
+    };
+    let refused = code.is_some_and(|code| of_values(&code));
+    let error = explained(error);
+    match refused {
+        true => Refused(error).into(),
+        false => error,
+    }
+}
+
+/// Says that the log does not have a window, and what became of the window.
+fn not_logged(line: &Line, error: &anyhow::Error) {
+    let Line {
+        model,
+        window,
+        outcome,
+        ..
+    } = line;
+    let published = match line.version {
+        Some(version) => format!("published as version {version}"),
+        None => "not published".to_owned(),
+    };
+    tracing::error!(
+        "NOT IN THE OPERATIONS LOG: {model} of {window} is {outcome} and {published}, but ops.job_runs and ops.quality_log do not have \
+         it: {error:#}"
+    );
+}
+
+/// A text as PostgreSQL takes it: it has no NUL, which an error can quote from a value. It is written as in JSON.
+fn text(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => Cow::Owned(text.replace('\0', "\\u0000")),
+        false => Cow::Borrowed(text),
+    }
+}
+
+fn texts(all: &[String]) -> Vec<Cow<'_, str>> {
+    all.iter().map(|one| text(one)).collect()
 }

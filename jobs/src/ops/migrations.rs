@@ -8,8 +8,14 @@ use crate::exit::Wrong;
 use crate::postgres::{PostgresUrl, explained};
 
 /// What each version of the schema adds, oldest first. One that was released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "ops", include_str!("../../migrations/0001_ops.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "ops", include_str!("../../migrations/0001_ops.sql")),
+    (
+        3,
+        "not_run",
+        include_str!("../../migrations/0003_not_run.sql"),
+    ),
+];
 /// Where it is kept which of them were applied.
 const TABLE: &str = "ops._migrations";
 

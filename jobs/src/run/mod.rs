@@ -46,7 +46,7 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
             false => failure.is_some().then(|| "an earlier window".to_owned()),
         };
         if let Some(why) = why {
-            let line = Line::not_run(model, window, &format!("{why} failed or was blocked"));
+            let line = Line::not_run(model, window, format!("{why} failed or was blocked"));
             reporting.record(&line, &[]).await;
             lines.push(line);
             note(&mut not_computed, model, window);

@@ -24,14 +24,15 @@ pub(super) struct Written {
     pub rows: u64,
 }
 
-/// Writes a result whose rows all belong to `window`; a row of another date is the model's mistake.
+/// Writes a result whose rows all belong to `window`; a row of another date is the model's mistake. `written` has also what was stored
+/// before an error.
 pub(super) async fn write(
+    written: &mut Written,
     table: &Table,
     model: &Model,
     window: Window,
     mut result: SendableRecordBatchStream,
-) -> Result<Written> {
-    let mut written = Written::default();
+) -> Result<()> {
     let mut open: Option<FileWriter> = None;
     while let Some(batch) = result.next().await {
         let batch = within(&batch?, model, window)?;
@@ -52,7 +53,7 @@ pub(super) async fn write(
     if let Some(writer) = open {
         written.store(table, window, writer).await?;
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Runs a result to its end and checks it like [`write`], but stores nothing.

@@ -33,6 +33,7 @@ use crate::lineage::{self, Computed};
 use crate::memory::is_exhausted;
 use crate::quality::{self, Subject, Verdict};
 use crate::scan::SnapshotTable;
+use crate::spill;
 use crate::workspace::Workspace;
 
 /// Times that a run is computed before it gives up on conflicts.
@@ -105,6 +106,7 @@ impl Task<'_> {
                 }
                 Err(error) => {
                     let Some(CommitError::Conflict { .. }) = error.downcast_ref() else {
+                        let error = spill::explained(error, workspace.engine.spill_dir());
                         return Err(error.context(context()));
                     };
                     if attempt == ATTEMPTS {
@@ -150,7 +152,13 @@ impl Task<'_> {
                 ..outcome
             });
         }
-        let Written { files, rows } = output::write(target.table(), model, window, result).await?;
+        let mut written = Written::default();
+        let writing = output::write(&mut written, target.table(), model, window, result).await;
+        let Written { files, rows } = written;
+        if let Err(error) = writing {
+            discard(&target, &files).await;
+            return Err(error);
+        }
         failpoint::reached("jobs.files-written");
         let ran = DisplayableExecutionPlan::with_metrics(query.plan.as_ref());
         tracing::debug!(model = model.name, %window, "ran\n{}", ran.indent(false));
@@ -191,7 +199,11 @@ impl Task<'_> {
             info: describe(window),
         };
         let guard = Guard::Partitions(BTreeSet::from([window.days()]));
-        let version = target.table().commit(&commit, &guard).await?;
+        let committed = target.table().commit(&commit, &guard).await;
+        if let Err(CommitError::Conflict { .. }) = committed {
+            discard(&target, &commit.adds).await;
+        }
+        let version = committed?;
         failpoint::reached("jobs.published");
         Ok(Outcome {
             rows_read,
@@ -294,7 +306,7 @@ fn same(stored: &DataType, declared: &DataType) -> bool {
             && matches!(stored, DataType::Utf8View | DataType::LargeUtf8))
 }
 
-/// Rows that left the leaves of a plan that ran.
+/// Rows that left the leaves of a plan that ran. A leaf that reads nothing (an empty table) counts nothing.
 fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
@@ -309,6 +321,6 @@ fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
 /// Between half of the wait and all of it, so that two losers do not meet again.
 pub fn jitter(wait: Duration) -> Duration {
     let random = std::hash::RandomState::new().build_hasher().finish();
-    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+    let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
     wait.mul_f64(0.5 + share / 2.0)
 }

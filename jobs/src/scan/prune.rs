@@ -72,6 +72,7 @@ pub(super) fn files<'a>(
             .into_array(files.len())?;
         let decided: &BooleanArray = as_boolean_array(&decided)?;
         for (keep, decided) in keep.iter_mut().zip(decided) {
+            // A condition that is null keeps no row, as in SQL.
             *keep &= decided.unwrap_or(false);
         }
     }

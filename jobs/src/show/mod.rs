@@ -1,20 +1,28 @@
-//! `show`: rows of a table on the terminal, for looking.
+//! `show`: rows of a table on the terminal, for looking; or exactly, for programs.
+
+mod csv;
+mod layout;
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Float64Type;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::prelude::DataFrame;
-use std::sync::Arc;
+use serde_json::json;
 use userflow_lake::PARTITION;
+use userflow_lake::terminal::escaped;
 use userflow_models::project::WindowRange;
 
 use crate::config::{Output, ShowArgs};
 use crate::engine::Engine;
 use crate::exit::Wrong;
-use crate::quarantine::{self, Waiting};
+use crate::quarantine;
 use crate::scan::SnapshotTable;
 use crate::summary;
 use crate::workspace::Workspace;
+use layout::{Cells, Layout};
 
 /// Queries one version of the table and prints the rows; of a quarantine also what waits in it.
 pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
@@ -46,30 +54,39 @@ pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
         .collect()
         .await
         .with_context(|| format!("read {}", args.table))?;
+    let version = snapshot.version();
     match workspace.output {
-        Output::Json => print_json(
-            &args.table,
-            snapshot.version(),
-            &columns,
-            &batches,
-            waiting.map(|(_, waiting)| waiting),
-        ),
-        Output::Text => {
-            let mut table =
-                summary::new_table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
-            for row in rows(&batches)? {
-                table.add_row(row.into_iter().map(Option::unwrap_or_default));
+        Output::Json => {
+            let rows = rows(&batches, exact)?;
+            let mut shown = json!({"command": "show", "table": args.table, "version": version, "columns": columns, "rows": rows});
+            if let Some((_, waiting)) = waiting {
+                shown["waiting"] = json!(waiting);
             }
-            let shown = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            summary::json(&shown)
+        }
+        Output::Csv => summary::for_programs(&csv::of(&columns, &rows(&batches, exact)?)),
+        Output::Text => {
+            let cells = Cells {
+                columns: &columns,
+                numbers: numbers(&batches, columns.len()),
+                rows: readable(&batches)?,
+            };
+            let layout = Layout {
+                width: args.width(),
+                vertical: args.vertical,
+                chosen: !args.columns.is_empty(),
+            };
+            let (text, word) = layout.of(&cells);
+            let shown = cells.rows.len();
             let more = if shown == args.limit {
                 ", there may be more: --limit N"
             } else {
                 ""
             };
+            let table = &args.table;
+            let word = word.map_or_else(String::new, |word| format!("\n{word}"));
             summary::text(&format!(
-                "{table}\n{shown} rows of {} version {}{more}{}",
-                args.table,
-                snapshot.version(),
+                "{text}\n{shown} rows of {table} version {version}{more}{word}{}",
                 waiting.map_or_else(String::new, |(domain, waiting)| waiting.told(&domain))
             ))
         }
@@ -115,8 +132,11 @@ fn sql(args: &ShowArgs, columns: &[String], range: Option<WindowRange>) -> Strin
     )
 }
 
-/// Every value as text; `None` is null.
-fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Option<String>>>> {
+/// Every value as text, by `of` for a cell of an array; `None` is null.
+fn rows(
+    batches: &[RecordBatch],
+    of: impl Fn(&ArrayRef, &ArrayFormatter<'_>, usize) -> String,
+) -> Result<Vec<Vec<Option<String>>>> {
     let options = FormatOptions::default();
     let mut rows = Vec::new();
     for batch in batches {
@@ -126,28 +146,83 @@ fn rows(batches: &[RecordBatch]) -> Result<Vec<Vec<Option<String>>>> {
             .map(|column| ArrayFormatter::try_new(column, &options).map(|text| (column, text)));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let cell =
-                |(column, text): &(&datafusion::arrow::array::ArrayRef, ArrayFormatter<'_>)| {
-                    column.is_valid(row).then(|| text.value(row).to_string())
-                };
+            let cell = |(column, text): &(&ArrayRef, ArrayFormatter<'_>)| {
+                column.is_valid(row).then(|| of(column, text, row))
+            };
             rows.push(columns.iter().map(cell).collect());
         }
     }
     Ok(rows)
 }
 
-/// Values as text, because JSON numbers cannot hold every decimal and integer.
-fn print_json(
-    table: &str,
-    version: i64,
-    columns: &[String],
-    batches: &[RecordBatch],
-    waiting: Option<Waiting>,
-) -> Result<()> {
-    let rows = rows(batches)?;
-    let mut shown = serde_json::json!({"command": "show", "table": table, "version": version, "columns": columns, "rows": rows});
-    if let Some(waiting) = waiting {
-        shown["waiting"] = serde_json::json!(waiting);
+/// As text, because JSON numbers cannot hold every decimal and integer.
+fn exact(_: &ArrayRef, text: &ArrayFormatter<'_>, row: usize) -> String {
+    text.value(row).to_string()
+}
+
+/// For the eye: doubles rounded, no codes for the terminal, nothing for null.
+fn readable(batches: &[RecordBatch]) -> Result<Vec<Vec<String>>> {
+    let shown = |column: &ArrayRef, text: &ArrayFormatter<'_>, row: usize| match column
+        .as_primitive_opt::<Float64Type>()
+    {
+        Some(doubles) => rounded(doubles.value(row)),
+        None => escaped(&exact(column, text, row)).into_owned(),
+    };
+    let rows = rows(batches, shown)?.into_iter();
+    Ok(rows
+        .map(|row| row.into_iter().map(Option::unwrap_or_default).collect())
+        .collect())
+}
+
+fn numbers(batches: &[RecordBatch], columns: usize) -> Vec<bool> {
+    let Some(batch) = batches.first() else {
+        return vec![false; columns];
+    };
+    let types = batch.columns().iter().map(|column| column.data_type());
+    types.map(|data_type| data_type.is_numeric()).collect()
+}
+
+/// A number to four digits; all digits before the point are kept.
+fn rounded(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() || value == 0.0 || (1e-4..1e15).contains(&size) {
+        // 0.0123 has its first digit at -2, 123.4 at 2; where four digits end before the point, no decimals are left.
+        let first = if value == 0.0 {
+            0
+        } else {
+            size.log10().floor() as i32
+        };
+        let decimals = usize::try_from(3 - first).unwrap_or(0);
+        let text = format!("{value:.decimals$}");
+        return match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        };
     }
-    summary::json(&shown)
+    format!("{value:.3e}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_rounded_for_the_eye() {
+        for (value, shown) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.952_380_952, "0.9524"),
+            (-12.345_678, "-12.35"),
+            (0.000_123_456, "0.0001235"),
+            (182_345.67, "182346"),
+            (0.5, "0.5"),
+            (1e-9, "1.000e-9"),
+            (123_456_789_012.0, "123456789012"),
+            (2.5e18, "2.500e18"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(rounded(value), shown);
+        }
+    }
 }

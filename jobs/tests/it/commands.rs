@@ -137,3 +137,135 @@ fn show_filters_orders_and_limits() {
         "{stdout}"
     );
 }
+
+#[test]
+fn show_fits_the_terminal_and_is_exact_for_programs() {
+    let world = World::with_events();
+    world.edit(
+        "demo/silver/visits.sql",
+        "count(*) as events",
+        "count(*) as events, 1.0 / 3 as share",
+    );
+    world.edit(
+        "demo/silver/visits.yml",
+        "      - {name: events",
+        "      - {name: share, data_type: double}\n      - {name: events",
+    );
+    world.ok(&["init"]);
+    world.run_all();
+    let show = |width: &str, args: &[&str]| {
+        let mut command =
+            world.command(&[&["show", "silver.visits", "--date", "2026-11-01"], args].concat());
+        let output = command.env("COLUMNS", width).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    let wide = show("200", &[]);
+    assert!(
+        wide.contains("0.3333 ") && wide.contains("started_at"),
+        "{wide}"
+    );
+    let narrow = show("60", &[]);
+    assert!(widest(&narrow) <= 60, "{narrow}");
+    for word in [
+        "visit_id",
+        "of 7 columns fit",
+        "--columns NAMES",
+        "--vertical",
+        "Not shown:",
+        "started_at",
+    ] {
+        assert!(narrow.contains(word), "{word}: {narrow}");
+    }
+    // All columns of a row are there when they were asked for, or when there is one row.
+    let asked = show(
+        "60",
+        &[
+            "--columns",
+            "visit_id,user_id,event_date,events,amount,started_at,share",
+        ],
+    );
+    assert!(
+        asked.starts_with("row 1\nvisit_id") && asked.contains("\nshare       0.3333\n"),
+        "{asked}"
+    );
+    assert!(show("60", &["--limit", "1"]).starts_with("row 1\n"));
+    assert!(show("0", &["--vertical"]).starts_with("row 1\nevent_date  2026-11-01\n"));
+    // Without a terminal, and without its width, all of it.
+    let (_, whole, _) = world.jobs(&["show", "silver.visits", "--date", "2026-11-01"]);
+    assert_eq!(whole, wide);
+
+    let csv = show(
+        "60",
+        &[
+            "--output",
+            "csv",
+            "--columns",
+            "visit_id,share",
+            "--order",
+            "visit_id",
+        ],
+    );
+    assert_eq!(
+        csv,
+        "visit_id,share\nv1,0.3333333333333333\nv2,0.3333333333333333\n"
+    );
+    let (code, _, stderr) = world.jobs(&["list", "--output", "csv"]);
+    assert!(code == 2 && stderr.contains("`show`"), "{stderr}");
+}
+
+#[test]
+fn no_text_of_an_event_steers_the_terminal() {
+    let world = World::new();
+    let evil = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}1m\u{202e}\rx\n\ty\u{0}";
+    world.events(&[(evil, evil, -1, "2026-11-01T08:00:00Z")]);
+    world.edit(
+        "demo/silver/visits.yml",
+        "      - {name: user_id, data_type: string, description: the visitor}",
+        "      - {name: user_id, data_type: string, description: the visitor, tests: [{accepted_values: {values: [ann], config: {severity: warn}}}]}",
+    );
+    let clean = |text: &str| {
+        let codes = text
+            .chars()
+            .filter(|c| c.is_control() && *c != '\n' || *c == '\u{202e}');
+        assert_eq!(codes.count(), 0, "{text:?}");
+    };
+    let (code, stdout, stderr) = world.jobs(&["run", "silver.visits", "--date", "2026-11-01"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("accepted_values"), "{stdout}");
+    clean(&stdout);
+    clean(&stderr);
+    for args in [
+        &["show", "silver.visits"][..],
+        &["show", "silver.visits", "--vertical"],
+        &["check", "silver.visits", "--date", "2026-11-01"],
+    ] {
+        let (_, stdout, stderr) = world.jobs(args);
+        clean(&stdout);
+        clean(&stderr);
+        assert!(stdout.contains(r"\u{1b}") || args[0] == "check", "{stdout}");
+    }
+    // Programs get the value itself.
+    let shown = world.ok(&["show", "silver.visits", "--columns", "visit_id"]);
+    assert_eq!(shown["rows"][0][0], evil);
+    let (_, csv, _) = world.jobs(&[
+        "show",
+        "silver.visits",
+        "--columns",
+        "visit_id",
+        "--output",
+        "csv",
+    ]);
+    assert_eq!(csv, format!("visit_id\n\"{evil}\"\n"));
+    // An error that quotes the value.
+    world.edit(
+        "demo/silver/visits.sql",
+        "count(*) as events",
+        "cast(min(user_id) as bigint) as events",
+    );
+    let (code, stdout, stderr) = world.jobs(&["run", "silver.visits", "--date", "2026-11-01"]);
+    assert_eq!(code, 1);
+    clean(&stdout);
+    clean(&stderr);
+}

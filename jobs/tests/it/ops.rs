@@ -60,14 +60,14 @@ fn init_makes_the_tables_once_and_others_ask_for_it() {
     );
 
     let dry = world.ok(&["init", "--postgres-url", &url, "--dry-run"]);
-    assert_eq!(dry["ops"], serde_json::json!([1]));
+    assert_eq!(dry["ops"], serde_json::json!([1, 3]));
     assert_eq!(
         database.value("to_regclass('ops.job_runs') IS NULL", "(VALUES (1)) AS one"),
         "true"
     );
     assert_eq!(
         world.ok(&["init", "--postgres-url", &url])["ops"],
-        serde_json::json!([1])
+        serde_json::json!([1, 3])
     );
     assert_eq!(
         world.ok(&["init", "--postgres-url", &url])["ops"],
@@ -173,7 +173,7 @@ fn every_window_and_every_test_is_a_row() {
             "backfill silver.visits 2026-11-01 skipped",
             "check gold.user_daily 2026-11-01 done",
             "run gold.user_3d 2026-11-01 failed",
-            "run gold.user_3d 2026-11-02 skipped",
+            "run gold.user_3d 2026-11-02 not run",
         ]
     );
     assert_eq!(
@@ -200,6 +200,76 @@ fn every_window_and_every_test_is_a_row() {
         text.contains("silver.visits") && !text.contains("gold."),
         "{text}"
     );
+}
+
+#[test]
+fn a_run_whose_error_quotes_a_nul_is_logged() {
+    let (world, database) = prepared();
+    let url = database.url();
+    world.events(&[("odd", "a\0\u{1}b", 1, "2026-11-01T12:00:00Z")]);
+    world.edit(
+        "demo/silver/visits.sql",
+        "min(user_id) as user_id",
+        "cast(cast(min(case when visit_id = 'odd' then user_id end) as bigint) as varchar) as user_id",
+    );
+    let run = [
+        "run",
+        "+gold.user_daily",
+        "--date",
+        DATE,
+        "--postgres-url",
+        &url,
+    ];
+    let (code, _, stderr) = world.jobs(&run);
+    assert!(
+        code == 1 && !stderr.contains("NOT IN THE OPERATIONS LOG"),
+        "{stderr}"
+    );
+    assert_eq!(
+        database.rows(&["model", "outcome"], "ops.job_runs"),
+        ["gold.user_daily not run", "silver.visits failed"]
+    );
+    let quoted = r"position('a\u0000' in message) > 0";
+    assert_eq!(
+        database.value(quoted, "ops.job_runs WHERE outcome = 'failed'"),
+        "true"
+    );
+}
+
+#[test]
+fn a_window_that_the_log_refuses_is_said_and_keeps_no_other_waiting() {
+    let (world, database) = prepared();
+    let url = database.url();
+    database.execute("ALTER TABLE ops.job_runs ADD CHECK (model <> 'silver.visits')");
+    let run = [
+        "run",
+        "+gold.user_daily",
+        "--date",
+        DATE,
+        "--postgres-url",
+        &url,
+    ];
+    let (code, _, stderr) = world.jobs(&run);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        database.rows(&["model", "outcome"], "ops.job_runs"),
+        ["gold.user_daily done"]
+    );
+    let version = world.snapshot("silver.visits").version();
+    let said = format!(
+        "NOT IN THE OPERATIONS LOG: silver.visits of {DATE} is done and published as version {version}"
+    );
+    assert!(stderr.contains(&said), "{stderr}");
+    // What was not published is not said to be.
+    world.edit(
+        "demo/silver/visits.sql",
+        "min(user_id) as user_id",
+        "cast(1 / (count(*) - count(*)) as varchar) as user_id",
+    );
+    let (code, _, stderr) = world.jobs(&run);
+    assert_eq!(code, 1, "{stderr}");
+    let said = format!("silver.visits of {DATE} is failed and not published");
+    assert!(stderr.contains(&said), "{stderr}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
 use super::catalogue::{Catalogue, Entry, Home, Section};
@@ -66,7 +66,10 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
-        environment.add_filter("count", |list: &Value| list.len().unwrap_or_default());
+        environment.add_filter("count", |list: &Value| {
+            let none = || Error::new(ErrorKind::InvalidOperation, "count is of lists");
+            list.len().ok_or_else(none)
+        });
         for (name, template) in TEMPLATES {
             environment.add_template(name, template)?;
         }

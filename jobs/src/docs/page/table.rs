@@ -299,7 +299,7 @@ fn run_row(run: &Run) -> RunRow {
         style: match run.outcome.as_str() {
             "done" => "pass",
             "skipped" => "",
-            "conflict" => "warn",
+            "conflict" | "not run" => "warn",
             _ => "blocked",
         },
         started_at: text::minute(run.started_at),
