@@ -2,12 +2,14 @@
 //! else, and which errors of a lake no retry mends. Not here: anything about tables.
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::debug_fn;
 
-use crate::{CommitError, LakeError};
+use crate::{CommitError, LakeError, terminal};
 
 /// Our own crates.
 const OURS: [&str; 4] = [
@@ -56,14 +58,30 @@ impl FromStr for LogFilter {
 }
 
 /// Starts logging to standard error: lines for people on a terminal, JSON lines otherwise. A panic is a line too, with its thread.
+/// What a line quotes cannot steer the terminal that it is read on.
 pub fn start_logging(filter: &LogFilter) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&filter.0))
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&filter.0));
     if std::io::stderr().is_terminal() {
-        builder.with_target(false).compact().init();
+        let fields = debug_fn(|writer, field, value| {
+            let value = format!("{value:?}");
+            let value = terminal::escaped_lines(&value);
+            match field.name() {
+                "message" => write!(writer, "{value}"),
+                name => write!(writer, "{name}={value}"),
+            }
+        });
+        builder
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .compact()
+            .fmt_fields(fields.delimited(" "))
+            .init();
     } else {
-        builder.json().flatten_event(true).init();
+        builder
+            .with_writer(|| JsonLines(std::io::stderr()))
+            .json()
+            .flatten_event(true)
+            .init();
     }
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -75,6 +93,24 @@ pub fn start_logging(filter: &LogFilter) {
             tracing::error!(thread, "{panic}");
         }
     }));
+}
+
+/// Writes JSON lines; codes that JSON lets through and a terminal obeys are written in JSON's own way.
+struct JsonLines<W>(W);
+
+impl<W: Write> Write for JsonLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.0.write_all(terminal::escaped_json(text).as_bytes())?,
+            // A part of a letter: not from our formatter, which writes whole lines.
+            Err(_) => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Whether an error of a lake stays as long as nobody changes the set-up: exit code 2 in every binary.
@@ -94,7 +130,9 @@ mod tests {
 
     #[test]
     fn a_level_is_ours_and_in_a_list_everyones() {
-        let ours = |level: &str| -> String { OURS.iter().map(|name| format!(",{name}={level}")).collect() };
+        let ours = |level: &str| -> String {
+            OURS.iter().map(|name| format!(",{name}={level}")).collect()
+        };
         assert_eq!(filter("info"), Ok(format!("warn{}", ours("info"))));
         assert_eq!(filter("DEBUG"), Ok(format!("warn{}", ours("DEBUG"))));
         assert_eq!(

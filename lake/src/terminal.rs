@@ -14,6 +14,24 @@ pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     write_out(text, |c| c == '\n' || c == '\t')
 }
 
+/// Lines of JSON, in which a code inside a text is written as JSON writes it, so that it means the same.
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c != '\n' && is_code(c);
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if harmful(c) {
+            let units = c.encode_utf16(&mut [0; 2]).to_vec();
+            out.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn write_out(text: &str, kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     let harmful = |c: char| is_code(c) && !kept(c);
     if !text.contains(harmful) {
@@ -59,6 +77,10 @@ mod tests {
             assert_eq!(escaped(text), shown);
         }
         assert_eq!(escaped_lines("a\n\tb\x1b"), "a\n\tb\\u{1b}");
+        assert_eq!(
+            escaped_json("{\"a\":\"\u{9b}\u{202e}\u{e0041}é\"}\n"),
+            "{\"a\":\"\\u009b\\u202e\\udb40\\udc41é\"}\n"
+        );
         assert!(matches!(escaped("plain"), Cow::Borrowed(_)));
     }
 }

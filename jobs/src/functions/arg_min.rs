@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, LargeBinaryBuilder, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, LargeBinaryArray, UInt64Array, new_null_array,
 };
 use datafusion::arrow::compute::{SortOptions, cast, take};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
@@ -81,18 +81,13 @@ impl AggregateUDFImpl for ArgMin {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let value = args.return_type().clone();
-        let field = |name, data_type| {
-            Arc::new(Field::new(
-                format_state_name(args.name, name),
-                data_type,
-                true,
-            ))
+        // Both as bytes of the row format: nothing is decoded between two phases, and a part of a batch that is spilled holds its own
+        // bytes only, where a part of a column of views counts the text of all.
+        let field = |name| {
+            let name = format_state_name(args.name, name);
+            Arc::new(Field::new(name, DataType::LargeBinary, true))
         };
-        Ok(vec![
-            field("value", value),
-            field("order", DataType::LargeBinary),
-        ])
+        Ok(vec![field("value"), field("order")])
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
@@ -182,15 +177,15 @@ impl Best {
             .order_rows
             .convert_columns(std::slice::from_ref(order))?;
         let counted = counted(value, order, filter);
-        self.improve(value, groups, |row| {
+        let values = Values::Plain(value);
+        self.improve(values, groups, |row| {
             counted(row).then(|| rows.row(row).data())
         })
     }
 
     fn merge(&mut self, states: &[ArrayRef], groups: &[usize]) -> Result<()> {
-        let [value, order] = two(states);
-        let orders = order.as_binary::<i64>();
-        self.improve(value, groups, |row| {
+        let [values, orders] = two(states).map(|bytes| bytes.as_binary::<i64>());
+        self.improve(Values::Encoded(values), groups, |row| {
             orders.is_valid(row).then(|| orders.value(row))
         })
     }
@@ -198,7 +193,7 @@ impl Best {
     /// Takes each row that is better than what its group has. Only the values of those are looked at.
     fn improve<'a>(
         &mut self,
-        values: &ArrayRef,
+        values: Values<'_>,
         groups: &[usize],
         order_of: impl Fn(usize) -> Option<&'a [u8]>,
     ) -> Result<()> {
@@ -236,13 +231,21 @@ impl Best {
     /// Calls with the group, the row and the bytes of its value.
     fn for_each_value(
         &mut self,
-        values: &ArrayRef,
+        values: Values<'_>,
         rows: &[(usize, usize)],
         mut each: impl FnMut(&mut ByteSlots, usize, usize, &[u8]) -> Result<()>,
     ) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
+        let values = match values {
+            Values::Plain(values) => values,
+            Values::Encoded(values) => {
+                return rows.iter().try_for_each(|(group, row)| {
+                    each(&mut self.values, *group, *row, values.value(*row))
+                });
+            }
+        };
         let indices = UInt64Array::from_iter_values(rows.iter().map(|(_, row)| *row as u64));
         let bytes = self
             .value_rows
@@ -268,13 +271,13 @@ impl Best {
         })
     }
 
-    /// The orders of the first groups.
-    fn first_orders(&self, groups: usize) -> ArrayRef {
-        let mut orders = LargeBinaryBuilder::new();
-        for group in 0..groups {
-            orders.append_option(self.orders.get(group));
-        }
-        Arc::new(orders.finish())
+    /// The values and orders of the first groups, for another phase.
+    fn first_states(&self, groups: usize) -> Vec<ArrayRef> {
+        let state = |slots: &ByteSlots| -> ArrayRef {
+            let bytes = (0..groups).map(|group| slots.get(group));
+            Arc::new(bytes.collect::<LargeBinaryArray>())
+        };
+        vec![state(&self.values), state(&self.orders)]
     }
 
     fn drop_first(&mut self, groups: usize) -> Result<()> {
@@ -293,6 +296,15 @@ impl Best {
     fn bytes(&self) -> usize {
         self.values.size() + self.orders.size() + self.value_rows.size() + self.order_rows.size()
     }
+}
+
+/// Where the values of rows are.
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    /// As an argument of the function.
+    Plain(&'a ArrayRef),
+    /// As a state.
+    Encoded(&'a LargeBinaryArray),
 }
 
 fn two(arrays: &[ArrayRef]) -> [&ArrayRef; 2] {
@@ -343,7 +355,7 @@ impl GroupsAccumulator for Best {
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let groups = self.count(emit_to);
-        let state = vec![self.first_values(groups)?, self.first_orders(groups)];
+        let state = self.first_states(groups);
         self.drop_first(groups)?;
         Ok(state)
     }
@@ -364,16 +376,16 @@ impl GroupsAccumulator for Best {
         opt_filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
         let [value, order] = two(values);
-        let rows = self
-            .order_rows
-            .convert_columns(std::slice::from_ref(order))?;
         let counted = counted(value, order, opt_filter);
-        let mut orders = LargeBinaryBuilder::new();
-        for row in 0..value.len() {
-            orders.append_option(counted(row).then(|| rows.row(row).data()));
-        }
-        // Where there is no order, the value is not looked at.
-        Ok(vec![Arc::clone(value), Arc::new(orders.finish())])
+        let encoded = |rows: &RowConverter, column: &ArrayRef| -> Result<ArrayRef> {
+            let rows = rows.convert_columns(std::slice::from_ref(column))?;
+            let bytes = (0..column.len()).map(|row| counted(row).then(|| rows.row(row).data()));
+            Ok(Arc::new(bytes.collect::<LargeBinaryArray>()))
+        };
+        Ok(vec![
+            encoded(&self.value_rows, value)?,
+            encoded(&self.order_rows, order)?,
+        ])
     }
 
     fn size(&self) -> usize {
@@ -399,10 +411,11 @@ impl Accumulator for OfAll {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![
-            self.evaluate()?,
-            ScalarValue::try_from_array(&self.0.first_orders(1), 0)?,
-        ])
+        let state = self.0.first_states(1);
+        state
+            .iter()
+            .map(|bytes| ScalarValue::try_from_array(bytes, 0))
+            .collect()
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {

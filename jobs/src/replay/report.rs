@@ -263,7 +263,7 @@ impl Summary {
     pub(super) fn print(&self, output: Output) -> Result<()> {
         match output {
             Output::Json => summary::json(self),
-            Output::Text => summary::text(&self.to_text()),
+            Output::Text | Output::Csv => summary::text(&self.to_text()),
         }
     }
 
