@@ -101,7 +101,7 @@ def test_the_events_hold_what_they_are_meant_to_test(expected):
     assert max(row["event_count"] for row in rows) > 5 and any(row["duplicate_count"] for row in rows)
 
 
-@pytest.mark.parametrize("limits", [[], ["--memory-limit", "6MB", "--threads", "2"]], ids=["in memory", "spilling"])
+@pytest.mark.parametrize("limits", [[], ["--memory-limit", "10MB", "--threads", "2"]], ids=["in memory", "spilling"])
 def test_every_cell_of_silver_and_gold_equals_the_oracle(lake, expected, limits):
     # Texts that no test of quality accepts are not what this is about.
     run("userflow-jobs", "run", "+gold.webtoon_*", "--date", DAY, "--publish-blocked", "--lake", lake, "--output", "json", *limits)
