@@ -10,7 +10,7 @@
 /// Every point, by the part that it is in. `tests/tests/it/failpoints` walks those of `lake`, `ingest` and `sessionize`,
 /// `jobs/tests/it/failpoints.rs` those of `lake` and `jobs`; a point that a walk does not reach fails it.
 ///
-/// "Under way" is reached whenever the operation waits for something, so each time a little further in it.
+/// "Under way" is reached at each step of an operation, before anybody sees its answer: each time a little further in it.
 pub const POINTS: [&str; 29] = [
     "lake.file-under-way",
     "lake.file-stored",
@@ -51,7 +51,7 @@ mod imp {
     #[inline(always)]
     pub fn reached(_point: &'static str) {}
 
-    /// The future; the point is reached each time that it waits.
+    /// The future; the point is reached at each of its steps, also the last.
     #[inline(always)]
     pub fn during<F: Future>(_point: &'static str, future: F) -> F {
         future
@@ -91,14 +91,12 @@ mod imp {
         }
     }
 
-    /// The future; the point is reached each time that it waits.
+    /// The future; the point is reached at each of its steps, also the last: a short one may have no other.
     pub async fn during<F: Future>(point: &'static str, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|context| {
             let polled = future.as_mut().poll(context);
-            if polled.is_pending() {
-                reached(point);
-            }
+            reached(point);
             polled
         })
         .await

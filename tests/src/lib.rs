@@ -9,4 +9,5 @@ pub mod figure;
 pub mod lake;
 pub mod process;
 pub mod proxy;
+pub mod s3;
 pub mod service;

@@ -27,6 +27,8 @@ const WATCH: Duration = Duration::from_millis(20);
 const LOOK_ASIDE: Duration = Duration::from_secs(1);
 /// How long it waits for the table.
 const LAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// Threads that read and write files for the others.
+const IO_THREADS: usize = 8;
 /// Versions between two checkpoints of the bronze log.
 const CHECKPOINT_EVERY: i64 = 100;
 
@@ -69,6 +71,8 @@ pub fn run(args: &IngestArgs) -> Result<()> {
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // Reading a table asks for hundreds of small files at once. A thread for each would keep its share of memory for itself long after.
+        .max_blocking_threads(IO_THREADS)
         .thread_name("userflow-io")
         .enable_all()
         .build()?;

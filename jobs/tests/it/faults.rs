@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use userflow_lake::{Commit, FileWriter, Guard, NewFile, Table, WriteSettings};
 
-use crate::world::{World, content_of};
+use crate::world::{World, content_of, figure};
 
 /// Adds one more file to the first day of silver, again and again, until told to stop: whoever computes that partition loses.
 fn disturb(world: &World, mut stop: impl FnMut(Duration) -> bool) {
@@ -200,6 +200,10 @@ fn sigkill_at_any_instant_leaves_the_old_or_the_new_version() {
         killed > 5,
         "{killed} killed, {finished} finished: nothing was interrupted"
     );
+    figure(&format!(
+        "row 19, run: {} rounds killed at random, {killed} before their end, 0 partitions neither old nor new",
+        ids.len()
+    ));
     // Every version that was ever committed is one of these results, whole.
     for version in 1..=world.snapshot("silver.visits").version() {
         let snapshot = world

@@ -14,6 +14,7 @@ mod commands;
 mod database;
 mod disks;
 mod docs;
+mod failpoints;
 mod faults;
 mod gate;
 mod init_online;

@@ -389,6 +389,12 @@ pub(crate) fn content_of(lake: &Path, snapshot: &Snapshot) -> BTreeMap<String, V
     rows
 }
 
+/// Writes a line past the test runner, as `userflow_tests::figure` does.
+pub(crate) fn figure(line: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stdout(), "\n{line}"));
+}
+
 /// A table's content as it should be: dates and rows.
 pub(crate) fn rows(expected: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
     let own = |rows: &&[&str]| rows.iter().map(|row| (*row).to_owned()).collect();

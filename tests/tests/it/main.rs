@@ -1,12 +1,15 @@
 //! End to end, on real servers and the real binaries; one file per guarantee.
 
 mod exactly_once;
+mod failpoints;
 mod faults;
 mod identity;
 mod ingest_cli;
 mod kafka;
 mod lag;
 mod ledger;
+mod memory;
 mod online;
 mod postgres;
 mod replay;
+mod walk;

@@ -63,6 +63,14 @@ impl Store {
         })
     }
 
+    /// The same with its checkpoints elsewhere.
+    pub(crate) fn with_checkpoints(self, location: &str) -> Self {
+        Self {
+            checkpoints: location.into(),
+            ..self
+        }
+    }
+
     /// The command, with settings that suit most tests: nothing here waits for an idle stream.
     pub(crate) fn sessionize(&self, topic: &str) -> Command {
         let mut command = self.sessionize_plain(topic);
@@ -94,7 +102,7 @@ impl Store {
     }
 
     /// The same, and closes what an idle stream would close until `time`.
-    fn advance(&self, topic: &str, time: &str) -> Result<Value> {
+    pub(crate) fn advance(&self, topic: &str, time: &str) -> Result<Value> {
         summary(
             self.sessionize(topic)
                 .args(["--until-caught-up", "--advance-to", time]),
@@ -103,7 +111,7 @@ impl Store {
 
     /// All rows of all tables, without what may differ between two good runs: when a row was written, and the version of a
     /// session that was closed by time, which is the offset of whatever message moved the time on.
-    fn contents(&self) -> Result<Contents> {
+    pub(crate) fn contents(&self) -> Result<Contents> {
         let tables: Vec<(String,)> = self.database.rows(
             "SELECT table_name::text FROM information_schema.tables \
              WHERE table_schema = 'online' AND table_type = 'BASE TABLE' AND left(table_name, 1) <> '_' ORDER BY 1",
@@ -120,6 +128,12 @@ impl Store {
             .collect()
     }
 
+    /// How many sessions there are.
+    pub(crate) fn sessions(&self) -> Result<i64> {
+        self.database
+            .number("SELECT count(*) FROM online.webtoon_session")
+    }
+
     /// One session's row.
     fn session(&self, id: &str) -> Result<Option<Value>> {
         let rows: Vec<(String,)> = self.database.rows(&format!(
@@ -132,7 +146,7 @@ impl Store {
 }
 
 /// Rows by table, as sorted JSON texts.
-type Contents = BTreeMap<String, Vec<String>>;
+pub(crate) type Contents = BTreeMap<String, Vec<String>>;
 
 /// A store that read the same topic and that nobody disturbed.
 pub(crate) fn undisturbed(folder: &Path, topic: &str) -> Result<Store> {
@@ -161,7 +175,7 @@ pub(crate) fn ends_undisturbed(store: &Store, calm: &Store, topic: &str, last_da
 }
 
 /// Fails with the first differences.
-fn same(found: &Contents, expected: &Contents) -> Result<()> {
+pub(crate) fn same(found: &Contents, expected: &Contents) -> Result<()> {
     ensure!(
         found.keys().eq(expected.keys()),
         "tables {:?}, expected {:?}",
