@@ -60,8 +60,7 @@ impl Landing {
             self.origins = OriginColumns::new(topic_id, 0);
         }
         let decoded = match message {
-            // The decoder takes a negative time for "unknown", as Kafka does.
-            Some(bytes) => self.decoder.decode(bytes, origin.time_ms.unwrap_or(-1)),
+            Some(bytes) => self.decoder.decode(bytes, origin.stored_clock_ms()),
             None => Err(Rejection::no_value()),
         };
         if decoded.is_ok() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use comfy_table::CellAlignment;
 use serde::Serialize;
+use userflow_lake::terminal::escaped;
 use userflow_models::decode::Reason;
 use userflow_models::project::Window;
 
@@ -80,15 +81,9 @@ impl Example {
 /// The start of a message as text.
 fn start(raw: &[u8]) -> String {
     // A character has at most four bytes.
-    let head = &raw[..raw.len().min(MOST_SHOWN * 4)];
-    let mut text = String::new();
-    for character in String::from_utf8_lossy(head).chars().take(MOST_SHOWN) {
-        match character.is_control() {
-            true => text.extend(character.escape_default()),
-            false => text.push(character),
-        }
-    }
-    text
+    let head = String::from_utf8_lossy(&raw[..raw.len().min(MOST_SHOWN * 4)]);
+    let head: String = head.chars().take(MOST_SHOWN).collect();
+    escaped(&head).into_owned()
 }
 
 /// Messages that were refused for one reason and to which the same happens today.

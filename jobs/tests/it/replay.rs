@@ -85,10 +85,9 @@ impl<'a> Topic<'a> {
                 Err(rejection) => refused.push((origin, message, rejection)),
             }
         }
-        let quarantined = (!refused.is_empty()).then(|| {
-            let date = i32::try_from(came / DAY).unwrap();
-            (date, self.quarantine_rows(&refused))
-        });
+        let quarantined = refused
+            .first()
+            .map(|(origin, ..)| (origin.kept_date(), self.quarantine_rows(&refused)));
         self.commit(QUARANTINE, quarantined.into_iter().collect());
         if ends == Ends::AfterQuarantine {
             self.next -= i64::try_from(messages.len()).unwrap();
@@ -596,6 +595,26 @@ fn a_message_that_the_ingester_has_not_passed_is_left_to_it() {
         (&1.into(), &0.into())
     );
     assert_eq!(replayed(&world), ["e1", "e6"]);
+    ledger_closes(&world, &[&topic]);
+}
+
+#[test]
+fn a_time_that_no_clock_shows_does_not_keep_a_message_out() {
+    let world = World::new();
+    let mut topic = Topic::new(&world, "demo.events", "id-1", 0);
+    // The producer counted microseconds: Kafka's time is capped at the end of the year 9999, and there is no message without one.
+    let odd = message(1, "like", ",\"note\":\"\u{9b}2J\"");
+    topic.ingest(&[odd], CAME * 1_000, Ends::AfterBoth);
+    allow(&world, "like");
+    let (code, stdout, stderr) = world.jobs(&[&REPLAY[..], &["--dry-run"]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    assert!(!stdout.contains('\u{9b}'), "{stdout:?}");
+    assert_eq!(replay(&world, &[])["rows_written"], 1);
+    let shown = world.ok(&["show", EVENTS, "--columns", "_kafka_time"]);
+    assert_eq!(
+        shown["rows"],
+        serde_json::json!([["9999-12-31T23:59:59.999Z"]])
+    );
     ledger_closes(&world, &[&topic]);
 }
 

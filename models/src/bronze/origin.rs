@@ -44,6 +44,14 @@ impl Origin {
         i32::try_from(days).expect("a date of the years 1970 to 9999")
     }
 
+    /// Kafka's time of a stored message as the decoder takes it: -1, "unknown", for one that no clock shows. Of a time that was capped the
+    /// bound is stored, so the bounds tell nothing about the event's time either.
+    pub fn stored_clock_ms(self) -> i64 {
+        self.time_ms
+            .filter(|ms| (1..LAST_MS).contains(ms))
+            .unwrap_or(-1)
+    }
+
     /// What there is to say if the time that is kept is another than Kafka's.
     pub fn capped(self) -> Option<Problem> {
         let (sent, kept) = (self.time_ms?, self.kept_ms()?);
@@ -189,6 +197,8 @@ mod tests {
         ] {
             assert_eq!(at(sent).kept_ms(), kept);
             assert_eq!(at(sent).capped().is_some(), sent != kept);
+            let known = kept.filter(|kept| ![0, LAST_MS].contains(kept));
+            assert_eq!(at(kept).stored_clock_ms(), known.unwrap_or(-1));
             assert!((0..=2_932_896).contains(&at(sent).kept_date()), "{sent:?}");
         }
         let last = chrono::DateTime::from_timestamp_millis(LAST_MS).unwrap();
