@@ -85,14 +85,9 @@ pub struct SessionizeArgs {
     /// The events.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The online store, postgres://user:password@host:5432/database; its tables are made by `userflow-jobs init`
-    #[arg(
-        long,
-        env = "USERFLOW_POSTGRES_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    pub postgres_url: SecretUrl,
+    /// The online store.
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
     /// Consumer group: sessionizers of one group share the partitions
     #[arg(
         long,
@@ -162,6 +157,37 @@ pub struct HealthArgs {
     /// may be waited for: by default the time after which Kafka takes the partitions away from a reader that does not come back
     #[arg(long, env = "USERFLOW_LIVE_TIMEOUT", default_value = "300", value_name = "SECONDS", value_parser = seconds)]
     pub live_timeout: Duration,
+}
+
+/// How to reach the online store.
+#[derive(Clone, Debug, Args)]
+pub struct PostgresArgs {
+    /// The online store, postgres://user:password@host:5432/database; its tables are made by `userflow-jobs init`. TLS:
+    /// ?sslmode=verify-full&sslrootcert=/path/to/ca.pem
+    #[arg(
+        long = "postgres-url",
+        env = "USERFLOW_POSTGRES_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub url: SecretUrl,
+    /// How a connection pooler (pgbouncer) between gives out connections to PostgreSQL; default: looked for at start
+    #[arg(
+        long = "postgres-pooling",
+        env = "USERFLOW_POSTGRES_POOLING",
+        value_enum,
+        value_name = "MODE"
+    )]
+    pub pooling: Option<Pooling>,
+}
+
+/// How long a connection to PostgreSQL is one and the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pooling {
+    /// As long as it is open: no pooler, or one in session mode
+    Session,
+    /// For one transaction: statements are sent without names
+    Transaction,
 }
 
 /// Where state is kept for a restart.

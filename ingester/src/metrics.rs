@@ -119,6 +119,16 @@ pub struct SessionizeMetrics {
     pub rows: IntCounterVec,
     /// Seconds of a write to PostgreSQL, with its retries.
     pub write_seconds: Histogram,
+    /// Rows that the store refused for good, by view and reason.
+    pub set_aside: IntCounterVec,
+    /// Rows not written because their entity has a newer row from another partition, by view.
+    pub split: IntCounterVec,
+    /// Writes that were sent in halves because the store found them too much.
+    pub too_much: IntCounter,
+    /// Seconds since when nothing could be written; 0 while the store takes rows.
+    pub store_away: IntGauge,
+    /// Rows that have changed and are not in the store yet, by partition.
+    pub waiting_rows: IntGaugeVec,
     /// Times that another process turned out to own a partition.
     pub fenced: IntCounter,
     /// Checkpoints written.
@@ -166,6 +176,19 @@ impl SessionizeMetrics {
             ]),
         )?;
         registry.register(Box::new(write_seconds.clone()))?;
+        let set_aside = IntCounterVec::new(
+            Opts::new(
+                "rows_set_aside_total",
+                "Rows that the store refused for good, by reason: they are in ops.rows_set_aside",
+            ),
+            &["view", "reason"],
+        )?;
+        registry.register(Box::new(set_aside.clone()))?;
+        let store_away = IntGauge::new(
+            "store_away_seconds",
+            "Seconds since when nothing could be written; 0 while the store takes rows",
+        )?;
+        registry.register(Box::new(store_away.clone()))?;
         Ok(Self {
             messages: counter("messages_total", "Messages read from Kafka")?,
             rejected: counter(
@@ -188,6 +211,20 @@ impl SessionizeMetrics {
             )?,
             rows: by_view("rows_total", "Rows written")?,
             write_seconds,
+            set_aside,
+            split: by_view(
+                "split_entities_total",
+                "Rows not written because their entity has a newer row from another partition",
+            )?,
+            too_much: counter(
+                "writes_halved_total",
+                "Writes that were sent in halves because the store found them too much",
+            )?,
+            store_away,
+            waiting_rows: by_partition(
+                "waiting_rows",
+                "Rows that have changed and are not in the store yet",
+            )?,
             fenced: counter(
                 "fenced_total",
                 "Times that another process turned out to own a partition",

@@ -11,7 +11,7 @@ use userflow_models::features;
 use crate::config::{InitArgs, Output};
 use crate::summary;
 use crate::workspace::Workspace;
-use crate::{online, ops};
+use crate::{grain, online, ops};
 
 /// What was done for one table.
 #[derive(Debug, Serialize)]
@@ -28,6 +28,7 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
         Some(_) => views(workspace, args.domain.as_deref())?,
         None => Vec::new(),
     };
+    grain::agrees(&workspace.project, &views)?;
     let mut lines = Vec::new();
     for spec in specs(workspace, args.domain.as_deref())? {
         lines.push(if args.dry_run {

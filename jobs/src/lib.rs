@@ -18,6 +18,7 @@ pub mod docs;
 pub mod engine;
 pub mod exit;
 pub mod functions;
+pub mod grain;
 pub mod init;
 pub mod lineage;
 pub mod list;

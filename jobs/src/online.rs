@@ -15,7 +15,7 @@ use crate::exit::Wrong;
 use crate::postgres::{PostgresUrl, explained};
 
 /// Key of the advisory lock that makes one `init` wait for another: `userflow` in ASCII.
-const LOCK: i64 = 0x7573_6572_666c_6f77;
+pub const LOCK: i64 = 0x7573_6572_666c_6f77;
 /// Longest wait for that lock, and for readers of a table that is dropped, because whoever comes after us waits as well; and no
 /// notice that something exists already, which is what SUPPORT expects.
 const SETTINGS: &str = "SET LOCAL lock_timeout = '30s'; SET LOCAL client_min_messages = warning";
@@ -37,6 +37,8 @@ pub enum Action {
     Created,
     /// It was dropped with its rows and made again.
     Recreated,
+    /// Its table was there; the SQL view over it was not, or not as it should be, and was made again.
+    Repaired,
     /// It was there.
     Unchanged,
 }
@@ -47,6 +49,7 @@ impl Action {
         match self {
             Self::Created => "created",
             Self::Recreated => "recreated",
+            Self::Repaired => "repaired",
             Self::Unchanged => "unchanged",
         }
     }
@@ -134,6 +137,7 @@ impl Task<'_> {
     ) -> Result<Vec<Line>> {
         let mut lines = Vec::new();
         let mut refusals = Vec::new();
+        let found = shape(connection).await?;
         for view in self.views {
             let name = &view.name;
             let action = if self.recreate.contains(name) {
@@ -142,10 +146,16 @@ impl Task<'_> {
                     false => Action::Created,
                 }
             } else if let Some(known) = registered.get(name) {
+                let differences = online::differences(view, &found);
                 if known.fingerprint != view.fingerprint {
-                    refusals.push(changed(view, &known.columns));
+                    refusals.push(changed(view, &known.columns, &online::key_of(view, &found)));
+                } else if !differences.is_empty() {
+                    refusals.push(online::changed_by_hand(view, &differences));
                 }
-                Action::Unchanged
+                match online::view_differs(view, &found) {
+                    Some(_) => Action::Repaired,
+                    None => Action::Unchanged,
+                }
             } else {
                 if kind(connection, name).await?.is_some() {
                     refusals.push(format!(
@@ -168,7 +178,7 @@ impl Task<'_> {
 }
 
 /// Says how a view differs from its table, and what to do.
-fn changed(view: &FeatureView, stored: &[String]) -> String {
+fn changed(view: &FeatureView, stored: &[String], key: &[&str]) -> String {
     let wanted = columns(view);
     let only_in = |these: &[String], those: &[String]| {
         let names: Vec<&str> = (these.iter())
@@ -187,9 +197,21 @@ fn changed(view: &FeatureView, stored: &[String]) -> String {
         (false, false) => format!("added columns: {added}; removed columns: {removed}"),
     };
     let name = &view.name;
+    let key: Vec<&str> = (key.iter().copied())
+        .filter(|column| *column != "_partition")
+        .collect();
+    let entity = match key.iter().eq(&view.entity) {
+        true => String::new(),
+        false => format!(
+            "its rows were one per ({}) and are one per ({}); ",
+            key.join(", "),
+            view.entity.join(", ")
+        ),
+    };
     format!(
-        "feature view {name} changed since {}.{name} was made ({difference}): take the change back, or run \
-         `userflow-jobs init --recreate {name}`, which drops the online rows of that view; the sessionizer fills it again",
+        "feature view {name} changed since {}.{name} was made ({entity}{difference}): take the change back, or run \
+         `userflow-jobs init --recreate {name}`, which drops the online rows of that view; the sessionizer fills it again, \
+         from the start of the topic as far as that still has its events",
         online::SCHEMA
     )
 }
@@ -203,8 +225,21 @@ fn columns(view: &FeatureView) -> Vec<String> {
 }
 
 async fn make(connection: &mut PgConnection, view: &FeatureView, action: Action) -> Result<()> {
-    if action == Action::Unchanged {
-        return Ok(());
+    match action {
+        Action::Unchanged => return Ok(()),
+        Action::Repaired => {
+            // The table stays; of what makes both, the first statement makes the table.
+            execute(
+                connection,
+                &format!("DROP VIEW IF EXISTS {}.{}", online::SCHEMA, view.name),
+            )
+            .await?;
+            for statement in online::create(view).iter().skip(1) {
+                execute(connection, statement).await?;
+            }
+            return Ok(());
+        }
+        Action::Created | Action::Recreated => {}
     }
     if action == Action::Recreated {
         // The form that is there goes first; of the other there can be leftovers, and its statements no longer meet the name.
@@ -220,8 +255,9 @@ async fn make(connection: &mut PgConnection, view: &FeatureView, action: Action)
     }
     sqlx::query(
         "INSERT INTO online._views (name, fingerprint, columns) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-         SET fingerprint = excluded.fingerprint, columns = excluded.columns, created_at = now()",
+         SET fingerprint = excluded.fingerprint, columns = excluded.columns, created_at = clock_timestamp()",
     )
+    .persistent(false)
     .bind(&view.name)
     .bind(&view.fingerprint)
     .bind(columns(view))
@@ -239,6 +275,7 @@ pub async fn registered(connection: &mut PgConnection) -> Result<BTreeMap<String
     }
     let rows: Vec<(String, String, Vec<String>)> =
         sqlx::query_as("SELECT name, fingerprint, columns FROM online._views")
+            .persistent(false)
             .fetch_all(connection)
             .await
             .map_err(explained)
@@ -253,11 +290,24 @@ pub async fn registered(connection: &mut PgConnection) -> Result<BTreeMap<String
     Ok(rows.into_iter().map(entry).collect())
 }
 
+/// What is there, column by column.
+async fn shape(connection: &mut PgConnection) -> Result<Vec<online::Found>> {
+    let rows: Vec<(String, String, String, bool, bool, Option<i32>)> =
+        sqlx::query_as(online::SHAPE)
+            .persistent(false)
+            .fetch_all(connection)
+            .await
+            .map_err(explained)
+            .context("look at the tables of the online store")?;
+    Ok(rows.into_iter().map(online::Found::from).collect())
+}
+
 /// What a name of the schema stands for: `r` a table, `v` a view; none: nothing.
 async fn kind(connection: &mut PgConnection, name: &str) -> Result<Option<String>> {
     sqlx::query_scalar(
         "SELECT relkind::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relname = $2",
     )
+    .persistent(false)
     .bind(online::SCHEMA)
     .bind(name)
     .fetch_optional(connection)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+use userflow_models::features::online::{Refusal, refusal};
 
 use crate::exit::Wrong;
 
@@ -37,7 +38,8 @@ impl fmt::Debug for PostgresUrl {
 impl PostgresUrl {
     /// Opens one connection.
     pub async fn connect(&self) -> Result<PgConnection> {
-        let options = self.options()?;
+        // A connection pooler takes few settings at the start of a connection; this one is the default since PostgreSQL 12.
+        let options = self.options()?.extra_float_digits(None);
         let place = format!(
             "connect to PostgreSQL at {}:{}, database {}, as {}",
             options.get_host(),
@@ -70,7 +72,19 @@ impl PostgresUrl {
 /// Makes an error of the database say all that the server said, and tells what a retry cannot mend.
 pub fn explained(error: sqlx::Error) -> anyhow::Error {
     let Some(database) = error.as_database_error() else {
-        return error.into();
+        // A certificate that is not trusted is not trusted later either.
+        let untrusted = match &error {
+            sqlx::Error::Tls(_) => true,
+            sqlx::Error::Io(e) => e.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        };
+        return match untrusted {
+            true => Wrong(format!(
+                "{error}: check sslmode and sslrootcert in --postgres-url"
+            ))
+            .into(),
+            false => error.into(),
+        };
     };
     let code = database.code().unwrap_or_default();
     let mut message = format!("{} (SQLSTATE {code})", database.message());
@@ -80,9 +94,7 @@ pub fn explained(error: sqlx::Error) -> anyhow::Error {
             message.push_str(more);
         }
     }
-    // Wrong login, no such database, no such schema; wrong or forbidden SQL; other objects depend on what should go.
-    let wrong = ["28", "3D", "3F", "42", "2B"];
-    if wrong.iter().any(|class| code.starts_with(class)) {
+    if refusal(&code) == Refusal::WrongSetup {
         Wrong(message).into()
     } else {
         anyhow::Error::msg(message)

@@ -27,6 +27,9 @@ MINUTE = timedelta(minutes=1)
 RECENT_EVENTS = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# One reading of one episode: what tells sessions apart.
+SESSION = ("session_id", "user_id", "webtoon_id", "episode_id")
+
 Key = tuple[str, ...]
 Row = dict[str, object]
 Columns = dict[str, object]
@@ -204,7 +207,7 @@ def lifetime(events: list[Used]) -> Row:
 
 def sessions(used: list[Used]) -> dict[Key, Row]:
     """Rows of sessions that have all ended: for `end` more than the gap after every event."""
-    return {key: session(events) for key, events in by(used, ("session_id",)).items()}
+    return {key: session(events) for key, events in by(used, SESSION).items()}
 
 
 def session(events: list[Used]) -> Row:
@@ -218,7 +221,7 @@ def session(events: list[Used]) -> Row:
     else:
         state = "TIMEOUT_EXIT"
     return {
-        **{name: first(columns, name) for name in ("user_id", "webtoon_id", "episode_id", "experiment_group")},
+        "experiment_group": first(columns, "experiment_group"),
         **{name: first(columns, name) or "UNKNOWN" for name in ("country", "platform", "device", "browser")},
         "started_at": events[0].time,
         "last_event_at": events[-1].time,

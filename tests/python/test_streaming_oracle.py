@@ -65,7 +65,7 @@ def test_a_repeat_counts_once_however_late_it_is():
     assert streaming.partitions(topic.messages)[0].duplicates == 2
     topic.send(40 * 60, "enter", session="u")
     topic.send(60, "scroll", event_id="b", sent=40 * 60)
-    assert topic.rows("webtoon_session", 60)[("s",)]["event_count"] == 3, "beyond the horizon it counts again"
+    assert topic.rows("webtoon_session", 60)[("s", "1", "w", "e1")]["event_count"] == 3, "beyond the horizon it counts again"
 
 
 def test_outcomes():
@@ -79,8 +79,18 @@ def test_outcomes():
     topic.send(9, "complete", session="u")
     rows = topic.rows("webtoon_session", 60)
     assert {key[0]: row["session_state"] for key, row in rows.items()} == {"s": "COMPLETE", "t": "EXIT", "u": "TIMEOUT_EXIT"}
-    assert rows[("s",)]["country"] == "KR" and rows[("t",)]["country"] == "UNKNOWN"
-    assert rows[("s",)]["last_event_at"] == NOON + timedelta(seconds=20)
+    assert rows[("s", "1", "w", "e1")]["country"] == "KR" and rows[("t", "1", "w", "e1")]["country"] == "UNKNOWN"
+    assert rows[("s", "1", "w", "e1")]["last_event_at"] == NOON + timedelta(seconds=20)
+
+
+def test_two_readers_of_one_session_id_are_two_sessions_and_two_partitions_are_one():
+    topic = Topic()
+    topic.send(0, "enter", user=1)
+    topic.send(1, "enter", user=2, episode="e2")
+    topic.send(2, "exit", user=1, partition=1, scroll_ratio=0.5)
+    rows = topic.rows("webtoon_session", 60)
+    assert {key: row["event_count"] for key, row in rows.items()} == {("s", "1", "w", "e1"): 2, ("s", "2", "w", "e2"): 1}
+    assert rows[("s", "1", "w", "e1")]["session_state"] == "EXIT"
 
 
 def test_recent_values_stand_where_they_were_last_seen():

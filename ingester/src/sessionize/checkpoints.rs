@@ -84,15 +84,17 @@ impl Checkpoints {
         Ok(paths)
     }
 
-    /// The newest state of a partition that can be read, or none if there is none.
+    /// The newest state of a partition that can be read and goes on at `newest` or before, or none if there is none.
     pub(super) async fn load(
         &self,
         plan: &Arc<Plan>,
         settings: Settings,
         partition: i32,
+        newest: i64,
         metrics: &SessionizeMetrics,
     ) -> Result<Option<(Engine, Restored)>> {
-        let paths = self.list(partition).await?;
+        let mut paths = self.list(partition).await?;
+        paths.retain(|path| next_offset(path).is_none_or(|next| next <= newest));
         for path in &paths {
             let bytes = match self.read(path).await {
                 Ok(bytes) => bytes,
@@ -165,4 +167,9 @@ impl Checkpoints {
         }
         Ok(text)
     }
+}
+
+/// The offset in a checkpoint's name.
+fn next_offset(path: &Path) -> Option<i64> {
+    path.filename()?.strip_suffix(".ckpt")?.parse().ok()
 }

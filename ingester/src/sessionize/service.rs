@@ -9,11 +9,13 @@ use anyhow::Result;
 use serde_json::json;
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
+use userflow_models::features::online::REASONS;
 use userflow_models::features::{self, FeatureView};
 
 use super::checkpoints::Checkpoints;
+use super::delivery::Delivery;
 use super::engine::{Plan, Settings};
-use super::store::Store;
+use super::store::{Store, judged};
 use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
 use crate::exit::WrongSetup;
@@ -43,6 +45,7 @@ pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     pub(super) settings: Settings,
     pub(super) store: Store,
+    pub(super) delivery: Delivery,
     pub(super) checkpoints: Checkpoints,
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) metrics: Arc<SessionizeMetrics>,
@@ -158,10 +161,26 @@ async fn set_up(
     } = source;
     let workers = args.workers().min(targets.len());
     let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
-    let store = Store::open(&args.postgres_url, topic, &views, connections).await?;
+    let store = Store::open(&args.postgres, topic, &views, connections).await?;
     store.require(&views).await?;
+    if !store.can_set_aside().await.map_err(judged)? {
+        tracing::error!(
+            "there is no table ops.rows_set_aside: the first row that PostgreSQL refuses for good will end this process; run `userflow-jobs init` \
+             with this --postgres-url"
+        );
+    }
     let checkpoints = Checkpoints::open(&args.checkpoints.location, topic, id).await?;
     tracing::info!(%topic, topic_id = %id, partitions = targets.len(), views = views.len(), "sessionizing");
+    let health = Health::new(args.health.live_timeout);
+    let metrics = Arc::new(SessionizeMetrics::new()?);
+    for view in &views {
+        metrics.split.with_label_values(&[&view.name]);
+        for reason in REASONS {
+            metrics
+                .set_aside
+                .with_label_values(&[view.name.as_str(), reason]);
+        }
+    }
     Ok(Shared {
         args: args.clone(),
         topic: topic.clone(),
@@ -176,11 +195,12 @@ async fn set_up(
         plan: Arc::new(plan),
         settings,
         store,
+        delivery: Delivery::new(&health),
         checkpoints,
         runtime,
-        metrics: Arc::new(SessionizeMetrics::new()?),
+        metrics,
         stop: Arc::default(),
-        health: Health::new(args.health.live_timeout),
+        health,
         caught_up: (0..workers).map(|_| AtomicBool::new(false)).collect(),
         flushes: AtomicU64::new(0),
         ends: Mutex::new(targets.iter().map(|(p, log)| (*p, log.high)).collect()),

@@ -2,37 +2,45 @@
 //! `userflow_models::features::online`.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use userflow_models::features::online::Refusal;
 use userflow_models::features::{FeatureView, online};
 
-use super::engine::{Column, Rows};
-use crate::config::SecretUrl;
+use super::engine::{Column, StoreMark};
+use crate::config::{Pooling, PostgresArgs};
 use crate::exit::WrongSetup;
 
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+mod aside;
+mod batch;
+mod connect;
+mod errors;
+mod identity;
+
+use connect::Trust;
+
+pub(super) use batch::{Batch, Table};
+pub(super) use errors::{code, judged, meaning, passes};
+
+/// How long one write may take, waiting for locks included, before the connection is given up: a server that lost its power says nothing.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// The online store of one topic.
 #[derive(Clone)]
 pub(super) struct Store {
     pool: PgPool,
+    trust: Trust,
+    pooling: Pooling,
     topic: String,
     /// One statement that writes rows of all views.
     write: String,
-    tables: Vec<String>,
-}
-
-/// Rows to write together.
-pub(super) struct Batch {
-    /// Partitions that the rows are of, with the epochs in which they were claimed.
-    pub(super) owned: Vec<(i32, i64)>,
-    /// Rows by view, all views.
-    pub(super) views: Vec<Rows>,
+    /// Of each view.
+    tables: Arc<[Table]>,
 }
 
 /// What became of a write.
@@ -45,54 +53,71 @@ pub(super) enum Written {
 
 /// What became of a claim.
 pub(super) enum Claim {
-    /// The partition is ours, in this epoch.
-    Epoch(i64),
+    /// The partition is ours.
+    Taken(Taken),
     /// The rows in the store are of another topic of the same name: this was its id.
     OtherTopic(String),
+}
+
+/// A partition that was claimed.
+pub(super) struct Taken {
+    /// Grows with every claim.
+    pub(super) epoch: i64,
+    /// The next offset of the newest checkpoint whose rows were all written here.
+    pub(super) kept: Option<i64>,
+    /// Which store it is.
+    pub(super) store: StoreMark,
 }
 
 impl Store {
     /// Connects.
     pub(super) async fn open(
-        url: &SecretUrl,
+        args: &PostgresArgs,
         topic: &str,
         views: &[FeatureView],
         connections: u32,
     ) -> Result<Self> {
-        let options: PgConnectOptions = url.reveal().parse().map_err(|_| {
-            // The parser's message may quote the URL, and with it a password.
-            WrongSetup(
-                "--postgres-url is no URL such as postgres://user:password@host:5432/database"
-                    .to_owned(),
-            )
-        })?;
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(PATIENCE)
-            .connect_with(
-                options
-                    .application_name("userflow-sessionize")
-                    // A checkpoint relies on rows that were written before it, whatever the server's default.
-                    .options([("synchronous_commit", "on")])
-                    .disable_statement_logging(),
-            )
-            .await
-            .map_err(judged)
-            .context("reach PostgreSQL: check --postgres-url")?;
+        let (pool, trust) = connect::pool(args, connections).await?;
+        let pooling = match args.pooling {
+            Some(pooling) => pooling,
+            None => connect::detect(&pool).await?,
+        };
         Ok(Self {
             pool,
+            trust,
+            pooling,
             topic: topic.to_owned(),
             write: write_statement(views),
-            tables: views.iter().map(online::table).collect(),
+            tables: views.iter().map(Table::new).collect(),
         })
     }
 
-    /// Makes sure that the tables are those of these views.
+    /// Notes an error: after some of them no connection is good that is as old.
+    fn noted(&self, error: sqlx::Error) -> sqlx::Error {
+        if meaning(&error) == Refusal::Moved {
+            self.trust.lose();
+        }
+        error
+    }
+
+    /// How often another server answered than before: each may lack rows that the one before had.
+    pub(super) fn moves(&self) -> u64 {
+        self.trust.moves()
+    }
+
+    /// The tables of the views, in their order.
+    pub(super) fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Makes sure that the tables are those of these views, as they were made.
     pub(super) async fn require(&self, views: &[FeatureView]) -> Result<()> {
         let fix = "run `userflow-jobs init` with this --postgres-url";
+        let mut transaction = self.pool.begin().await.map_err(judged)?;
         let known: Vec<(String, String)> =
             sqlx::query_as("SELECT name, fingerprint FROM online._views")
-                .fetch_all(&self.pool)
+                .persistent(false)
+                .fetch_all(&mut *transaction)
                 .await
                 .map_err(|e| match code(&e).as_deref() {
                     Some("42P01" | "3F000") => {
@@ -100,6 +125,14 @@ impl Store {
                     }
                     _ => judged(e),
                 })?;
+        let columns: Vec<(String, String, String, bool, bool, Option<i32>)> =
+            sqlx::query_as(online::SHAPE)
+                .persistent(false)
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(judged)?;
+        transaction.commit().await.map_err(judged)?;
+        let found: Vec<online::Found> = columns.into_iter().map(online::Found::from).collect();
         for view in views {
             match known.iter().find(|(name, _)| *name == view.name) {
                 Some((_, fingerprint)) if *fingerprint == view.fingerprint => {}
@@ -115,51 +148,81 @@ impl Store {
                     return Err(WrongSetup(message).into());
                 }
             }
+            let differences = online::differences(view, &found);
+            if !differences.is_empty() {
+                return Err(WrongSetup(online::changed_by_hand(view, &differences)).into());
+            }
+            if let Some(difference) = online::view_differs(view, &found) {
+                return Err(WrongSetup(format!("{difference}: {fix}")).into());
+            }
+        }
+        if let Some(difference) = online::support_differs(&found) {
+            return Err(WrongSetup(format!("{difference}: {fix}")).into());
         }
         Ok(())
     }
 
     /// Takes a partition: from now on no other process can write rows of it.
-    pub(super) async fn claim(&self, partition: i32, topic_id: &str, owner: &str) -> Result<Claim> {
+    pub(super) async fn claim(
+        &self,
+        partition: i32,
+        topic_id: &str,
+        owner: &str,
+    ) -> Result<Claim, sqlx::Error> {
+        let claimed = self.try_claim(partition, topic_id, owner).await;
+        claimed.map_err(|error| self.noted(error))
+    }
+
+    async fn try_claim(
+        &self,
+        partition: i32,
+        topic_id: &str,
+        owner: &str,
+    ) -> Result<Claim, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
         let before: Option<String> = sqlx::query_scalar(
             "SELECT topic_id FROM online._owners WHERE topic = $1 AND partition = $2",
         )
+        .persistent(false)
         .bind(&self.topic)
         .bind(partition)
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(judged)?;
+        .fetch_optional(&mut *transaction)
+        .await?;
         if let Some(before) = before.filter(|before| before != topic_id) {
             return Ok(Claim::OtherTopic(before));
         }
-        let epoch = sqlx::query_scalar(
+        let (epoch, kept) = sqlx::query_as(
             "INSERT INTO online._owners AS o (topic, partition, epoch, topic_id, owner) VALUES ($1, $2, 1, $3, $4)
              ON CONFLICT (topic, partition) DO UPDATE SET epoch = o.epoch + 1, owner = excluded.owner, claimed_at = now()
-             RETURNING epoch",
+             RETURNING epoch, kept",
         )
+        .persistent(false)
         .bind(&self.topic)
         .bind(partition)
         .bind(topic_id)
         .bind(owner)
-        .fetch_one(&self.pool)
-        .await
-        .map_err(judged)?;
-        Ok(Claim::Epoch(epoch))
+        .fetch_one(&mut *transaction)
+        .await?;
+        let store = identity::read(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(Claim::Taken(Taken { epoch, kept, store }))
     }
 
     /// Removes the rows of a partition, and its claim, because its topic is gone.
     pub(super) async fn remove(&self, partition: i32) -> Result<u64> {
         let mut transaction = self.pool.begin().await.map_err(judged)?;
         sqlx::query("DELETE FROM online._owners WHERE topic = $1 AND partition = $2")
+            .persistent(false)
             .bind(&self.topic)
             .bind(partition)
             .execute(&mut *transaction)
             .await
             .map_err(judged)?;
         let mut removed = 0;
-        for table in &self.tables {
+        for Table { table, .. } in self.tables.iter() {
             let sql = format!("DELETE FROM {table} WHERE _partition = $1");
             let done = sqlx::query(AssertSqlSafe(sql))
+                .persistent(false)
                 .bind(partition)
                 .execute(&mut *transaction)
                 .await
@@ -172,8 +235,31 @@ impl Store {
 
     /// Writes rows, all or none. Safe to repeat: after an error nobody knows whether they were written.
     pub(super) async fn write(&self, batch: &Batch) -> Result<Written, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let outcome = tokio::time::timeout(ATTEMPT, self.write_on(&mut connection, batch)).await;
+        let error = match outcome {
+            Ok(Ok(written)) => return Ok(written),
+            Ok(Err(error)) => error,
+            Err(_) => std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no answer within {ATTEMPT:?}"),
+            )
+            .into(),
+        };
+        if meaning(&error) == Refusal::Moved {
+            drop(connection.detach());
+        }
+        Err(self.noted(error))
+    }
+
+    async fn write_on(
+        &self,
+        connection: &mut PgConnection,
+        batch: &Batch,
+    ) -> Result<Written, sqlx::Error> {
         let (partitions, epochs): (Vec<i32>, Vec<i64>) = batch.owned.iter().copied().unzip();
         let mut query = sqlx::query(AssertSqlSafe(self.write.as_str()))
+            .persistent(self.pooling == Pooling::Session)
             .bind(partitions)
             .bind(epochs)
             .bind(&self.topic);
@@ -192,7 +278,15 @@ impl Store {
                 }
             };
         }
-        let row = query.fetch_one(&self.pool).await?;
+        let row = match self.pooling {
+            Pooling::Session => query.fetch_one(connection).await?,
+            Pooling::Transaction => {
+                let mut transaction = connection.begin().await?;
+                let row = query.fetch_one(&mut *transaction).await?;
+                transaction.commit().await?;
+                row
+            }
+        };
         Ok(if row.try_get(0)? {
             Written::Done
         } else {
@@ -211,15 +305,18 @@ impl Store {
         let sql = format!(
             "WITH own AS MATERIALIZED (SELECT 1 FROM online._owners WHERE topic = $1 AND partition = $2 AND epoch = $3 FOR SHARE)
              DELETE FROM {} WHERE _partition = $2 AND event_time < $4 AND EXISTS (SELECT 1 FROM own)",
-            self.tables[view]
+            self.tables[view].table
         );
+        let mut transaction = self.pool.begin().await?;
         let done = sqlx::query(AssertSqlSafe(sql))
+            .persistent(false)
             .bind(&self.topic)
             .bind(partition)
             .bind(epoch)
             .bind(before)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(done.rows_affected())
     }
 }
@@ -239,40 +336,8 @@ fn write_statement(views: &[FeatureView]) -> String {
         let _ = write!(sql, ",\n w{number} AS ({upsert})");
         parameter += online::stored(view).len();
     }
-    sql.push_str("\n SELECT yes FROM mine");
+    // A checkpoint relies on rows that were written before it, whatever the server's default; and a pooler in transaction mode takes no
+    // settings at the start of a connection.
+    sql.push_str("\n SELECT yes, set_config('synchronous_commit', 'on', true) FROM mine");
     sql
-}
-
-fn code(error: &sqlx::Error) -> Option<String> {
-    error
-        .as_database_error()
-        .and_then(|e| e.code().map(std::borrow::Cow::into_owned))
-}
-
-/// Whether a write that failed may be repeated: the server was away or busy. What it says of the statement itself stays wrong.
-pub(super) fn may_pass(error: &sqlx::Error) -> bool {
-    match code(error) {
-        // Data, privileges and syntax (classes 22, 23, 28, 42 of the SQLSTATE table) do not mend themselves.
-        Some(code) => !["22", "23", "28", "42"]
-            .iter()
-            .any(|class| code.starts_with(class)),
-        None => !matches!(
-            error,
-            sqlx::Error::Configuration(_)
-                | sqlx::Error::ColumnDecode { .. }
-                | sqlx::Error::Decode(_)
-                | sqlx::Error::Encode(_)
-                | sqlx::Error::TypeNotFound { .. }
-        ),
-    }
-}
-
-/// An error with its kind: what PostgreSQL refuses for good is a wrong setup.
-pub(super) fn judged(error: sqlx::Error) -> anyhow::Error {
-    match code(&error).as_deref() {
-        Some(known) if known.starts_with("42") || known.starts_with("28") || known == "3D000" => {
-            WrongSetup(format!("PostgreSQL: {error}")).into()
-        }
-        _ => anyhow::Error::new(error).context("PostgreSQL"),
-    }
 }

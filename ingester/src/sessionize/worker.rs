@@ -15,7 +15,7 @@ use userflow_models::decode::Decoder;
 use super::engine::{Counts, Engine, Events, Nobody};
 use super::service::{At, Shared};
 use super::store::Written;
-use super::writing::SETTLE;
+use super::writing::{Kept, SETTLE};
 use crate::exit::WrongSetup;
 use crate::kafka::PATIENCE;
 use crate::health::Loop;
@@ -47,6 +47,10 @@ pub(super) struct Part {
     pub(super) counted: Counts,
     /// By view: rows of the round of writes under way that are still to be written.
     pub(super) round: Vec<usize>,
+    /// Rows in the write under way.
+    pub(super) in_flight: usize,
+    /// The offset that was noted last in the store as kept.
+    pub(super) noted: Option<i64>,
     /// Next offset when the backlog was looked at.
     pub(super) offset_then: i64,
     /// The rows of everything before this offset are in the store.
@@ -80,7 +84,7 @@ pub(super) struct Worker {
     pub(super) parts: BTreeMap<i32, Part>,
     taken: Vec<Taken>,
     pub(super) writing: Option<JoinHandle<Result<Written>>>,
-    pub(super) saving: Option<JoinHandle<Result<()>>>,
+    pub(super) saving: Option<JoinHandle<Result<Kept>>>,
     /// Since when a change waits.
     pub(super) waiting: Option<Instant>,
     pub(super) round_began: Instant,
@@ -93,6 +97,8 @@ pub(super) struct Worker {
     pub(super) assigned: bool,
     pub(super) fenced_in_a_row: u32,
     turns: Loop,
+    /// How often the store's address had led to another server when partitions were taken.
+    pub(super) moves: u64,
 }
 
 impl Worker {
@@ -127,6 +133,7 @@ impl Worker {
             started: now,
             assigned: false,
             fenced_in_a_row: 0,
+            moves: 0,
             shared: Arc::clone(shared),
         })
     }
@@ -350,6 +357,11 @@ impl Worker {
                 .set(i64::try_from(entities).expect("memory holds fewer"));
             let bytes = i64::try_from(part.engine.bytes()).expect("memory has fewer");
             metrics.state_bytes.with_label_values(&[&label]).set(bytes);
+            let waiting = part.engine.changed_rows() + part.in_flight;
+            metrics
+                .waiting_rows
+                .with_label_values(&[&label])
+                .set(i64::try_from(waiting).expect("rows fit in memory"));
             let next = part.engine.next_offset();
             let watermark = part.engine.watermark();
             if let Some(watermark) = watermark {

@@ -13,14 +13,13 @@ use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 use userflow_lake::failpoint;
 
+use super::delivery::deliver;
 use super::engine::Rows;
 use super::service::Shared;
-use super::store::{Batch, Written, judged, may_pass};
+use super::store::{Batch, Written, judged, passes};
 use super::worker::{Worker, micros};
 use crate::workers;
 
-/// Most rows of a view in one write.
-const ROWS: usize = 10_000;
 /// A change waits at most this part of the time that the backlog still takes.
 const BACKLOG_PART: u32 = 20;
 /// How often rows beyond their ttl are removed.
@@ -29,6 +28,14 @@ const EXPIRE: Duration = Duration::from_secs(60);
 const KEEP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long giving partitions back may wait for the store.
 pub(super) const SETTLE: Duration = Duration::from_secs(20);
+
+/// What became of a checkpoint.
+pub(super) enum Kept {
+    /// It is there.
+    Done,
+    /// Another process has the partition, or the store is not as we left it: it was restored.
+    Lost,
+}
 
 impl Worker {
     pub(super) fn changed(&self) -> usize {
@@ -100,10 +107,11 @@ impl Worker {
                 .collect(),
             views: Vec::new(),
         };
+        let limit = self.shared.delivery.rows();
         for view in 0..self.shared.views.len() {
             let mut rows: Option<Rows> = None;
             for part in self.parts.values_mut() {
-                let room = ROWS - rows.as_ref().map_or(0, |rows| rows.len).min(ROWS);
+                let room = limit.saturating_sub(rows.as_ref().map_or(0, |rows| rows.len));
                 let most = part.round[view].min(room);
                 let more = part.engine.take(view, most);
                 // Fewer than there were: the others need no row any more.
@@ -112,15 +120,21 @@ impl Worker {
                 } else {
                     0
                 };
+                part.in_flight += more.len;
                 match &mut rows {
                     None => rows = Some(more),
                     Some(rows) => rows.append(more),
                 }
             }
-            let Some(rows) = rows else { return };
-            let count = u64::try_from(rows.len).unwrap_or(0);
-            self.shared.rows[view].fetch_add(count, Ordering::Relaxed);
+            let Some(mut rows) = rows else { return };
             let name = &self.shared.views[view].name;
+            let split = self.shared.store.tables()[view].one_row_per_key(&mut rows);
+            if split > 0 {
+                let split = u64::try_from(split).expect("rows fit in memory");
+                (self.shared.metrics.split.with_label_values(&[name])).inc_by(split);
+            }
+            let count = u64::try_from(rows.len).expect("rows fit in memory");
+            self.shared.rows[view].fetch_add(count, Ordering::Relaxed);
             self.shared
                 .metrics
                 .rows
@@ -133,7 +147,7 @@ impl Worker {
         self.writing = Some(
             self.shared
                 .runtime
-                .spawn(write(Arc::clone(&self.shared), batch)),
+                .spawn(deliver(Arc::clone(&self.shared), batch)),
         );
     }
 
@@ -155,11 +169,18 @@ impl Worker {
             Written::Done => {
                 self.fenced_in_a_row = 0;
                 for part in self.parts.values_mut() {
+                    part.in_flight = 0;
                     if part.round.iter().all(|rows| *rows == 0)
                         && let Some(at) = part.round_at.take()
                     {
                         part.written = at;
                     }
+                }
+                if self.shared.store.moves() > self.moves {
+                    // A standby that was promoted may lack the last rows of the server before: from the checkpoint on, all are made again.
+                    let why = "PostgreSQL's address leads to another server now";
+                    tracing::warn!("{why}");
+                    return self.rejoin(why);
                 }
                 Ok(())
             }
@@ -232,7 +253,8 @@ impl Worker {
                 part.saved = part.at();
                 part.kept = Some(Instant::now());
                 let next = part.engine.next_offset();
-                states.push((*partition, next, part.engine.snapshot()));
+                let before = part.noted.replace(next);
+                states.push((*partition, part.epoch, before, next, part.engine.snapshot()));
                 failpoint::reached("sessionize.state-taken");
             }
         }
@@ -241,7 +263,11 @@ impl Worker {
         }
         let shared = Arc::clone(&self.shared);
         self.saving = Some(self.shared.runtime.spawn(async move {
-            for (partition, next, state) in states {
+            for (partition, epoch, before, next, state) in states {
+                // First the store says that it has all rows: one that was restored from an older dump then says less than the checkpoint.
+                if !note(&shared, partition, epoch, before, next).await? {
+                    return Ok(Kept::Lost);
+                }
                 shared.checkpoints.save(partition, next, state).await?;
                 shared.metrics.checkpoints.inc();
                 let gauge = shared
@@ -250,15 +276,19 @@ impl Worker {
                     .with_label_values(&[&partition.to_string()]);
                 gauge.set(chrono::Utc::now().timestamp());
             }
-            Ok(())
+            Ok(Kept::Done)
         }));
     }
 
     pub(super) fn await_saving(&mut self) -> Result<()> {
-        match self.saving.take() {
-            None => Ok(()),
-            Some(saving) => workers::joined(self.shared.runtime.block_on(saving))
-                .context("a checkpoint was cut off")?,
+        let Some(saving) = self.saving.take() else {
+            return Ok(());
+        };
+        let kept = workers::joined(self.shared.runtime.block_on(saving))
+            .context("a checkpoint was cut off")??;
+        match kept {
+            Kept::Done => Ok(()),
+            Kept::Lost => self.start_over(),
         }
     }
 
@@ -315,28 +345,25 @@ fn backlog_wait(left: i64, read: i64, took: Duration, most: Duration) -> Duratio
     (took / read).saturating_mul(left / BACKLOG_PART).min(most)
 }
 
-/// Writes a batch, as often as it takes: the server may be away for a while.
-async fn write(shared: Arc<Shared>, batch: Batch) -> Result<Written> {
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(20);
+/// Notes in the store that it has all rows of a state. A server that is away for a moment is waited for.
+async fn note(
+    shared: &Shared,
+    partition: i32,
+    epoch: i64,
+    before: Option<i64>,
+    next: i64,
+) -> Result<bool> {
+    let until = Instant::now() + KEEP_PATIENCE;
     loop {
-        failpoint::reached("sessionize.rows-taken");
-        let writing = shared.store.write(&batch);
-        match failpoint::during("sessionize.write-under-way", writing).await {
-            Ok(written) => {
-                failpoint::reached("sessionize.written");
-                shared
-                    .metrics
-                    .write_seconds
-                    .observe(started.elapsed().as_secs_f64());
-                return Ok(written);
+        let noted = (shared.store)
+            .note_kept(partition, epoch, before, next)
+            .await;
+        match noted {
+            Ok(ours) => return Ok(ours),
+            Err(e) if passes(&e) && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            Err(e) if may_pass(&e) => {
-                tracing::warn!("PostgreSQL: {e}; again in {pause:?}");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
-            }
-            Err(e) => return Err(judged(e)).context("write rows"),
+            Err(e) => return Err(judged(e)).context("note a checkpoint in online._owners"),
         }
     }
 }

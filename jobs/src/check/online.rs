@@ -64,7 +64,7 @@ impl<'a> OnlineTable<'a> {
             self.view.name,
             wanted.join(" AND ")
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
         for index in 0..self.view.entity.len() {
             let column: Vec<String> = keys.clone().map(|key| key[index].clone()).collect();
             query = query.bind(column);
@@ -89,6 +89,7 @@ impl<'a> OnlineTable<'a> {
             self.view.name
         );
         let query = sqlx::query(AssertSqlSafe(sql))
+            .persistent(false)
             .bind(window.start())
             .bind(window.end());
         let mut rows = query.fetch(connection);

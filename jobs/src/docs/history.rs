@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::postgres::{PostgresUrl, explained};
 
@@ -73,6 +73,7 @@ impl Status {
 /// Reads both; a database without them has no history.
 pub(super) async fn read(url: &PostgresUrl) -> Result<History> {
     let mut connection = url.connect().await?;
+    let mut connection = connection.begin().await.map_err(explained)?;
     let mut history = History::default();
     if exists(&mut connection, "ops.job_runs").await? {
         history.runs = runs(&mut connection).await.context("read ops.job_runs")?;
@@ -91,7 +92,9 @@ pub(super) async fn read(url: &PostgresUrl) -> Result<History> {
 }
 
 async fn exists(connection: &mut PgConnection, table: &str) -> Result<bool> {
-    let found = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table);
+    let found = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .persistent(false)
+        .bind(table);
     found
         .fetch_one(connection)
         .await
@@ -103,6 +106,7 @@ async fn runs(connection: &mut PgConnection) -> Result<BTreeMap<String, Vec<Run>
     let sql = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY model ORDER BY id DESC) AS place FROM ops.job_runs) AS run \
                WHERE place <= $1 ORDER BY model, id DESC";
     let rows = sqlx::query(sql)
+        .persistent(false)
         .bind(RUNS)
         .fetch_all(connection)
         .await
@@ -134,6 +138,7 @@ async fn tests(
                  SELECT DISTINCT ON (model, test, window_date) * FROM ops.quality_log ORDER BY model, test, window_date, id DESC) AS newest) AS log \
                WHERE place <= $1 ORDER BY model, test, window_date";
     let rows = sqlx::query(sql)
+        .persistent(false)
         .bind(WINDOWS)
         .fetch_all(connection)
         .await

@@ -171,6 +171,7 @@ impl Journal {
         let before: Option<String> = sqlx::query_scalar(
             "SELECT outcome FROM ops.job_runs WHERE model = $1 AND window_date = $2 AND outcome NOT IN ('skipped', 'not run') ORDER BY id DESC LIMIT 1",
         )
+        .persistent(false)
         .bind(&line.model)
         .bind(date)
         .fetch_optional(&mut *transaction)
@@ -181,6 +182,7 @@ impl Journal {
              rows_written, asked_by, outcome, message) \
              VALUES ($1, $2, $3, $4, clock_timestamp() - make_interval(secs => $5), $6, $7, $8, $9, $10, $11, $12, $13)",
         )
+        .persistent(false)
         .bind(&self.run_id)
         .bind(self.command)
         .bind(&line.model)
@@ -204,6 +206,7 @@ impl Journal {
                  pass_rate, status, sample) \
                  VALUES ($1, clock_timestamp() - make_interval(secs => $2), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             )
+            .persistent(false)
             .bind(&self.run_id)
             .bind(ago)
             .bind(&verdict.model)

@@ -2,14 +2,20 @@
 
 use anyhow::{Context, Result};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{PgConnection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr};
 
 use crate::exit::Wrong;
+use crate::online::LOCK;
 use crate::postgres::{PostgresUrl, explained};
 
 /// What each version of the schema adds, oldest first. One that was released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "ops", include_str!("../../migrations/0001_ops.sql")),
+    (
+        2,
+        "rows_set_aside",
+        include_str!("../../migrations/0002_rows_set_aside.sql"),
+    ),
     (
         3,
         "not_run",
@@ -25,6 +31,7 @@ fn migrator() -> Migrator {
         Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.to_vec());
+    migrator.set_locking(false);
     migrator.create_schema("ops");
     migrator.dangerous_set_table_name(TABLE);
     migrator
@@ -33,17 +40,38 @@ fn migrator() -> Migrator {
 /// Brings the schema up to date; says which versions were added.
 pub async fn migrate(url: &PostgresUrl, dry_run: bool) -> Result<Vec<i64>> {
     let mut connection = url.connect().await?;
-    let applied = applied(&mut connection).await?;
+    // One transaction with a lock of its own: behind a connection pooler a lock of the session would be anybody's.
+    let mut transaction = connection.begin().await.map_err(explained)?;
+    if !dry_run {
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "SELECT pg_advisory_xact_lock({LOCK})"
+        )))
+        .execute(&mut *transaction)
+        .await
+        .map_err(explained)
+        .context("wait for another `userflow-jobs init` to end")?;
+        // Names of statements that another client of the pooler left on this connection would be in the way.
+        sqlx::raw_sql("DEALLOCATE ALL")
+            .execute(&mut *transaction)
+            .await
+            .map_err(explained)?;
+    }
+    let applied = applied(&mut transaction).await?;
     let missing = MIGRATIONS.iter().map(|(version, ..)| *version);
     let missing = missing
         .filter(|version| !applied.contains(version))
         .collect();
     if !dry_run {
-        let migrated = migrator().run(&mut connection).await;
+        let migrated = migrator().run(&mut *transaction).await;
         migrated
             .map_err(refused)
             .context("make the operations tables (schema ops)")?;
+        sqlx::raw_sql("DEALLOCATE ALL")
+            .execute(&mut *transaction)
+            .await
+            .map_err(explained)?;
     }
+    transaction.commit().await.map_err(explained)?;
     Ok(missing)
 }
 
@@ -60,7 +88,9 @@ fn refused(error: MigrateError) -> anyhow::Error {
 
 /// Refuses a database whose schema is older than this program.
 pub async fn check(connection: &mut PgConnection) -> Result<()> {
-    let applied = applied(connection).await?;
+    let mut transaction = connection.begin().await.map_err(explained)?;
+    let applied = applied(&mut transaction).await?;
+    transaction.commit().await.map_err(explained)?;
     if MIGRATIONS
         .iter()
         .all(|(version, ..)| applied.contains(version))
@@ -79,6 +109,7 @@ pub async fn check(connection: &mut PgConnection) -> Result<()> {
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>> {
     let known: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .persistent(false)
         .bind(TABLE)
         .fetch_one(&mut *connection)
         .await
@@ -88,6 +119,7 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>> {
         return Ok(Vec::new());
     }
     sqlx::query_scalar("SELECT version FROM ops._migrations WHERE success")
+        .persistent(false)
         .fetch_all(connection)
         .await
         .map_err(explained)

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row};
+use sqlx::{Connection, FromRow, Row};
 
 use super::migrations;
 use crate::postgres::{PostgresUrl, explained};
@@ -55,6 +55,8 @@ impl FromRow<'_, PgRow> for Trend {
 pub async fn trend(url: &PostgresUrl, tables: &[String], limit: u32) -> Result<Vec<Trend>> {
     let mut connection = url.connect().await?;
     migrations::check(&mut connection).await?;
+    // In a transaction and without a name: a connection pooler may be between.
+    let mut transaction = connection.begin().await.map_err(explained)?;
     sqlx::query_as(
         "SELECT max(checked_at) AS checked_at, run_id, model, window_date, \
          count(*) FILTER (WHERE status = 'block') AS blocked, count(*) FILTER (WHERE status = 'warn') AS warned, \
@@ -63,9 +65,10 @@ pub async fn trend(url: &PostgresUrl, tables: &[String], limit: u32) -> Result<V
          FROM ops.quality_log WHERE cardinality($1::text[]) = 0 OR model = ANY($1) \
          GROUP BY run_id, model, window_date ORDER BY max(id) DESC LIMIT $2",
     )
+    .persistent(false)
     .bind(tables)
     .bind(i64::from(limit))
-    .fetch_all(&mut connection)
+    .fetch_all(&mut *transaction)
     .await
     .map_err(explained)
     .context("read ops.quality_log")

@@ -27,8 +27,9 @@ features:
 ";
 
 /// Every relation of the two views.
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "_owners r",
+    "_store r",
     "_views r",
     "demo_user v",
     "demo_user__partials r",
@@ -188,7 +189,13 @@ fn a_view_changes_between_a_table_and_a_merge_of_partials() {
     init(&world, &database, &["--recreate", "demo_user"]);
     assert_eq!(
         database.relations(),
-        ["_owners r", "_views r", "demo_user r", "demo_visit r"]
+        [
+            "_owners r",
+            "_store r",
+            "_views r",
+            "demo_user r",
+            "demo_visit r"
+        ]
     );
     world.edit("demo/features/demo_user.yml", local, "entity: user_id");
     init(&world, &database, &["--recreate", "demo_user,demo_visit"]);
@@ -340,5 +347,5 @@ fn the_support_can_be_run_again_and_the_views_of_the_domains_are_accepted() {
         }
     }
     assert!(made >= 6, "the views of the webtoon domain");
-    assert_eq!(database.relations(), ["_owners r", "_views r"]);
+    assert_eq!(database.relations(), ["_owners r", "_store r", "_views r"]);
 }

@@ -284,3 +284,61 @@ fn the_newest_events_are_the_newest_of_all_partitions() {
         ["{Caen,Aix} Aix"]
     );
 }
+
+#[test]
+fn a_session_is_what_its_partials_say_together() {
+    let view = view(
+        "feature_view: demo_stay\ndescription: A stay\nentity: place\n\
+         window: {session: 10m, keep: 1h, ends: {on: {event_type: buy}, if: {state: [DONE]}}}\nfeatures:\n  \
+         events: {count: {}}\n  heavy: {max: weight, round: 1}\n  bought: {seen: {event_type: buy}, hidden: true}\n  \
+         state: {case: [{is: DONE, if: {bought: true, heavy: {at_least: 1.5}}}, {is: GONE, if: {timed_out: true}}, {is: OPEN}]}\n",
+    );
+    let database = Database::with(&[&view]);
+    // Events, heavy, buys, first event, whether it is over, by the gap, newest event.
+    type Partial = (
+        i64,
+        &'static str,
+        i64,
+        &'static str,
+        bool,
+        bool,
+        &'static str,
+    );
+    let shown = |partials: &[Partial]| {
+        database.execute("TRUNCATE online.demo_stay__partials");
+        for (partition, partial) in partials.iter().enumerate() {
+            let (events, heavy, bought, began, is_final, timed_out, newest) = partial;
+            database.execute(&format!(
+                "INSERT INTO online.demo_stay__partials VALUES ('p', {events}, {heavy}, {bought}, '2026-11-01 {began}+00', {is_final}, \
+                 {timed_out}, '2026-11-01 {newest}+00', {partition}, {partition}, now())"
+            ));
+        }
+        database.rows(
+            &["events", "heavy", "state", "is_final", "_partition"],
+            "online.demo_stay",
+        )
+    };
+    let weighed = (2, "1.5", 0, "00:00", true, true, "00:10");
+    assert_eq!(shown(&[weighed]), ["2 1.5 GONE true 0"]);
+    let bought = (1, "NULL", 1, "00:05", false, false, "00:05");
+    assert_eq!(
+        shown(&[weighed, bought]),
+        ["3 1.5 DONE false 0"],
+        "neither knows that it is done"
+    );
+    let light = (2, "1.4", 0, "00:00", true, true, "00:10");
+    assert_eq!(
+        shown(&[light, bought]),
+        ["3 1.4 OPEN false 0"],
+        "one of two has timed out"
+    );
+    let gone = (1, "NULL", 1, "00:05", true, true, "00:05");
+    assert_eq!(shown(&[light, gone]), ["3 1.4 GONE true 0"]);
+    let done = (1, "1.9", 1, "00:20", true, false, "00:20");
+    assert_eq!(shown(&[light, done]), ["3 1.9 DONE true 1"]);
+    // An hour and ten minutes apart is one session still.
+    let later = (7, "NULL", 0, "01:20", true, true, "01:30");
+    assert_eq!(shown(&[light, later]), ["9 1.4 GONE true 1"]);
+    let another = (7, "NULL", 0, "01:20:00.000001", true, true, "01:30");
+    assert_eq!(shown(&[light, another]), ["7 null GONE true 1"]);
+}

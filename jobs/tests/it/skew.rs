@@ -167,8 +167,23 @@ fn more_rows_than_are_read_at_once_meet_by_several_keys() {
         .replace("  user_id: {first: user_id}\n", "");
     skew.world.put("demo/features/demo_visit.yml", &view);
     let url = skew.database.url();
+    // One row of the view is one row of the table, or `init` does not go on.
+    let recreate = ["init", "--postgres-url", &url, "--recreate", "demo_visit"];
+    let (code, _, stderr) = skew.world.jobs(&recreate);
+    assert!(
+        code == 2
+            && stderr.contains("one row per (visit_id, user_id)")
+            && stderr.contains("silver.visits one per (visit_id)"),
+        "{stderr}"
+    );
+    skew.world.edit(
+        "demo/silver/visits.yml",
+        "    columns:\n",
+        "    tests:\n      - unique_combination_of_columns: {combination_of_columns: [event_date, visit_id, user_id]}\n    columns:\n",
+    );
     skew.world
-        .ok(&["init", "--postgres-url", &url, "--recreate", "demo_visit"]);
+        .edit("demo/silver/visits.yml", "[unique, not_null]", "[not_null]");
+    skew.world.ok(&recreate);
     let ids: Vec<String> = (0..20_000).map(|visit| format!("n{visit}")).collect();
     let events: Vec<_> = ids
         .iter()

@@ -167,11 +167,6 @@ features:
                 "6: `version` is a name that userflow needs itself",
             ),
             (
-                "  n: {count: {}}",
-                "  n: {case: [{is: A}]}",
-                "6: `n`: a case cannot be merged from several partitions",
-            ),
-            (
                 "{sliding: 1h, every: 10m}",
                 "{sliding: 1h, every: 7m}",
                 "4: impossible window: its length must be a multiple",
@@ -185,11 +180,6 @@ features:
                 "{sliding: 1h, every: 10m}",
                 "{hopping: 1h}",
                 "4: unknown window: use {session: 10m",
-            ),
-            (
-                "{sliding: 1h, every: 10m}",
-                "{session: 10m}",
-                "4: a session cannot be merged from several partitions",
             ),
             (
                 "{sliding: 1h, every: 10m}",

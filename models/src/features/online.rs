@@ -9,6 +9,13 @@
 //! `order`; values are always bound.
 
 mod merge;
+mod refusal;
+mod shape;
+
+pub use refusal::{REASONS, Refusal, reason, refusal};
+pub use shape::{
+    Found, SHAPE, changed_by_hand, differences, key_of, support_differs, view_differs,
+};
 
 use std::fmt::Write;
 
@@ -24,6 +31,12 @@ pub const SUPPORT: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS online._owners (
        topic text NOT NULL, partition int NOT NULL, epoch bigint NOT NULL, topic_id text NOT NULL,
        owner text NOT NULL, claimed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (topic, partition))",
+    // The next offset of the newest checkpoint whose rows are all here: smaller than the checkpoint's in a store that was restored.
+    "ALTER TABLE online._owners ADD COLUMN IF NOT EXISTS kept bigint",
+    // One row: which store this is. A dump keeps it, a new store has another.
+    "CREATE TABLE IF NOT EXISTS online._store (
+       id uuid NOT NULL, created_at timestamptz NOT NULL DEFAULT now(), one boolean PRIMARY KEY DEFAULT true CHECK (one))",
+    "INSERT INTO online._store (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING",
     "CREATE TABLE IF NOT EXISTS online._views (
        name text PRIMARY KEY, fingerprint text NOT NULL, columns text[] NOT NULL, created_at timestamptz NOT NULL DEFAULT now())",
     "CREATE OR REPLACE AGGREGATE online._concat(bigint[]) (SFUNC = array_cat, STYPE = bigint[], INITCOND = '{}')",
@@ -154,6 +167,8 @@ pub enum Source {
     EventTimes,
     /// Whether the session has ended.
     IsFinal,
+    /// Whether it ended because nothing came for longer than the gap; of partials only.
+    TimedOut,
     /// End of the window that the row shows.
     WindowEnd,
     /// Newest event used.
@@ -236,6 +251,9 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
     }
     if view.is_session() {
         add("is_final".to_owned(), Wire::Boolean, Source::IsFinal);
+        if !view.partition_local {
+            add("_timed_out".to_owned(), Wire::Boolean, Source::TimedOut);
+        }
     }
     if view.has_window_end() {
         add("window_end".to_owned(), Wire::Time, Source::WindowEnd);
@@ -260,14 +278,10 @@ pub fn create(view: &FeatureView) -> Vec<String> {
     let columns = stored(view);
     let mut sql = format!("CREATE TABLE {table} (");
     for column in &columns {
-        let required = match column.source {
-            Source::Key(_)
-            | Source::IsFinal
-            | Source::WindowEnd
-            | Source::EventTime
-            | Source::Version
-            | Source::Partition => " NOT NULL",
-            _ => "",
+        let required = if required(column.source) {
+            " NOT NULL"
+        } else {
+            ""
         };
         let name = quoted(&column.name);
         // Keys are compared on every write: as bytes, whatever language the database was made for.
@@ -295,6 +309,20 @@ pub fn create(view: &FeatureView) -> Vec<String> {
     }
     let name = format!("{SCHEMA}.{}", view.name);
     vec![sql, merge::merged(view), comment("VIEW", &name)]
+}
+
+/// Whether a column has a value in every row.
+fn required(source: Source) -> bool {
+    matches!(
+        source,
+        Source::Key(_)
+            | Source::IsFinal
+            | Source::TimedOut
+            | Source::WindowEnd
+            | Source::EventTime
+            | Source::Version
+            | Source::Partition
+    )
 }
 
 fn quoted(name: &str) -> String {

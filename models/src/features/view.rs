@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::contract::ColumnType;
 
+/// A hidden feature that every session has whose partials are merged: the time of its first event in a partition.
+pub(super) const BEGAN: &str = "_began";
+
 /// One feature view.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureView {

@@ -60,7 +60,7 @@ def sql(url: str, statement: str) -> list[str]:
 
 
 KEYS = {
-    "webtoon_session": ("session_id",),
+    "webtoon_session": streaming_oracle.SESSION,
     "webtoon_user_1h": ("user_id",),
     "webtoon_episode_1h": ("webtoon_id", "episode_id"),
     "webtoon_title_24h": ("webtoon_id",),
@@ -148,10 +148,10 @@ def test_nothing_is_read_twice(at_night):
 
 def test_a_session_is_open_until_its_gap_has_passed(store, at_midnight):
     used = [event for partition in streaming_oracle.partitions(store.messages).values() for event in partition.used]
-    last = {key[0]: events[-1].time for key, events in streaming_oracle.by(used, ("session_id",)).items()}
+    last = {key: events[-1].time for key, events in streaming_oracle.by(used, streaming_oracle.SESSION).items()}
     midnight = datetime.fromisoformat(MIDNIGHT)
     margin = streaming_oracle.LATENESS
-    for session, row in ((key[0], row) for key, row in at_midnight["webtoon_session"].items()):
+    for session, row in at_midnight["webtoon_session"].items():
         age = midnight - last[session]
         if age > streaming_oracle.GAP + margin:
             assert row["is_final"], row
@@ -168,11 +168,11 @@ def test_the_stream_agrees_with_the_batch(store, at_night):
 
     # One cell of one row, and the check tells which.
     [session] = sql(store.url, "SELECT session_id FROM online.webtoon_session ORDER BY session_id LIMIT 1")
-    sql(store.url, f"UPDATE online.webtoon_session SET event_count = event_count + 1 WHERE session_id = '{session}'")
+    sql(store.url, f"UPDATE online.webtoon_session__partials SET event_count = event_count + 1 WHERE session_id = '{session}'")
     done = store.skew()
     assert done.returncode == 3, done.stdout + done.stderr
     assert session in done.stdout and "event_count" in done.stdout, done.stdout
-    sql(store.url, f"DELETE FROM online.webtoon_session WHERE session_id = '{session}'")
+    sql(store.url, f"DELETE FROM online.webtoon_session__partials WHERE session_id = '{session}'")
     done = store.skew("--output", "json")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "missing" in done.stdout

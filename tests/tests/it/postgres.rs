@@ -3,6 +3,7 @@
 //! Not here: what stands in the online store (`online/`).
 
 use std::cell::RefCell;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -98,7 +99,10 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one.
     pub(crate) fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::started(tempfile::tempdir()?)
+    }
+
+    fn started(folder: TempDir) -> Result<Self> {
         let output = must(&mut script("start", folder.path()))?;
         let said = String::from_utf8(output.stdout)?;
         let url = said
@@ -111,6 +115,48 @@ impl Server {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What a standby of a server that is stopped is after its promotion: the same data as far as it got, on a timeline of its own.
+    pub(crate) fn promoted_from(other: &Self) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        must(
+            Command::new("cp")
+                .arg("-a")
+                .arg(other.folder.path().join("data"))
+                .arg(&data),
+        )?;
+        let owner = std::fs::metadata(data.join("PG_VERSION"))?;
+        let signal = data.join("recovery.signal");
+        std::fs::write(&signal, "")?;
+        std::os::unix::fs::chown(&signal, Some(owner.uid()), Some(owner.gid()))?;
+        std::fs::write(
+            data.join("postgresql.auto.conf"),
+            "restore_command = 'false'\n",
+        )?;
+        Self::started(folder)
+    }
+
+    /// Gives it a certificate and starts it again: it takes connections with and without TLS.
+    pub(crate) fn use_tls(&self, certificate: &Path, key: &Path) -> Result<()> {
+        self.stop()?;
+        let data = self.folder.path().join("data");
+        std::fs::copy(certificate, data.join("server.crt"))?;
+        std::fs::copy(key, data.join("server.key"))?;
+        // The server wants its key to be its own and nobody else's.
+        let owner = std::fs::metadata(data.join("PG_VERSION"))?;
+        for file in ["server.crt", "server.key"] {
+            let file = data.join(file);
+            std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid()))?;
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        }
+        let settings = data.join("postgresql.auto.conf");
+        std::fs::write(
+            settings,
+            "ssl = on\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\n",
+        )?;
+        self.start_again()
     }
 
     /// Shuts it down: open transactions are rolled back, connections closed.

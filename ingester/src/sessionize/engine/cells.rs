@@ -55,7 +55,7 @@ impl Events {
 
     /// Event time of a row, microseconds UTC.
     pub(super) fn time(&self, row: usize) -> i64 {
-        self.number(self.time, row).unwrap_or(0)
+        (self.number(self.time, row)).expect("the decoder refuses an event without a time")
     }
 
     /// A text, or none: null, or no text column.

@@ -35,7 +35,7 @@ mod wheel;
 pub use cells::Events;
 pub use plan::Plan;
 pub use rows::{Column, Rows};
-pub use snapshot::{RestoreError, Restored, Summary, inspect};
+pub use snapshot::{RestoreError, Restored, StoreMark, Summary, inspect};
 
 use std::sync::Arc;
 
@@ -104,6 +104,8 @@ pub struct Engine {
     plan: Arc<Plan>,
     settings: Settings,
     partition: i32,
+    /// The store that has the rows of this state.
+    store: Option<StoreMark>,
     tables: Vec<Table>,
     matter: Matter,
     wheel: Wheel<Timer>,
@@ -184,8 +186,29 @@ impl Engine {
             key: Vec::new(),
             scratch: Vec::new(),
             partition,
+            store: None,
             plan,
             settings,
+        }
+    }
+
+    /// Says which store the rows of this state go to; a snapshot carries it.
+    pub fn belongs_to(&mut self, store: StoreMark) {
+        self.store = Some(store);
+    }
+
+    /// Marks every row as changed: a store that lacks some gets all of them.
+    pub fn mark_all(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        for (number, table) in plan.tables.iter().enumerate() {
+            let used: Vec<usize> = self.tables[number].used().collect();
+            for record in used {
+                for index in 0..table.views.len() {
+                    if self.tables[number].headers[record].alive >> index & 1 == 1 {
+                        self.mark(number, index, record);
+                    }
+                }
+            }
         }
     }
 
@@ -246,7 +269,8 @@ impl Engine {
         self.next_offset = offset + 1;
         let time = events.time(row);
         let effective = time.min(ceiling);
-        let id = events.text(self.plan.event_id, row).unwrap_or_default();
+        let id = events.text(self.plan.event_id, row);
+        let id = id.expect("the decoder refuses an event without an id");
         let newest = self.newest.max(effective);
         match (self.repeats).see(hash(id.as_bytes()), effective, newest, self.watermark) {
             Known::New => {}
@@ -315,7 +339,7 @@ impl Engine {
                     let header = &mut self.tables[number].headers[record];
                     if header.listed >> index & 1 == 0 {
                         header.listed |= 1 << index;
-                        self.listed[number][index].push(u32::try_from(record).unwrap_or(0));
+                        self.listed[number][index].push(numbered(record));
                     }
                 }
                 Kind::Session { gap, ends_on, .. } => {
@@ -357,17 +381,22 @@ impl Engine {
         let header = &mut self.tables[table].headers[record];
         if header.dirty >> view & 1 == 0 {
             header.dirty |= 1 << view;
-            self.dirty[table][view].push(u32::try_from(record).unwrap_or(0));
+            self.dirty[table][view].push(numbered(record));
             self.dirty_rows += 1;
         }
     }
 }
 
+/// The number of a record or a text.
+fn numbered(at: usize) -> u32 {
+    u32::try_from(at).expect("4 billion entities do not fit in memory")
+}
+
 fn timer(table: usize, view: usize, record: usize) -> Timer {
     Timer {
-        table: u16::try_from(table).unwrap_or(u16::MAX),
-        view: u16::try_from(view).unwrap_or(u16::MAX),
-        record: u32::try_from(record).unwrap_or(u32::MAX),
+        table: u16::try_from(table).expect("few entities"),
+        view: u16::try_from(view).expect("at most 32 views of an entity"),
+        record: numbered(record),
     }
 }
 
@@ -423,6 +452,7 @@ fn pane_words<'w>(
     ring: i64,
 ) -> &'w mut [i64] {
     let width = view.pane.empty.len();
-    let at = PANES + usize::try_from(pane.rem_euclid(ring)).unwrap_or(0) * width;
+    let at = PANES
+        + usize::try_from(pane.rem_euclid(ring)).expect("a remainder is not negative") * width;
     &mut words[at..at + width]
 }

@@ -92,7 +92,7 @@ pub(super) fn encode(events: &Events, row: usize, columns: &[usize], buffer: &mu
         let Some(text) = events.text(*column, row) else {
             return false;
         };
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(text.len()).expect("a message has less than 4 GiB");
         buffer.extend_from_slice(&length.to_le_bytes());
         buffer.extend_from_slice(text.as_bytes());
     }
@@ -103,7 +103,7 @@ pub(super) fn encode(events: &Events, row: usize, columns: &[usize], buffer: &mu
 pub(super) fn decode(mut bytes: &[u8]) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(0);
+        let length = usize::try_from(u32::from_le_bytes(*length)).expect("32 bits fit");
         let (text, rest) = rest.split_at(length.min(rest.len()));
         texts.push(String::from_utf8_lossy(text).into_owned());
         bytes = rest;

@@ -136,7 +136,7 @@ impl Plan {
         let number = |name: &str| {
             (contract.columns().iter())
                 .position(|column| column.name == name)
-                .unwrap_or(0)
+                .expect("views and contracts are checked when they are read")
         };
         let mut plan = Self {
             tables: Vec::new(),
@@ -261,7 +261,7 @@ fn compile(
             let panes = size / every;
             let ring = panes + (lateness + every - 1) / every;
             let every = *every;
-            let width = width * usize::try_from(ring).unwrap_or(0);
+            let width = width * usize::try_from(ring).expect("a ring has panes");
             (Kind::Sliding { every, panes, ring }, PANES - HEAD + width)
         }
         Window::Last { events } => (Kind::Last { events: *events }, 1),

@@ -43,17 +43,20 @@ impl<T> Reset for VecDeque<T> {
     }
 }
 
+/// Why a word can be an index.
+const NAMED: &str = "a word that is not 0 names a thing";
+
 impl<T: Reset> Pool<T> {
     /// The thing of a word; a word without one gets one.
     pub(super) fn of(&mut self, word: &mut i64) -> &mut T {
         if *word == 0 {
             let number = self.free.pop().unwrap_or_else(|| {
                 self.things.push(T::default());
-                u32::try_from(self.things.len()).unwrap_or(u32::MAX)
+                u32::try_from(self.things.len()).expect("4 billion lists do not fit in memory")
             });
             *word = i64::from(number);
         }
-        let index = usize::try_from(*word - 1).unwrap_or(0);
+        let index = usize::try_from(*word - 1).expect(NAMED);
         &mut self.things[index]
     }
 
@@ -69,15 +72,15 @@ impl<T: Reset> Pool<T> {
         if *word == 0 {
             return;
         }
-        let index = usize::try_from(*word - 1).unwrap_or(0);
+        let index = usize::try_from(*word - 1).expect(NAMED);
         self.things[index].reset();
-        self.free.push(u32::try_from(*word).unwrap_or(u32::MAX));
+        self.free.push(u32::try_from(*word).expect(NAMED));
         *word = 0;
     }
 
     /// Takes the thing of a word for a moment; [`Pool::put`] brings it back.
     pub(super) fn take(&mut self, word: i64) -> T {
-        let index = usize::try_from(word - 1).unwrap_or(0);
+        let index = usize::try_from(word - 1).expect(NAMED);
         std::mem::take(&mut self.things[index])
     }
 
@@ -88,7 +91,7 @@ impl<T: Reset> Pool<T> {
 
     /// Puts a thing back that was taken.
     pub(super) fn put(&mut self, word: i64, thing: T) {
-        let index = usize::try_from(word - 1).unwrap_or(0);
+        let index = usize::try_from(word - 1).expect(NAMED);
         self.things[index] = thing;
     }
 }

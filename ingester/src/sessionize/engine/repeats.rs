@@ -104,7 +104,7 @@ impl Repeats {
                 self.known.remove(&hash);
             }
         }
-        u64::try_from(before - self.known.len()).unwrap_or(0)
+        u64::try_from(before - self.known.len()).expect("what is in memory can be counted")
     }
 
     /// Forgets what came before the horizon.

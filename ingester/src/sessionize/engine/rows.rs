@@ -170,9 +170,9 @@ impl Column {
             (Self::Boolean(column), Value::Truth(truth)) => column.push(Some(truth)),
             (Self::Boolean(column), _) => column.push(None),
             (Self::Int(column), Value::Int(value)) => {
-                column.push(i32::try_from(value).unwrap_or(-1));
+                column.push(i32::try_from(value).expect("only Kafka partitions are of this type"));
             }
-            (Self::Int(column), _) => column.push(-1),
+            (Self::Int(_), other) => unreachable!("a Kafka partition is a number, not {other:?}"),
         }
     }
 }
@@ -193,8 +193,72 @@ impl Rows {
                 (Column::Text(column), Column::Text(more)) => column.extend(more),
                 (Column::Boolean(column), Column::Boolean(more)) => column.extend(more),
                 (Column::Int(column), Column::Int(more)) => column.extend(more),
-                _ => {}
+                _ => unreachable!("rows of one view have the same columns"),
             }
+        }
+    }
+
+    /// Leaves the first `at` rows and returns the others.
+    pub fn split_off(&mut self, at: usize) -> Self {
+        let columns = self.columns.iter_mut().map(|column| match column {
+            Column::BigInt(values) => Column::BigInt(values.split_off(at)),
+            Column::Double(values) => Column::Double(values.split_off(at)),
+            Column::Text(values) => Column::Text(values.split_off(at)),
+            Column::Boolean(values) => Column::Boolean(values.split_off(at)),
+            Column::Time(values) => Column::Time(values.split_off(at)),
+            Column::Int(values) => Column::Int(values.split_off(at)),
+        });
+        let other = Self {
+            columns: columns.collect(),
+            len: self.len - at,
+        };
+        self.len = at;
+        other
+    }
+
+    /// Leaves the rows that are to be kept, of which `keep` says so.
+    pub fn retain(&mut self, keep: &[bool]) {
+        fn those<T>(values: &mut Vec<T>, keep: &[bool]) {
+            let mut row = 0;
+            values.retain(|_| {
+                row += 1;
+                keep[row - 1]
+            });
+        }
+        for column in &mut self.columns {
+            match column {
+                Column::BigInt(values) | Column::Time(values) => those(values, keep),
+                Column::Double(values) => those(values, keep),
+                Column::Text(values) => those(values, keep),
+                Column::Boolean(values) => those(values, keep),
+                Column::Int(values) => those(values, keep),
+            }
+        }
+        self.len = keep.iter().filter(|keep| **keep).count();
+    }
+
+    /// One of the rows.
+    pub fn only(&self, row: usize) -> Self {
+        self.some(row..row + 1)
+    }
+
+    /// None of the rows, but the columns.
+    pub fn none_of(&self) -> Self {
+        self.some(0..0)
+    }
+
+    fn some(&self, rows: std::ops::Range<usize>) -> Self {
+        let columns = self.columns.iter().map(|column| match column {
+            Column::BigInt(values) => Column::BigInt(values[rows.clone()].to_vec()),
+            Column::Double(values) => Column::Double(values[rows.clone()].to_vec()),
+            Column::Text(values) => Column::Text(values[rows.clone()].to_vec()),
+            Column::Boolean(values) => Column::Boolean(values[rows.clone()].to_vec()),
+            Column::Time(values) => Column::Time(values[rows.clone()].to_vec()),
+            Column::Int(values) => Column::Int(values[rows.clone()].to_vec()),
+        });
+        Self {
+            columns: columns.collect(),
+            len: rows.len(),
         }
     }
 }

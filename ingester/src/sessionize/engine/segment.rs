@@ -13,7 +13,7 @@ fn panes(view: &ViewPlan) -> Vec<usize> {
         Kind::Lifetime => vec![HEAD],
         Kind::Last { .. } => Vec::new(),
         Kind::Sliding { ring, .. } => {
-            let ring = usize::try_from(ring).unwrap_or(0);
+            let ring = usize::try_from(ring).expect("a ring has panes");
             (0..ring).map(|pane| PANES + pane * width).collect()
         }
     }
@@ -194,7 +194,7 @@ fn read_pane(
 }
 
 fn number(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
+    i64::try_from(length).expect("what is in memory can be counted")
 }
 
 fn put_number(out: &mut Vec<u8>, number: i64) {
@@ -202,7 +202,7 @@ fn put_number(out: &mut Vec<u8>, number: i64) {
 }
 
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let length = u32::try_from(bytes.len()).expect("a text or a view's state has less than 4 GiB");
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(bytes);
 }
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], RestoreError> {
-        let length = usize::try_from(self.mask()?).unwrap_or(usize::MAX);
+        let length = usize::try_from(self.mask()?).expect("32 bits fit");
         let (bytes, rest) = (self.0.split_at_checked(length))
             .ok_or(RestoreError::Damaged("it ends in the middle"))?;
         self.0 = rest;

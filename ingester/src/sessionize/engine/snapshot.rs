@@ -6,6 +6,7 @@
 //!
 //! Where snapshots are stored, and which one is read: `sessionize/checkpoints.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::hash::hash;
 use super::plan::{Kind, Plan, TIMER};
 use super::segment::{Reader, put_bytes, read_view, write_view};
-use super::{Engine, Settings, timer};
+use super::{Engine, Settings, numbered, timer};
 
 const MAGIC: &[u8; 8] = b"USFLCKP1";
 
@@ -26,6 +27,15 @@ pub enum RestoreError {
     /// Written by another version of userflow.
     #[error("unknown format: {0}")]
     Format(String),
+}
+
+/// Which store has the rows of a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreMark {
+    /// The store's id.
+    pub id: String,
+    /// When the table of each view was made.
+    pub tables: BTreeMap<String, String>,
 }
 
 /// What a snapshot holds.
@@ -41,6 +51,9 @@ pub struct Summary {
     pub watermark: i64,
     /// Identifiers remembered.
     pub identifiers: usize,
+    /// The store that has its rows; none in snapshots of releases that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreMark>,
     /// Entities in the order of their records.
     pub entities: Vec<EntitySummary>,
 }
@@ -78,6 +91,8 @@ pub struct Restored {
     pub empty: Vec<String>,
     /// Views of the snapshot that are gone or were made differently.
     pub dropped: Vec<String>,
+    /// The store that had its rows.
+    pub store: Option<StoreMark>,
 }
 
 /// Reads what a snapshot holds, without its state.
@@ -111,7 +126,7 @@ impl Engine {
         let mut out = Vec::with_capacity(1 << 16);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&[0; 8]);
-        let summary = serde_json::to_vec(&self.summary()).unwrap_or_default();
+        let summary = serde_json::to_vec(&self.summary()).expect("names and numbers are JSON");
         put_bytes(&mut out, &summary);
         for (hash, span) in self.repeats.entries() {
             out.extend_from_slice(&hash.to_le_bytes());
@@ -134,7 +149,8 @@ impl Engine {
                     out.extend_from_slice(&[0; 4]);
                     let words = &self.tables[number].look(record)[view.at..view.at + view.words];
                     write_view(&mut out, view, words, &self.matter, &mut marked);
-                    let length = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
+                    let length = u32::try_from(out.len() - at - 4)
+                        .expect("the state of one entity has less than 4 GiB");
                     out[at..at + 4].copy_from_slice(&length.to_le_bytes());
                 }
             }
@@ -181,6 +197,7 @@ impl Engine {
             newest: self.newest,
             watermark: self.watermark,
             identifiers: self.repeats.len(),
+            store: self.store.clone(),
             entities: entities.collect(),
         }
     }
@@ -200,7 +217,11 @@ impl Engine {
             engine.repeats.restore(hash, span);
         }
         let plan = Arc::clone(&engine.plan);
-        let mut restored = Restored::default();
+        engine.store.clone_from(&summary.store);
+        let mut restored = Restored {
+            store: summary.store,
+            ..Restored::default()
+        };
         for entity in &summary.entities {
             let number = plan
                 .tables
@@ -256,14 +277,17 @@ impl Engine {
             let record = *record.get_or_insert_with(|| table.insert(hash(key), key));
             let words = &mut table.record(record)[view.at..view.at + view.words];
             read_view(&mut segment, view, words, &mut self.matter)?;
-            let timer_at = words.get(TIMER).copied().unwrap_or(0);
+            let timer_at = match view.kind {
+                Kind::Session { .. } => words[TIMER],
+                _ => 0, // they have no timer
+            };
             if alive >> written & 1 == 1 {
                 self.tables[number].headers[record].alive |= 1 << index;
                 match view.kind {
                     Kind::Session { .. } => self.wheel.set(timer_at, timer(number, *index, record)),
                     Kind::Sliding { .. } => {
                         self.tables[number].headers[record].listed |= 1 << index;
-                        self.listed[number][*index].push(u32::try_from(record).unwrap_or(0));
+                        self.listed[number][*index].push(numbered(record));
                     }
                     Kind::Last { .. } | Kind::Lifetime => {}
                 }

@@ -30,7 +30,7 @@ impl Symbols {
             }
             None => {
                 self.texts.push(text.into());
-                u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX)
+                super::numbered(self.texts.len() - 1)
             }
         };
         let texts = &self.texts;

@@ -73,7 +73,7 @@ impl Table {
             }
         };
         let headers = &self.headers;
-        let number = u32::try_from(at).unwrap_or(u32::MAX);
+        let number = super::numbered(at);
         self.index
             .insert_unique(hash, number, |at| headers[*at as usize].hash);
         at
@@ -82,7 +82,7 @@ impl Table {
     /// Forgets a record that holds nothing any more; its words must be as empty as a new one's.
     pub(super) fn remove(&mut self, at: usize) {
         let hash = self.headers[at].hash;
-        let number = u32::try_from(at).unwrap_or(u32::MAX);
+        let number = super::numbered(at);
         if let Ok(found) = self.index.find_entry(hash, |known| *known == number) {
             found.remove();
             self.headers[at].key = Box::default();

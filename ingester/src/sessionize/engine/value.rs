@@ -179,7 +179,9 @@ impl Row<'_> {
             }
             Keeps::Streak { .. } => {
                 let kept = pools.times.get(words[0]).map_or(0, Vec::len);
-                Value::Int(words[1] + i64::try_from(kept).unwrap_or(0))
+                Value::Int(
+                    words[1] + i64::try_from(kept).expect("what is in memory can be counted"),
+                )
             }
         }
     }
@@ -201,6 +203,7 @@ impl Row<'_> {
             Source::Version => Value::Int(self.words[VERSION]),
             Source::EventTime => known(self.words[EVENT_TIME]),
             Source::IsFinal => Value::Truth(self.words[PHASE] & ENDED != 0),
+            Source::TimedOut => Value::Truth(self.words[PHASE] & TIMED_OUT != 0),
             Source::Count(feature) => Value::Int(words(feature)[0]),
             Source::Total(feature) => Value::Text(total(words(feature)).to_string()),
             Source::Samples(feature) => Value::Int(words(feature)[2]),
@@ -248,7 +251,7 @@ impl Row<'_> {
 }
 
 fn power(scale: u32) -> i32 {
-    i32::try_from(scale).unwrap_or(0)
+    i32::try_from(scale).expect("a contract's scale is small")
 }
 
 pub(super) fn real(value: &Value) -> Option<f64> {

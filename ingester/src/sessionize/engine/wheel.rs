@@ -45,10 +45,13 @@ impl<T: Ord> Wheel<T> {
         // Timers that were set before any time was known may lie anywhere.
         let steps = match self.now {
             None => SLOTS,
-            Some(now) => usize::try_from(to - now).unwrap_or(0).min(SLOTS),
+            // No step when time stands still.
+            Some(now) => usize::try_from((to - now).max(0))
+                .expect("it is not negative")
+                .min(SLOTS),
         };
         for step in 0..steps {
-            let tick = to - i64::try_from(step).unwrap_or(0);
+            let tick = to - i64::try_from(step).expect("at most as many as slots");
             let slot = &mut self.slots[slot(tick)];
             for (at, timer) in slot.extract_if(.., |(at, _)| at.div_euclid(TICK) <= to) {
                 self.near.push(Reverse((at, timer)));
@@ -64,7 +67,7 @@ impl<T: Ord> Wheel<T> {
 }
 
 fn slot(tick: i64) -> usize {
-    usize::try_from(tick.rem_euclid(4_096)).unwrap_or(0)
+    usize::try_from(tick.rem_euclid(4_096)).expect("a remainder is not negative")
 }
 
 #[cfg(test)]

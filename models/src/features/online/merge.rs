@@ -2,35 +2,41 @@
 //!
 //! Not here: which columns the partials have ([`super::stored`]), the functions that merge lists and sketches ([`super::SUPPORT`]).
 
-use super::super::view::{Aggregation, Feature, FeatureView, ValueType, Window};
+use super::super::view::{
+    Aggregation, BEGAN, Condition, Feature, FeatureView, Test, ValueType, Window,
+};
 use super::{SCHEMA, keys, quoted, table};
 
 /// Decimals of a quotient before it becomes a double: `numeric` keeps as many as its operands have, and 16 significant digits
 /// otherwise, which is less than a double holds.
 const DIGITS: u32 = 30;
 
-/// `CREATE VIEW` over the partials: one row per entity.
+/// `CREATE OR REPLACE VIEW` over the partials: one row per entity.
 ///
 /// Partials of a sliding window may show different windows for a moment, when partitions do not get their events at the same
 /// pace. They are added up as long as the older window overlaps the newest one: a partition that is a little behind still counts.
+///
+/// Partials of a session are one session as long as a partition would have taken their events for one: a partial whose newest event is
+/// older than the gap and what the state is kept for, before the first event of the newest partial, is of an earlier session of the same
+/// name. The session is final when all its partials are, and timed out if one of them is.
 pub(super) fn merged(view: &FeatureView) -> String {
     let keys = keys(view);
     let mut inner: Vec<String> = Vec::new();
     let mut outer: Vec<String> = Vec::new();
-    for feature in &view.features {
+    for (index, feature) in view.features.iter().enumerate() {
         let name = quoted(&feature.name);
-        if let Aggregation::Ratio(part, whole) = feature.aggregation {
-            let [part, whole] = [part, whole].map(|index| quoted(&view.features[index].name));
-            if !feature.hidden {
-                outer.push(format!(
-                    "CASE WHEN {whole} <> 0 THEN coalesce({part}::double precision / {whole}, 0) ELSE 0 END AS {name}"
-                ));
-            }
-            continue;
+        let computed = matches!(
+            feature.aggregation,
+            Aggregation::Ratio(..) | Aggregation::Case(_)
+        );
+        if !computed {
+            inner.push(format!("{} AS {name}", merged_feature(view, feature)));
         }
-        inner.push(format!("{} AS {name}", merged_feature(view, feature)));
         if !feature.hidden {
-            outer.push(name);
+            outer.push(match computed {
+                true => format!("{} AS {name}", expression(view, index)),
+                false => name,
+            });
         }
     }
     let mut last = vec!["event_time", "version", "updated_at"];
@@ -43,18 +49,112 @@ pub(super) fn merged(view: &FeatureView) -> String {
                 table(view)
             )
         }
-        _ => table(view),
+        Window::Session { gap, keep, .. } => {
+            inner.push("bool_and(is_final) AS is_final".to_owned());
+            inner.push("bool_and(is_final) AND bool_or(_timed_out) AS _timed_out".to_owned());
+            outer.push("is_final".to_owned());
+            format!(
+                "(SELECT *, first_value({BEGAN}) OVER (PARTITION BY {keys} ORDER BY event_time DESC, _partition DESC) AS _newest FROM {}) \
+                 AS partials WHERE event_time >= _newest - {} * interval '1 microsecond'",
+                table(view),
+                gap.saturating_add(keep)
+            )
+        }
+        Window::Last { .. } | Window::Lifetime => table(view),
     };
     for name in &last {
         inner.push(format!("max({name}) AS {name}"));
         outer.push((*name).to_owned());
     }
+    if view.is_session() {
+        // Of the newest event.
+        inner.push(
+            "(array_agg(_partition ORDER BY event_time DESC, _partition DESC))[1] AS _partition"
+                .to_owned(),
+        );
+        outer.push("_partition".to_owned());
+    }
     format!(
-        "CREATE VIEW {SCHEMA}.{} AS SELECT {keys}, {} FROM (SELECT {keys}, {} FROM {from} GROUP BY {keys}) AS merged",
+        "CREATE OR REPLACE VIEW {SCHEMA}.{} AS SELECT {keys}, {} FROM (SELECT {keys}, {} FROM {from} GROUP BY {keys}) AS merged",
         view.name,
         outer.join(", "),
         inner.join(", ")
     )
+}
+
+/// A feature in terms of the merged ones.
+fn expression(view: &FeatureView, index: usize) -> String {
+    let feature = &view.features[index];
+    let computed = match &feature.aggregation {
+        Aggregation::Ratio(part, whole) => {
+            let [part, whole] = [part, whole].map(|index| expression(view, *index));
+            format!(
+                "CASE WHEN {whole} <> 0 THEN coalesce({part}::double precision / {whole}, 0) ELSE 0 END"
+            )
+        }
+        Aggregation::Case(cases) => {
+            let mut sql = String::from("CASE");
+            for case in cases {
+                let conditions: Vec<String> = (case.conditions.iter())
+                    .map(|condition| match condition {
+                        Condition::TimedOut => "_timed_out".to_owned(),
+                        Condition::Feature(index, test) => passes(view, *index, test),
+                    })
+                    .collect();
+                let conditions = match conditions.is_empty() {
+                    true => "true".to_owned(),
+                    false => conditions.join(" AND "),
+                };
+                sql.push_str(&format!(" WHEN {conditions} THEN {}", literal(&case.value)));
+            }
+            sql + " END"
+        }
+        _ => return quoted(&feature.name),
+    };
+    match &feature.default {
+        Some(text) => format!("coalesce({computed}, {})", literal(text)),
+        None => format!("({computed})"),
+    }
+}
+
+/// Whether a feature passes a test; one without a value does not.
+fn passes(view: &FeatureView, index: usize, test: &Test) -> String {
+    let value = expression(view, index);
+    match test {
+        Test::OneOf(texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| literal(text)).collect();
+            format!("coalesce({value} IN ({}), false)", texts.join(", "))
+        }
+        Test::Is(true) => format!("coalesce({value}, false)"),
+        Test::Is(false) => format!("coalesce(NOT {value}, false)"),
+        Test::Within { from, to, open } => {
+            // In the units that the bounds are in: a double of so many decimals is that decimal.
+            let units = match view.features[index].value_type {
+                ValueType::Decimal { scale } => format!("round({value}::numeric * 1e{scale})"),
+                ValueType::Timestamp => format!("extract(epoch FROM {value}) * 1000000"),
+                _ => value,
+            };
+            let bound = |bound: &Option<i64>, closed: &str, open: &str, is_open: bool| {
+                bound.map(|bound| {
+                    let comparison = if is_open { open } else { closed };
+                    format!("coalesce({units} {comparison} {bound}, false)")
+                })
+            };
+            let bounds: Vec<String> =
+                [bound(from, ">=", ">", open.0), bound(to, "<=", "<", open.1)]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+            match bounds.is_empty() {
+                true => format!("{units} IS NOT NULL"),
+                false => bounds.join(" AND "),
+            }
+        }
+    }
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
@@ -117,10 +217,12 @@ fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
             with("older"),
             with("older_newest")
         ),
-        Aggregation::Ratio(..) | Aggregation::Case(_) => "NULL".to_owned(),
+        Aggregation::Ratio(..) | Aggregation::Case(_) => {
+            unreachable!("{} is computed from merged features", feature.name)
+        }
     };
     match &feature.default {
-        Some(text) => format!("coalesce({merged}, '{}')", text.replace('\'', "''")),
+        Some(text) => format!("coalesce({merged}, {})", literal(text)),
         None => merged,
     }
 }

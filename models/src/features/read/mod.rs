@@ -17,7 +17,7 @@ use serde_yaml_ng::{Mapping, Value};
 use sha2::{Digest, Sha256};
 
 use super::online;
-use super::view::{Aggregation, Batch, Condition, Feature, FeatureView, ValueType, Window};
+use super::view::{Aggregation, BEGAN, Batch, Condition, Feature, FeatureView, ValueType, Window};
 use crate::contract::{ColumnType, Contract};
 use crate::project::{Problem, is_identifier};
 
@@ -127,6 +127,9 @@ impl Reader<'_> {
             None => None,
             Some(batch) => Some(self.batch(batch, &features)?),
         };
+        if matches!(window, Window::Session { .. }) && !written.partition_local {
+            features.push(self.began()?);
+        }
         let mut view = FeatureView {
             name,
             description: written.description,
@@ -141,6 +144,20 @@ impl Reader<'_> {
         self.fits(&view)?;
         view.fingerprint = fingerprint(&view, self.contract);
         Ok(view)
+    }
+
+    /// What tells the partials of one session from those of another of the same name.
+    fn began(&self) -> Result<Feature, Problem> {
+        let event_time = self.column("window", self.contract.event_time())?;
+        Ok(Feature {
+            name: BEGAN.to_owned(),
+            aggregation: Aggregation::Min(event_time),
+            when: None,
+            hidden: true,
+            default: None,
+            round: None,
+            value_type: ValueType::Timestamp,
+        })
     }
 
     fn entity(&self, entity: &[String]) -> Result<(), Problem> {
@@ -194,19 +211,8 @@ impl Reader<'_> {
 
     /// Checks that need the whole view.
     fn fits(&self, view: &FeatureView) -> Result<(), Problem> {
-        if view.is_session() && !view.partition_local {
-            let message = "a session cannot be merged from several partitions: its events must all be in one (`partition_local: true`)";
-            return Err(self.problem("window", message));
-        }
         for feature in &view.features {
             let name = &feature.name;
-            let case = matches!(feature.aggregation, Aggregation::Case(_));
-            if case && !view.partition_local {
-                let message = format!(
-                    "`{name}`: a case cannot be merged from several partitions: it needs `partition_local: true`"
-                );
-                return Err(self.problem(name, message));
-            }
             let timed_out = matches!(&feature.aggregation, Aggregation::Case(cases)
                 if cases.iter().any(|case| case.conditions.contains(&Condition::TimedOut)));
             if timed_out && !view.is_session() {

@@ -3,15 +3,22 @@
 //! The yardstick of most tests is an undisturbed run: the same topic into another database with other checkpoints. What its rows
 //! have to be is checked by `tests/python/e2e/test_online.py` against an independent computation.
 
+mod changed;
 mod checkpoints;
 mod clocks;
 mod crash;
 mod events;
+mod failover;
 mod faults;
+mod identity;
 mod keys;
 mod live;
 mod owners;
+mod pooler;
+mod refused;
 mod setup;
+mod split;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -120,7 +127,7 @@ impl Store {
             .into_iter()
             .map(|(table,)| {
                 let rows: Vec<(String,)> = self.database.rows(&format!(
-                    "SELECT (to_jsonb(t) - 'updated_at' - CASE WHEN to_jsonb(t) ->> 'session_state' = 'TIMEOUT_EXIT' \
+                    "SELECT (to_jsonb(t) - 'updated_at' - CASE WHEN to_jsonb(t) ->> '_timed_out' = 'true' \
                      THEN 'version' ELSE 'updated_at' END)::text FROM online.{table} AS t ORDER BY 1"
                 ))?;
                 Ok((table, rows.into_iter().map(|row| row.0).collect()))
