@@ -16,7 +16,7 @@ use crate::ledger::{accounts_for_every_offset, every_version_is_consistent};
 
 const EVENTS: &str = "bronze.webtoon_events";
 /// Messages before each death.
-const PORTION: usize = 300;
+const PORTION: usize = 1_000;
 
 #[test]
 fn death_at_any_point_of_an_ingest_loses_and_repeats_nothing() -> Result<()> {
@@ -51,7 +51,7 @@ fn death_at_any_point_of_an_ingest_loses_and_repeats_nothing() -> Result<()> {
     let in_pieces = || {
         let mut command = command();
         command.args(["--flush-interval", "0.01"]);
-        command.args(["--kafka-option", "fetch.message.max.bytes=8000"]);
+        command.args(["--kafka-option", "fetch.message.max.bytes=65536"]);
         command
     };
     must(command().arg("--until-caught-up"))?;
