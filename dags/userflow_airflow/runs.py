@@ -32,6 +32,18 @@ def days(rule: windows.Rule, margin: timedelta) -> Days:
     return of
 
 
+def landed(task: str) -> Days:
+    """The days that a drain landed, for a task behind it; those that were asked for, when somebody did."""
+
+    def of(context: Context):
+        params = context["params"]
+        if params.get("from") or params.get("to"):
+            return windows.asked(params.get("from"), params.get("to"))
+        return windows.landed(context["ti"].xcom_pull(task_ids=task))
+
+    return of
+
+
 def asset(model: Model) -> Asset:
     """A table, as Airflow shows it."""
     return Asset(name=model.name, uri=f"userflow://lake/{model.layer}/{model.table}")

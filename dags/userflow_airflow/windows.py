@@ -3,6 +3,7 @@
     asked for      params from and to of a run that was triggered by hand, by REST or from a form
     an asset       the windows that the triggering event names: those that were just replaced
     a schedule     by a rule from the run's data interval, in UTC whatever zone the schedule has
+    a drain        the days that it landed, whatever triggered it: events may be of any day
 
 A run without any of them has no window, and says so instead of guessing.
 """
@@ -50,6 +51,13 @@ def of_run(
     if start is not None and end is not None and start < end:
         return rule(start, end, margin)
     raise NoWindow("this run has no window: trigger it with the params from and to, such as 2026-11-01 and 2026-11-02")
+
+
+def landed(summary: Mapping[str, object] | None) -> list[date]:
+    """The days that a drain added messages to, from its summary; none when nothing was new."""
+    if summary is None or not isinstance(summary.get("dates"), list):
+        raise NoWindow(f"the drain does not say which days it landed: its summary is {summary}, it needs a list `dates`")
+    return [_date("dates", name) for name in summary["dates"]]
 
 
 def asked(first: object, end: object) -> list[date]:

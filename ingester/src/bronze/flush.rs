@@ -1,7 +1,7 @@
 //! The two commits of a flush: quarantine, then bronze. Holds what a worker believes about the tables, and checks the
 //! belief with every commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, json};
@@ -22,6 +22,8 @@ pub(super) struct Committer {
     bronze: View,
     quarantine: View,
     kept: Kept,
+    /// Partitions of the files that were committed, or were to be.
+    dates: BTreeSet<i32>,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +64,13 @@ impl Committer {
             bronze: View::default(),
             quarantine: View::default(),
             kept: Kept::default(),
+            dates: BTreeSet::new(),
         }
+    }
+
+    /// The dates of the files since it was asked last, of both tables.
+    pub(super) fn take_dates(&mut self) -> BTreeSet<i32> {
+        std::mem::take(&mut self.dates)
     }
 
     /// Reads both tables' positions afresh for a new assignment, and what the quarantine has beyond bronze's.
@@ -193,7 +201,7 @@ impl Committer {
     }
 
     fn append(
-        &self,
+        &mut self,
         base: i64,
         adds: Vec<userflow_lake::NewFile>,
         next: &BTreeMap<i32, i64>,
@@ -202,6 +210,7 @@ impl Committer {
             .iter()
             .map(|(partition, next)| (partition.to_string(), json!(next)))
             .collect();
+        self.dates.extend(adds.iter().map(|file| file.partition));
         Commit {
             base,
             adds,

@@ -1,6 +1,6 @@
 //! The service around the workers: set-up, targets, metrics, the stop signal, the closing summary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,7 @@ struct Totals {
     commits: u64,
     version: i64,
     quarantined: BTreeMap<&'static str, u64>,
+    dates: BTreeSet<i32>,
 }
 
 /// Ingests until stopped, or until caught up; prints the summary.
@@ -208,6 +209,11 @@ impl Shared {
         }
     }
 
+    /// Notes the dates, as days since 1970-01-01, whose partitions of bronze or of the quarantine got rows: they are to be judged.
+    pub(super) fn landed(&self, dates: &BTreeSet<i32>) {
+        lock(&self.totals).dates.extend(dates);
+    }
+
     /// Readers replay the log from the last checkpoint. A failure costs them time, nothing else.
     fn checkpoint(&self) {
         let table = self.tables.events.table.clone();
@@ -259,6 +265,11 @@ impl Shared {
                 let committed = lock(&self.progress.committed);
                 let positions: BTreeMap<String, i64> =
                     committed.iter().map(|(p, n)| (p.to_string(), *n)).collect();
+                let date = |days: &i32| {
+                    let date = chrono::NaiveDate::from_epoch_days(*days);
+                    date.expect("a partition is a date").to_string()
+                };
+                let dates: Vec<String> = totals.dates.iter().map(date).collect();
                 let summary = json!({
                     "command": "ingest",
                     "domain": self.args.source.domain,
@@ -268,6 +279,7 @@ impl Shared {
                     "rows_written": totals.rows,
                     "quarantined": quarantined,
                     "quarantined_by_reason": totals.quarantined,
+                    "dates": dates,
                     "files": totals.files,
                     "bytes": totals.bytes,
                     "commits": totals.commits,

@@ -208,6 +208,7 @@ impl Worker {
         self.fenced_in_a_row = 0;
         self.member.show(&done.next);
         self.shared.committed(done, started.elapsed());
+        self.shared.landed(&self.committer.take_dates());
     }
 
     /// Looks, before messages are committed under the id of the topic, whether they are of it. If the topic was made again since, messages

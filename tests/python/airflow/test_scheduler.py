@@ -288,17 +288,21 @@ def test_a_backfill_runs_what_was_selected_and_passes_over_what_is_up_to_date(wo
 
 def test_bronze_takes_what_is_new_in_the_topic_and_only_once(world: World):
     simulate(world.brokers, world.topic, 23, FIRST + timedelta(days=DAYS), 1, 20, world.folder)
-    today = str(datetime.now(UTC).date())
     world.airflow.pause("webtoon_bronze", False)
-    written = []
+    written, landed, judged = [], set(), set()
     for _ in range(2):
-        run_id = world.airflow.trigger("webtoon_bronze", **{"from": NOV1, "to": today})
+        # Without a window: what was landed says which days are to be judged.
+        run_id = world.airflow.trigger("webtoon_bronze")
         assert world.airflow.ended("webtoon_bronze", run_id) == "success"
         written.append(world.airflow.value("webtoon_bronze", run_id, "ingest")["rows_written"])
         lag = world.airflow.value("webtoon_bronze", run_id, "lag")
         assert (lag["lag"], lag["error"]) == (0, None) and lag["newest_event"] > str(FIRST + timedelta(days=DAYS))
     world.airflow.pause("webtoon_bronze", True)
     scheduled = [run for run in world.airflow.runs("webtoon_bronze") if run["run_type"] == "scheduled"]
+    for run in world.airflow.runs("webtoon_bronze"):
+        landed |= set(world.airflow.value("webtoon_bronze", run["dag_run_id"], "ingest")["dates"])
+        judged |= set(world.airflow.value("webtoon_bronze", run["dag_run_id"], "check")["windows"])
+    assert str(FIRST + timedelta(days=DAYS)) in landed and judged == landed
     written += [world.airflow.value("webtoon_bronze", run["dag_run_id"], "ingest")["rows_written"] for run in scheduled]
     assert sorted(written)[:-1] == [0] * (len(written) - 1) and max(written) > 20
 

@@ -139,3 +139,13 @@ def test_ranges_leave_out_what_lies_between():
     days = [date(2026, 11, day) for day in (3, 1, 2, 5, 5)]
     assert windows.ranges(days) == [(date(2026, 11, 1), date(2026, 11, 4)), (date(2026, 11, 5), date(2026, 11, 6))]
     assert windows.ranges([]) == []
+
+
+def test_a_drain_is_judged_by_the_days_that_it_landed():
+    assert texts(windows.landed({"dates": ["2026-11-03", "2024-02-29"], "rows_written": 2})) == ["2026-11-03", "2024-02-29"]
+    assert windows.landed({"dates": [], "rows_written": 0}) == []
+    for summary in (None, {}, {"dates": None}, {"dates": "2026-11-03"}):
+        with pytest.raises(windows.NoWindow, match="`dates`"):
+            windows.landed(summary)
+    with pytest.raises(windows.NoWindow, match="dates: 'soon' is no date"):
+        windows.landed({"dates": ["soon"]})

@@ -77,9 +77,12 @@ def lake(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
             topic, value=value, key=str(event["user_id"]).encode(), on_delivery=lambda error, _: error and refused.append(error)
         )
         producer.poll(0)
+    # Refused, and kept under the day after.
+    producer.produce(topic, value=b"{", timestamp=int((NOON + timedelta(days=1)).timestamp() * 1000))
     assert (producer.flush(60), refused) == (0, [])
-    run("userflow-ingester", "ingest", "--domain", "webtoon", "--brokers", brokers, "--topic", topic, "--group", topic,
+    landed = run("userflow-ingester", "ingest", "--domain", "webtoon", "--brokers", brokers, "--topic", topic, "--group", topic,
         "--lake", folder / "lake", "--until-caught-up", "--output", "json")  # fmt: skip
+    assert (landed["dates"], landed["quarantined"]) == ([DAY, NEXT], 1)
     run("userflow-jobs", "init", "--lake", folder / "lake", "--output", "json")
     with (folder / "topic.jsonl").open("w") as out:
         dump(brokers, topic, out)
