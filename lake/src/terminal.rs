@@ -1,6 +1,6 @@
 //! Text that others wrote, as it may be shown on a terminal: a value of an event, a name of a file, an error that quotes them. It can hold
 //! codes that move the cursor, change the title, turn the direction of reading or hide what follows. Every binary prints such text through
-//! here. Not here: JSON and CSV, which have rules of their own.
+//! here. Not here: CSV, which programs read.
 
 use std::borrow::Cow;
 

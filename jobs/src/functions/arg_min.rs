@@ -709,7 +709,7 @@ mod tests {
             (
                 "short memory",
                 config().with_target_partitions(2),
-                6 << 20,
+                4 << 20,
                 true,
             ),
         ] {
