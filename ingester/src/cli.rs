@@ -98,6 +98,7 @@ mod tests {
             "USERFLOW_ONLINE_FLUSH_INTERVAL",
             "USERFLOW_ONLINE_GROUP",
             "USERFLOW_POSTGRES_URL",
+            "USERFLOW_STATE_LIMIT",
             "USERFLOW_THREADS",
             "USERFLOW_TOPIC",
         ];
