@@ -97,6 +97,7 @@ mod tests {
             "USERFLOW_NO_TOPIC_ID",
             "USERFLOW_ONLINE_FLUSH_INTERVAL",
             "USERFLOW_ONLINE_GROUP",
+            "USERFLOW_POSTGRES_POOLING",
             "USERFLOW_POSTGRES_URL",
             "USERFLOW_STATE_LIMIT",
             "USERFLOW_THREADS",
