@@ -270,7 +270,8 @@ pub struct FlushArgs {
     /// Commit when a worker's encoded rows reach this size
     #[arg(long, env = "USERFLOW_FLUSH_SIZE", default_value = "32MB", value_name = "SIZE", value_parser = bytes)]
     pub flush_size: usize,
-    /// Bound of the rows held in memory, over all workers; commits early when reached
+    /// Memory for messages, from Kafka's client to the commit, over all workers; commits early when it is used. The process
+    /// needs up to 160 MB beside it, and four times the largest message
     #[arg(long, env = "USERFLOW_INGEST_MEMORY_LIMIT", default_value = "256MB", value_name = "SIZE", value_parser = bytes)]
     pub memory_limit: usize,
 }

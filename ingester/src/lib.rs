@@ -7,6 +7,7 @@
 //!
 //! Not here: what an event means (`models`), how a table is committed (`lake`), anything computed from bronze (`jobs`).
 
+pub mod allocation;
 pub mod bronze;
 pub mod cli;
 pub mod config;

@@ -2,13 +2,14 @@
 
 use clap::Parser;
 use userflow_ingester::cli::{Cli, Command};
-use userflow_ingester::{bronze, dev_broker, exit, sessionize, simulate};
+use userflow_ingester::{allocation, bronze, dev_broker, exit, sessionize, simulate};
 use userflow_lake::process::start_logging;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    allocation::give_back_what_is_freed();
     let cli = Cli::parse();
     start_logging(&cli.log);
     exit::code(match cli.command {

@@ -127,7 +127,8 @@ impl Table {
     }
 }
 
-/// Replaces the table's metadata; anything committed meanwhile is a conflict.
+/// Replaces the table's metadata; a change of metadata or protocol meanwhile is a conflict. Rows are not: a table that is always being
+/// written to can be changed too.
 pub(crate) async fn commit_metadata(
     table: &Table,
     base: i64,
@@ -140,7 +141,7 @@ pub(crate) async fn commit_metadata(
         "ADD COLUMN",
         Map::new(),
         actions,
-        &Guard::Everything,
+        &Guard::Positions(HashSet::new()),
     )
     .await
 }

@@ -13,7 +13,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use crate::snapshot::date_text;
+use crate::snapshot::{DATES, date_text};
 use crate::{DataFile, LakeError, PARTITION, statistics};
 
 /// How a file is encoded.
@@ -75,15 +75,22 @@ impl WriteSettings {
     }
 }
 
+/// Room for a file's footer, about.
+const FOOTER_ROOM: usize = 64 << 10;
+/// What the compressor of a column holds once it has compressed a page (zstd at level 1; `memory_size` of the writer leaves it out).
+const COMPRESSOR_BYTES: usize = 448 << 10;
+
 /// Encodes batches of one partition into one Parquet file in memory.
 pub struct FileWriter {
     writer: ArrowWriter<Vec<u8>>,
     schema: SchemaRef,
+    columns: usize,
     rows: u64,
 }
 
 impl FileWriter {
-    /// `schema` is that of the batches to come: the table's columns without the partition column.
+    /// `schema` is that of the batches to come: the table's columns without the partition column. Where it has text, a batch may have a
+    /// dictionary of texts.
     pub fn new(schema: &SchemaRef, settings: &WriteSettings) -> Result<Self, LakeError> {
         if schema.field_with_name(PARTITION).is_ok() {
             return Err(LakeError::Invalid(format!(
@@ -97,6 +104,7 @@ impl FileWriter {
         )
         .map_err(|e| LakeError::Invalid(format!("start a Parquet file: {e}")))?;
         Ok(Self {
+            columns: schema.flattened_fields().len(),
             writer,
             schema: SchemaRef::clone(schema),
             rows: 0,
@@ -112,9 +120,11 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Memory held, in bytes: what is encoded already and what is not yet.
+    /// Memory held, in bytes: what is encoded already, what is not yet, and the compressors.
     pub fn memory(&self) -> usize {
-        self.writer.inner().len() + self.writer.memory_size()
+        self.writer.inner().capacity()
+            + self.writer.memory_size()
+            + self.columns * COMPRESSOR_BYTES
     }
 
     /// Size that the file would have if it were finished now, in bytes, about.
@@ -129,6 +139,10 @@ impl FileWriter {
 
     /// Closes the file.
     pub fn finish(mut self) -> Result<EncodedFile, LakeError> {
+        // Pages are moved from where they wait into the file, each freed when it is there. A buffer that grew by doubling would be held
+        // three times over beside them.
+        let rest = self.writer.in_progress_size() + FOOTER_ROOM;
+        self.writer.inner_mut().reserve_exact(rest);
         let meta = self
             .writer
             .finish()
@@ -192,12 +206,20 @@ impl From<&NewFile> for DataFile {
 }
 
 /// The path of a new file: unique, so that no two attempts ever meet.
-pub(crate) fn new_path(partition: i32) -> String {
-    format!(
+///
+/// A date beyond the year 9999 would be written as `+10000-01-01`, and one such partition makes the table unreadable for delta-rs in
+/// Python, for every date.
+pub(crate) fn new_path(partition: i32) -> Result<String, LakeError> {
+    if !DATES.contains(&partition) {
+        return Err(LakeError::Invalid(format!(
+            "{PARTITION} is {partition} days from 1970-01-01, which is not in the years 1 to 9999: not every reader can write such a date"
+        )));
+    }
+    Ok(format!(
         "{PARTITION}={}/part-{}.zstd.parquet",
         date_text(partition),
         uuid::Uuid::new_v4()
-    )
+    ))
 }
 
 pub(crate) fn partition_values(partition: Option<i32>) -> BTreeMap<String, Option<String>> {

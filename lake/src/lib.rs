@@ -24,6 +24,7 @@ mod location;
 mod lock;
 mod log;
 mod name;
+mod positions;
 pub mod process;
 mod schema;
 mod snapshot;
@@ -38,8 +39,9 @@ pub use location::Lake;
 pub use lock::TableLock;
 pub use log::Change;
 pub use name::TableName;
+pub use positions::Positions;
 pub use snapshot::{DataFile, Snapshot};
-pub use table::{Created, Table, TableSpec};
+pub use table::{ColumnMatch, Created, Table, TableSpec};
 
 /// The partition column of every table in the lake: a UTC date.
 pub const PARTITION: &str = "event_date";

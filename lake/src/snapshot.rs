@@ -1,13 +1,12 @@
-//! One version of a table: schema, files, positions. Log replay is delta-rs's; positions are read here (see
-//! [`Snapshot::positions`]).
+//! One version of a table: schema, files. Log replay is delta-rs's. Positions: [`crate::positions`].
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, SchemaRef};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, NaiveDate, Utc};
 use deltalake::DeltaTable;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
@@ -17,6 +16,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::log::{Action, read_entry, row_count};
+use crate::positions::Positions;
 use crate::{LakeError, PARTITION, Table};
 
 /// Bytes of a file's end that are read for its footer at first; most footers are smaller.
@@ -216,105 +216,10 @@ impl Snapshot {
         Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
-    /// All positions (Delta `txn` actions) of the table, by application id.
-    ///
-    /// delta-rs answers one application id per replay of the log; a table here has one per Kafka partition or per
-    /// window, so all are read at once: the newest checkpoint's `txn` column, then the entries after it.
+    /// All positions (Delta `txn` actions) of the table at this version, by application id.
     pub async fn positions(&self) -> Result<HashMap<String, i64>, LakeError> {
-        let mut positions = HashMap::new();
-        let mut next = 0;
-        if let Some((version, path)) = self.newest_checkpoint().await? {
-            self.read_checkpoint_positions(&path, &mut positions)
-                .await?;
-            next = version + 1;
-        }
-        for version in next..=self.version {
-            let Some(entry) = read_entry(&self.table, version).await? else {
-                return Err(LakeError::Invalid(format!(
-                    "table {}: log entry {version} is missing and no checkpoint covers it",
-                    self.table.name()
-                )));
-            };
-            for action in entry {
-                if let Action::Txn(txn) = action {
-                    positions.insert(txn.app_id, txn.version);
-                }
-            }
-        }
-        Ok(positions)
-    }
-
-    /// The newest single-file checkpoint at or before this version.
-    async fn newest_checkpoint(
-        &self,
-    ) -> Result<Option<(i64, object_store::path::Path)>, LakeError> {
-        let folder = self.table.prefix().join("_delta_log");
-        let listed: Vec<_> = self
-            .table
-            .store()
-            .list(Some(&folder))
-            .try_collect()
-            .await
-            .map_err(|e| LakeError::store(format!("list the log of {}", self.table.name()), e))?;
-        Ok(listed
-            .into_iter()
-            .filter_map(|object| {
-                let version = object
-                    .location
-                    .filename()?
-                    .strip_suffix(".checkpoint.parquet")?
-                    .parse()
-                    .ok()?;
-                (version <= self.version).then_some((version, object.location))
-            })
-            .max_by_key(|(version, _)| *version))
-    }
-
-    async fn read_checkpoint_positions(
-        &self,
-        path: &object_store::path::Path,
-        positions: &mut HashMap<String, i64>,
-    ) -> Result<(), LakeError> {
-        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-            LakeError::store(format!("read {path}"), e)
-        };
-        let bytes = self
-            .table
-            .store()
-            .get(path)
-            .await
-            .map_err(|e| failed(e.into()))?
-            .bytes()
-            .await
-            .map_err(|e| failed(e.into()))?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| failed(e.into()))?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
-        let reader = builder
-            .with_projection(mask)
-            .build()
-            .map_err(|e| failed(e.into()))?;
-        for batch in reader {
-            let batch = batch.map_err(|e| failed(e.into()))?;
-            let Some(txn) = batch.column_by_name("txn").and_then(|c| c.as_struct_opt()) else {
-                continue;
-            };
-            let ids = txn
-                .column_by_name("appId")
-                .and_then(|c| c.as_string_opt::<i32>());
-            let versions = txn
-                .column_by_name("version")
-                .and_then(|c| c.as_primitive_opt::<Int64Type>());
-            let (Some(ids), Some(versions)) = (ids, versions) else {
-                return Err(failed(
-                    "txn.appId and txn.version are not string and long".into(),
-                ));
-            };
-            for row in (0..txn.len()).filter(|row| txn.is_valid(*row) && ids.is_valid(*row)) {
-                positions.insert(ids.value(row).to_owned(), versions.value(row));
-            }
-        }
-        Ok(())
+        let positions = Positions::at(&self.table, self.version).await?;
+        Ok(positions.by_id)
     }
 }
 
@@ -349,15 +254,14 @@ pub(crate) fn date_of(text: &str) -> Option<i32> {
     i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
 }
 
-/// `YYYY-MM-DD` of days since 1970-01-01.
+/// 0001-01-01 to 9999-12-31, in days since 1970-01-01: the dates that every reader of a table can write.
+pub(crate) const DATES: RangeInclusive<i32> = -719_162..=2_932_896;
+
+/// `YYYY-MM-DD` of days since 1970-01-01. What is written is one of [`DATES`]; a table of an older release can hold others, which keep
+/// their text.
 pub(crate) fn date_text(days: i32) -> String {
-    let epoch = NaiveDate::default();
-    let shifted = if days >= 0 {
-        epoch.checked_add_days(Days::new(u64::from(days.unsigned_abs())))
-    } else {
-        epoch.checked_sub_days(Days::new(u64::from(days.unsigned_abs())))
-    };
-    shifted.unwrap_or(epoch).to_string()
+    let date = NaiveDate::from_epoch_days(days);
+    date.expect("a date that was written or parsed").to_string()
 }
 
 #[cfg(test)]
@@ -370,6 +274,8 @@ mod tests {
         assert_eq!(date_of("2026-11-01"), Some(20_758));
         assert_eq!(date_of("1969-12-31"), Some(-1));
         assert_eq!(date_of("yesterday"), None);
+        assert_eq!(date_text(*DATES.start()), "0001-01-01");
+        assert_eq!(date_text(*DATES.end()), "9999-12-31");
         for days in [-1, 0, 20_758, 100_000] {
             assert_eq!(date_of(&date_text(days)), Some(days));
         }

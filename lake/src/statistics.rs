@@ -9,7 +9,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
-use crate::snapshot::date_text;
+use crate::snapshot::{DATES, date_text};
 
 /// The statistics text of a finished file.
 pub(crate) fn of(schema: &Schema, meta: &ParquetMetaData, rows: u64) -> String {
@@ -54,10 +54,12 @@ impl Bound {
         match (self, data_type) {
             (Self::Text(text), _) => json!(text),
             (Self::Int(days), DataType::Date32) => {
-                json!(date_text(i32::try_from(*days).unwrap_or(0)))
+                let days = i32::try_from(*days).expect("days of a 32 bit column");
+                json!(date_text(days))
             }
             (Self::Int(micros), DataType::Timestamp(..)) => {
-                let time = DateTime::from_timestamp_micros(*micros).unwrap_or_default();
+                let time = DateTime::from_timestamp_micros(*micros);
+                let time = time.expect("a bound is in the years that readers write");
                 json!(time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
             }
             (Self::Int(value), _) => json!(value),
@@ -109,18 +111,27 @@ fn has_values(statistics: &Statistics) -> bool {
 
 fn bounds(data_type: &DataType, statistics: &Statistics) -> Option<(Bound, Bound)> {
     match (data_type, statistics) {
-        (DataType::Int32 | DataType::Date32, Statistics::Int32(s)) => Some((
+        (DataType::Int32, Statistics::Int32(s)) => Some((
             Bound::Int(i64::from(*s.min_opt()?)),
             Bound::Int(i64::from(*s.max_opt()?)),
         )),
+        (DataType::Date32, Statistics::Int32(s)) => {
+            let (low, high) = (*s.min_opt()?, *s.max_opt()?);
+            (DATES.contains(&low) && DATES.contains(&high))
+                .then_some((Bound::Int(low.into()), Bound::Int(high.into())))
+        }
         // Microseconds are whole milliseconds everywhere in the lake, so the text below loses nothing.
         (DataType::Int64, Statistics::Int64(s)) => {
             Some((Bound::Int(*s.min_opt()?), Bound::Int(*s.max_opt()?)))
         }
         (DataType::Timestamp(..), Statistics::Int64(s)) => {
-            let whole = |v: &i64| v % 1_000 == 0;
+            // A time outside the years that readers write has no text that they read.
+            let fits = |v: &i64| {
+                let days = v.div_euclid(86_400_000_000);
+                v % 1_000 == 0 && i32::try_from(days).is_ok_and(|days| DATES.contains(&days))
+            };
             let (low, high) = (s.min_opt()?, s.max_opt()?);
-            (whole(low) && whole(high)).then_some((Bound::Int(*low), Bound::Int(*high)))
+            (fits(low) && fits(high)).then_some((Bound::Int(*low), Bound::Int(*high)))
         }
         (DataType::Utf8 | DataType::Utf8View, Statistics::ByteArray(s)) => {
             let text = |b: &[u8]| std::str::from_utf8(b).ok().map(str::to_owned);
@@ -176,6 +187,30 @@ mod tests {
                 "minValues": {"n": -3, "s": "a", "d": "1970-01-01", "t": "1970-01-01T00:00:00.000Z"},
                 "maxValues": {"n": 5, "s": "c", "d": "1970-01-03", "t": "1970-01-01T00:00:02.500Z"},
                 "nullCount": {"n": 1, "s": 0, "d": 0, "t": 0, "e": 3},
+            })
+        );
+    }
+
+    #[test]
+    fn times_that_readers_cannot_write_have_no_bounds() {
+        let micros = [0, 1_793_534_400_000_000_000];
+        let batch = RecordBatch::try_from_iter([
+            ("d", Arc::new(Date32Array::from(vec![0, i32::MAX])) as _),
+            (
+                "t",
+                Arc::new(TimestampMicrosecondArray::from(micros.to_vec()).with_timezone("UTC"))
+                    as _,
+            ),
+        ])
+        .unwrap();
+        let mut writer = FileWriter::new(&batch.schema(), &WriteSettings::default()).unwrap();
+        writer.write(&batch).unwrap();
+        let stats: serde_json::Value =
+            serde_json::from_str(&writer.finish().unwrap().stats).unwrap();
+        assert_eq!(
+            stats,
+            serde_json::json!({
+                "numRecords": 2, "minValues": {}, "maxValues": {}, "nullCount": {"d": 0, "t": 0},
             })
         );
     }

@@ -43,6 +43,15 @@ pub enum Created {
     Existed,
 }
 
+/// What [`Table::add_columns_beside_others`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnMatch {
+    /// Columns that the table has now and lacked before.
+    pub added: Vec<String>,
+    /// Columns that the table has and nobody declared.
+    pub undeclared: Vec<String>,
+}
+
 /// A handle to a table, whether or not it exists. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -136,6 +145,23 @@ impl Table {
     /// Refuses a column whose type changed and a column that the table has and `spec` lacks: both need the table to be
     /// rebuilt, which nobody should start by accident.
     pub async fn add_columns(&self, spec: &TableSpec) -> Result<Vec<String>, CommitError> {
+        self.match_columns(spec, false).await.map(|matched| matched.added)
+    }
+
+    /// The same, for a writer of one release among others: a column that the table has and `spec` lacks is of a newer one, and this
+    /// writer's rows read as null there.
+    pub async fn add_columns_beside_others(
+        &self,
+        spec: &TableSpec,
+    ) -> Result<ColumnMatch, CommitError> {
+        self.match_columns(spec, true).await
+    }
+
+    async fn match_columns(
+        &self,
+        spec: &TableSpec,
+        beside_others: bool,
+    ) -> Result<ColumnMatch, CommitError> {
         loop {
             let snapshot = self.require_snapshot().await?;
             let stored = snapshot.schema();
@@ -161,26 +187,28 @@ impl Table {
                     }
                 }
             }
-            if let Some(lost) = stored
-                .fields()
-                .iter()
-                .find(|f| spec.schema.field_with_name(f.name()).is_err())
+            let undeclared: Vec<String> = (stored.fields().iter())
+                .filter(|f| spec.schema.field_with_name(f.name()).is_err())
+                .map(|f| f.name().clone())
+                .collect();
+            if let Some(lost) = undeclared.first()
+                && !beside_others
             {
                 return Err(LakeError::Invalid(format!(
                     "table {}: column {} is stored but no longer declared; keep it, or remove the table's folder and \
                      rebuild it with a backfill",
-                    self.name,
-                    lost.name()
+                    self.name, lost
                 ))
                 .into());
             }
-            if added.is_empty() {
-                return Ok(added);
+            let matched = ColumnMatch { added, undeclared };
+            if matched.added.is_empty() {
+                return Ok(matched);
             }
             let metadata = snapshot
                 .metadata_with_schema(&schema_string(&arrow::datatypes::Schema::new(merged))?)?;
             match commit::commit_metadata(self, snapshot.version(), metadata).await {
-                Ok(_) => return Ok(added),
+                Ok(_) => return Ok(matched),
                 Err(CommitError::Conflict { .. }) => {}
                 Err(e) => return Err(e),
             }
@@ -261,7 +289,7 @@ impl Table {
 
     /// Stores an encoded file under a new name. It becomes part of the table when a commit adds it.
     pub async fn put(&self, file: EncodedFile, partition: i32) -> Result<NewFile, LakeError> {
-        let path = new_path(partition);
+        let path = new_path(partition)?;
         let size = file.bytes.len() as u64;
         let full = Path::from_iter(
             self.prefix()

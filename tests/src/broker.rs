@@ -24,19 +24,37 @@ pub fn brokers() -> String {
 
 /// Creates a topic with a name of its own and returns the name.
 pub fn create_topic(label: &str, partitions: i32) -> Result<String> {
-    let nanos = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_nanos();
-    let name = format!("test.{label}.{}.{nanos}", std::process::id());
+    let name = own_name(label)?;
     create_named_topic(&name, partitions)?;
     Ok(name)
 }
 
+/// The same, for messages of up to so many bytes.
+pub fn create_topic_for(label: &str, partitions: i32, largest: usize) -> Result<String> {
+    let name = own_name(label)?;
+    create(&name, partitions, &[("max.message.bytes", &largest.to_string())])?;
+    Ok(name)
+}
+
+fn own_name(label: &str) -> Result<String> {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_nanos();
+    Ok(format!("test.{label}.{}.{nanos}", std::process::id()))
+}
+
 /// Creates a topic that takes messages with any timestamp: a producer's clock can be a year ahead.
 pub fn create_named_topic(name: &str, partitions: i32) -> Result<()> {
+    create(name, partitions, &[])
+}
+
+fn create(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
     let ahead = i64::MAX.to_string();
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
         .set("message.timestamp.after.max.ms", &ahead);
+    for (key, value) in settings {
+        topic = topic.set(key, value);
+    }
     let results = block_on(admin()?.create_topics([&topic], &AdminOptions::new()))?;
     results.into_iter().try_for_each(|r| {
         r.map(drop)
@@ -119,6 +137,8 @@ impl Sender {
                 .set("bootstrap.servers", brokers())
                 .set("enable.idempotence", "true")
                 .set("linger.ms", "5")
+                // Whether a message is too large is the topic's to say.
+                .set("message.max.bytes", "100000000")
                 .create()?,
             topic: topic.to_owned(),
         })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -99,6 +99,47 @@ pub fn start(command: &mut Command, log: &Path) -> Result<Running> {
         .spawn()
         .with_context(|| format!("start {command:?}"))?;
     Ok(Running(child))
+}
+
+/// Runs to the end like [`must`], and says the most memory that the process had, in bytes.
+///
+/// The kernel keeps the peak (`VmHWM`), so only what the very last instant adds can be missed.
+pub fn must_with_peak(command: &mut Command) -> Result<(Output, u64)> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("start {command:?}"))?;
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let (ended, has_ended) = std::sync::mpsc::channel();
+    let peak = std::thread::spawn(move || {
+        let mut peak = 0;
+        loop {
+            // A process that has ended has no such line any more.
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+            if let Some(kib) = kib.and_then(|kib| kib.trim().parse::<u64>().ok()) {
+                peak = peak.max(kib * 1024);
+            }
+            if has_ended.recv_timeout(Duration::from_millis(5)).is_ok() {
+                return peak;
+            }
+        }
+    });
+    let output = child.wait_with_output()?;
+    ended.send(())?;
+    let peak = peak.join().map_err(|_| anyhow!("the look at its memory panicked"))?;
+    if !output.status.success() || peak == 0 {
+        bail!(
+            "{command:?} ended with {} (peak {peak}):\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok((output, peak))
 }
 
 /// A background process, killed when dropped.

@@ -1,21 +1,22 @@
-//! Messages to encoded Parquet, one file per event date. Pure: bytes in, files out; no Kafka and no lake in it.
+//! A worker's messages since its last commit: decoded, on their way into files, in bounded memory. Pure: bytes in, files out; no Kafka and
+//! no lake in it.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use arrow::array::{AsArray, BooleanArray};
-use arrow::compute::filter_record_batch;
+use arrow::array::AsArray;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
-use userflow_lake::FileWriter;
 use userflow_models::bronze::{self, Origin, OriginColumns, TOPIC_ID, with_constants};
 use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Rejection};
 
+use super::budget::Budget;
+use super::by_date::{ByDate, Files};
 use super::quarantine::Quarantine;
-use super::tables::Target;
+use super::tables::Tables;
 
 /// Rows that are decoded before they are encoded: enough to amortise the writer's work per batch, small enough to stay
-/// in cache while the columns are built.
+/// in cache while the columns are built. Large rows make a batch sooner, by bytes.
 const BATCH_ROWS: usize = 16_384;
 
 /// Offsets that a buffer holds of one Kafka partition: `start` is the table's position when reading began, `next` the
@@ -31,10 +32,11 @@ pub(super) struct Buffer {
     decoder: Decoder,
     origins: OriginColumns,
     batch_schema: SchemaRef,
-    target: Target,
     event_time: String,
-    writers: BTreeMap<i32, FileWriter>,
-    encoded: usize,
+    files: ByDate,
+    budget: Budget,
+    /// Accepted messages whose Kafka time is not kept as it came, and the first of them.
+    capped: Option<(u64, Origin)>,
     /// Messages that the contract does not accept.
     pub(super) quarantine: Quarantine,
     /// Offsets held, by Kafka partition; a partition without new messages is not here.
@@ -44,17 +46,26 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// For the messages of one topic, whose id is `topic_id`.
-    pub(super) fn new(contract: &Contract, target: &Target, topic_id: &str) -> Self {
+    /// For the messages of one topic, whose name and id are given.
+    pub(super) fn new(
+        contract: &Contract,
+        tables: &Tables,
+        (topic, topic_id): (&str, &str),
+        budget: Budget,
+    ) -> Self {
         Self {
             decoder: Decoder::new(contract),
             origins: OriginColumns::new(Some(topic_id), BATCH_ROWS),
-            batch_schema: with_constants(&target.file_schema, &[TOPIC_ID]),
-            target: target.clone(),
+            batch_schema: with_constants(&tables.events.file_schema, &[TOPIC_ID]),
             event_time: contract.event_time().to_owned(),
-            writers: BTreeMap::new(),
-            encoded: 0,
-            quarantine: Quarantine::default(),
+            files: ByDate::new(
+                &tables.events.file_schema,
+                &tables.events.settings,
+                budget.full,
+            ),
+            quarantine: Quarantine::new(&tables.quarantine, topic, topic_id, budget),
+            budget,
+            capped: None,
             held: BTreeMap::new(),
             newest_event: None,
         }
@@ -69,15 +80,24 @@ impl Buffer {
         start: i64,
         kept: bool,
     ) -> Result<()> {
+        // The decoder takes a negative time for "unknown", as Kafka does. A time that no clock shows says nothing about the event's.
+        let kafka_time_ms = match (origin.time_ms, origin.capped()) {
+            (Some(ms), None) => ms,
+            _ => -1,
+        };
         let decoded = match message {
             _ if kept => None,
-            // The decoder takes a negative time for "unknown", as Kafka does.
-            Some(bytes) => Some(self.decoder.decode(bytes, origin.time_ms.unwrap_or(-1))),
+            Some(bytes) => Some(self.decoder.decode(bytes, kafka_time_ms)),
             None => Some(Err(Rejection::no_value())),
         };
         match decoded {
-            Some(Ok(())) => self.origins.append(origin),
-            Some(Err(rejection)) => self.quarantine.push(origin, message, rejection),
+            Some(Ok(())) => {
+                self.origins.append(origin);
+                if origin.capped().is_some() {
+                    self.capped.get_or_insert((0, origin)).0 += 1;
+                }
+            }
+            Some(Err(rejection)) => self.quarantine.push(origin, message, rejection)?,
             None => {}
         }
         let held = self
@@ -85,7 +105,7 @@ impl Buffer {
             .entry(origin.partition)
             .or_insert(Held { start, next: start });
         held.next = origin.offset + 1;
-        if self.decoder.rows() >= BATCH_ROWS {
+        if self.decoder.rows() >= BATCH_ROWS || self.decoder.bytes() >= self.budget.batch {
             self.encode()?;
         }
         Ok(())
@@ -96,20 +116,37 @@ impl Buffer {
         self.held.is_empty()
     }
 
-    /// Bytes held: decoded rows, open files, quarantine.
+    /// Bytes held: decoded rows, open files, quarantine. Asked after every message, so nothing is counted here.
     pub(super) fn memory(&self) -> usize {
-        self.decoder.bytes()
-            + self.writers.values().map(FileWriter::memory).sum::<usize>()
-            + self.quarantine.memory()
+        self.decoder.bytes() + self.files.memory() + self.quarantine.memory()
     }
 
-    /// Size of the files so far, in bytes, as of the last encoded batch.
+    /// Whether it is time to commit because of the memory held.
+    pub(super) fn is_full(&self) -> bool {
+        self.memory() >= self.budget.full
+    }
+
+    /// Size of the open files so far, in bytes, as of the last encoded batch.
     pub(super) fn encoded(&self) -> usize {
-        self.encoded
+        self.files.encoded()
     }
 
-    /// Encodes the decoded rows into the file of their date.
-    pub(super) fn encode(&mut self) -> Result<()> {
+    /// Takes the accepted rows as files, with their dates. What is not encoded yet, is.
+    pub(super) fn take(&mut self) -> Result<Files> {
+        self.encode()?;
+        if let Some((messages, first)) = self.capped.take() {
+            tracing::warn!(
+                messages,
+                partition = first.partition,
+                offset = first.offset,
+                "accepted messages whose Kafka time is not in the years 1970 to 9999: the nearest time is stored, and how far the event is \
+                 from Kafka's time is not judged. Does the producer count microseconds?"
+            );
+        }
+        Ok(self.files.take())
+    }
+
+    fn encode(&mut self) -> Result<()> {
         if self.decoder.rows() == 0 {
             return Ok(());
         }
@@ -122,40 +159,16 @@ impl Buffer {
         if let Some(newest) = times.and_then(arrow::compute::max) {
             self.newest_event = self.newest_event.max(Some(newest));
         }
-        let mut distinct: Vec<i32> = dates.values().to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
-        for date in &distinct {
-            let writer = match self.writers.entry(*date) {
-                std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-                std::collections::btree_map::Entry::Vacant(none) => none.insert(FileWriter::new(
-                    &self.target.file_schema,
-                    &self.target.settings,
-                )?),
-            };
-            if distinct.len() == 1 {
-                writer.write(&rows)?;
-            } else {
-                let mask = BooleanArray::from_unary(&dates, |d| d == *date);
-                writer.write(&filter_record_batch(&rows, &mask)?)?;
-            }
-        }
-        self.encoded = self.writers.values().map(FileWriter::size).sum();
-        Ok(())
-    }
-
-    /// The open files, by date, for finishing.
-    pub(super) fn take_writers(&mut self) -> BTreeMap<i32, FileWriter> {
-        self.encoded = 0;
-        std::mem::take(&mut self.writers)
+        self.files.push(&dates, &rows)
     }
 
     /// Forgets everything, after a commit or when another process owns the partitions.
     pub(super) fn clear(&mut self) {
         drop(self.decoder.finish());
         drop(self.origins.finish());
-        self.take_writers();
+        self.files.clear();
         self.quarantine.clear();
+        self.capped = None;
         self.held.clear();
     }
 }

@@ -5,13 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, json};
-use userflow_lake::{Commit, CommitError, Guard, Snapshot, Table, failpoint};
+use tokio::task::JoinSet;
+use userflow_lake::{Commit, CommitError, Guard, NewFile, Table, failpoint};
 use userflow_models::bronze::Origin;
 
 use super::buffer::Buffer;
+use super::by_date::Files;
 use super::kept::Kept;
 use super::positions::AppIds;
 use super::tables::Tables;
+
+/// Files that are being stored while the next one is encoded: most of them, and most bytes of them (one file may be larger). A store
+/// answers after tens of milliseconds, and a flush may have a file for each of thousands of dates.
+const MOST_FILES_UNDER_WAY: usize = 16;
+const MOST_BYTES_UNDER_WAY: u64 = 4 << 20;
 
 /// A worker's view of the tables: the version it has seen, and the positions at that version.
 pub(super) struct Committer {
@@ -77,16 +84,23 @@ impl Committer {
     pub(super) async fn load(&mut self, assigned: Vec<i32>) -> Result<()> {
         // Bronze first: the quarantine's positions are never behind bronze's, and must not be older than those.
         self.bronze = View::read(&self.tables.events.table, &self.ids).await?;
-        let quarantine = self.tables.quarantine.table.require_snapshot().await?;
-        self.quarantine = View::of(&quarantine, &self.ids).await?;
+        let quarantine = self.tables.quarantine.table.clone();
+        self.quarantine = View::read(&quarantine, &self.ids).await?;
         let between = assigned.iter().filter_map(|partition| {
             // Bronze without a position has passed nothing, and offsets begin at 0.
             let from = self.position(*partition).unwrap_or(0);
             let to = self.quarantine.positions.get(partition).copied()?;
             (from < to).then_some((*partition, from..to))
         });
-        let of = (self.topic.as_str(), self.ids.topic_id());
-        self.kept = Kept::read(&quarantine, of, &between.collect()).await?;
+        let between: BTreeMap<i32, _> = between.collect();
+        self.kept = match between.is_empty() {
+            true => Kept::default(),
+            // Only now are the table's files of interest. What came after the view fences the next commit.
+            false => {
+                let of = (self.topic.as_str(), self.ids.topic_id());
+                Kept::read(&quarantine.require_snapshot().await?, of, &between).await?
+            }
+        };
         self.assigned = assigned;
         Ok(())
     }
@@ -103,84 +117,61 @@ impl Committer {
 
     /// Commits what the buffer holds and empties it.
     pub(super) async fn flush(&mut self, buffer: &mut Buffer) -> Result<Flushed> {
-        buffer.encode()?;
-        failpoint::reached("ingest.encoded");
-        let quarantined = match self.flush_quarantine(buffer).await? {
-            Ok(quarantined) => quarantined,
-            Err(why) => {
-                buffer.clear();
-                return Ok(Flushed::Fenced(why));
-            }
-        };
-        failpoint::reached("ingest.quarantined");
-        let outcome = self.flush_bronze(buffer, quarantined).await;
+        let outcome = self.commit_both(buffer).await;
         buffer.clear();
         outcome
     }
 
-    /// Commits the messages that were refused, or says why it cannot be done on what this worker knows: somebody who moved one of the
-    /// positions has stored messages that are held here, and which ones only a fresh look tells. They are read again, like bronze's.
-    async fn flush_quarantine(
-        &mut self,
-        buffer: &mut Buffer,
-    ) -> Result<Result<BTreeMap<&'static str, u64>, String>> {
-        let target = self.tables.quarantine.clone();
-        let reasons = buffer.quarantine.reasons();
-        if reasons.is_empty() {
-            return Ok(Ok(reasons));
+    async fn commit_both(&mut self, buffer: &mut Buffer) -> Result<Flushed> {
+        failpoint::reached("ingest.encoded");
+        if let Some(why) = self.commit_quarantine(buffer).await? {
+            return Ok(Flushed::Fenced(why));
         }
-        let mut adds = Vec::new();
-        let files = buffer
-            .quarantine
-            .encode(&self.topic, self.ids.topic_id(), &target)?;
-        for (date, file) in files {
-            adds.push(target.table.put(file, date).await?);
+        failpoint::reached("ingest.quarantined");
+        self.commit_bronze(buffer).await
+    }
+
+    /// Commits the messages that were refused; says why if it cannot be done on what this worker knows.
+    ///
+    /// Somebody who moved one of these positions has stored messages that are held here, and which ones only a fresh look tells: they
+    /// are read again, like bronze's.
+    async fn commit_quarantine(&mut self, buffer: &mut Buffer) -> Result<Option<String>> {
+        if buffer.quarantine.reasons().is_empty() {
+            return Ok(None);
         }
+        let table = self.tables.quarantine.table.clone();
+        let stored = store(&table, buffer.quarantine.take()?).await?;
         // An earlier process may have quarantined further than this buffer reaches: never go back.
         let beyond = |partition| self.quarantine.positions.get(partition).copied();
         let next: BTreeMap<i32, i64> = (buffer.held.iter())
-            .map(|(p, held)| {
-                (
-                    *p,
-                    beyond(p).map_or(held.next, |beyond| beyond.max(held.next)),
-                )
-            })
+            .map(|(p, held)| (*p, beyond(p).map_or(held.next, |beyond| beyond.max(held.next))))
             .collect();
-        let commit = self.append(self.quarantine.version, adds, &next);
-        match target.table.commit(&commit, &self.guard()).await {
+        let commit = self.append(self.quarantine.version, stored.files, &next);
+        match table.commit(&commit, &self.guard()).await {
             Ok(version) => {
                 self.quarantine.advance(version, &next);
-                Ok(Ok(reasons))
+                Ok(None)
             }
             Err(e @ (CommitError::Fenced { .. } | CommitError::Conflict { .. })) => {
-                Ok(Err(e.to_string()))
+                Ok(Some(e.to_string()))
             }
             Err(CommitError::Lake(e)) => Err(e).context("commit the quarantine"),
         }
     }
 
-    async fn flush_bronze(
-        &mut self,
-        buffer: &mut Buffer,
-        quarantined: BTreeMap<&'static str, u64>,
-    ) -> Result<Flushed> {
+    async fn commit_bronze(&mut self, buffer: &mut Buffer) -> Result<Flushed> {
         let table = self.tables.events.table.clone();
+        let stored = store(&table, buffer.take()?).await?;
         let mut done = Committed {
-            quarantined,
+            rows: stored.rows,
+            bytes: stored.bytes,
+            files: stored.files.len() as u64,
+            quarantined: buffer.quarantine.reasons().clone(),
             newest_event: buffer.newest_event,
             next: buffer.held.iter().map(|(p, h)| (*p, h.next)).collect(),
             ..Committed::default()
         };
-        let mut adds = Vec::new();
-        for (date, writer) in buffer.take_writers() {
-            let file = writer.finish()?;
-            failpoint::reached("ingest.file-finished");
-            done.rows += file.rows;
-            done.bytes += file.bytes.len() as u64;
-            done.files += 1;
-            adds.push(table.put(file, date).await?);
-        }
-        let commit = self.append(self.bronze.version, adds, &done.next);
+        let commit = self.append(self.bronze.version, stored.files, &done.next);
         match table.commit(&commit, &self.guard()).await {
             Ok(version) => {
                 self.bronze.advance(version, &done.next);
@@ -203,7 +194,7 @@ impl Committer {
     fn append(
         &mut self,
         base: i64,
-        adds: Vec<userflow_lake::NewFile>,
+        adds: Vec<NewFile>,
         next: &BTreeMap<i32, i64>,
     ) -> Commit {
         let offsets: Map<String, serde_json::Value> = next
@@ -223,15 +214,60 @@ impl Committer {
     }
 }
 
+#[derive(Default)]
+struct Stored {
+    files: Vec<NewFile>,
+    rows: u64,
+    bytes: u64,
+}
+
+/// Stores files as they are encoded, a few at a time.
+async fn store(table: &Table, files: Files) -> Result<Stored> {
+    let mut stored = Stored::default();
+    let mut under_way: JoinSet<Result<NewFile>> = JoinSet::new();
+    let mut bytes_under_way = 0;
+    for file in files {
+        let (date, file) = file?;
+        failpoint::reached("ingest.file-finished");
+        let size = file.bytes.len() as u64;
+        while under_way.len() >= MOST_FILES_UNDER_WAY
+            || (!under_way.is_empty() && bytes_under_way + size > MOST_BYTES_UNDER_WAY)
+        {
+            bytes_under_way -= one_stored(&mut under_way, &mut stored).await?;
+        }
+        bytes_under_way += size;
+        let table = table.clone();
+        under_way.spawn(async move { Ok(table.put(file, date).await?) });
+    }
+    while !under_way.is_empty() {
+        one_stored(&mut under_way, &mut stored).await?;
+    }
+    Ok(stored)
+}
+
+/// Waits for one of the files; its size.
+async fn one_stored(
+    under_way: &mut JoinSet<Result<NewFile>>,
+    stored: &mut Stored,
+) -> Result<u64> {
+    let file = under_way
+        .join_next()
+        .await
+        .context("no file is under way")?
+        .context("a file was given up while it was stored")??;
+    let size = file.size();
+    stored.rows += file.rows;
+    stored.bytes += size;
+    stored.files.push(file);
+    Ok(size)
+}
+
 impl View {
     async fn read(table: &Table, ids: &AppIds) -> Result<Self> {
-        Self::of(&table.require_snapshot().await?, ids).await
-    }
-
-    async fn of(snapshot: &Snapshot, ids: &AppIds) -> Result<Self> {
+        let found = table.positions().await?;
         Ok(Self {
-            version: snapshot.version(),
-            positions: ids.pick(&snapshot.positions().await?),
+            version: found.version,
+            positions: ids.pick(&found.by_id),
         })
     }
 

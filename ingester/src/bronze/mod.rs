@@ -16,11 +16,14 @@
 //! quarantined if it had to be, and after a crash between the two commits the quarantine itself says which messages are there
 //! already ([`kept`]): they become no rows, whatever the contract says by then.
 //!
-//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`positions`]: where to read on.
+//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`by_date`]: rows of either to a file per date.
+//! [`budget`]: how much memory for what. [`positions`]: where to read on.
 //! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. [`lag`]: how far behind. Consumer-group offsets are
 //! for lag displays only.
 
+mod budget;
 mod buffer;
+mod by_date;
 mod flush;
 mod kept;
 mod lag;

@@ -1,134 +1,158 @@
 //! Messages that the contract does not accept: kept byte for byte with every reason, as rows of the quarantine table.
+//!
+//! A message's bytes are copied once, into the batch that is being built; a batch is bounded by bytes and then goes the way of all rows
+//! ([`super::by_date`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
+    ArrayRef, BinaryBuilder, Date32Array, Date32Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
 };
 use arrow::datatypes::SchemaRef;
-use userflow_lake::{EncodedFile, FileWriter};
 use userflow_models::bronze::{
     Origin, OriginColumns, TOPIC_ID, constant, problem_fields, problem_item, with_constants,
 };
-use userflow_models::decode::Rejection;
+use userflow_models::decode::{Problem, Rejection};
 
+use super::budget::Budget;
+use super::by_date::{ByDate, Files};
 use super::tables::Target;
 
+const TOPIC: &str = "_topic";
+/// Bytes of a row beside its texts and raw bytes: its origin, its date, and where each of them ends.
+const ROW_BYTES: usize = OriginColumns::ROW_BYTES + 24;
+/// Bytes of a problem beside its texts.
+const PROBLEM_BYTES: usize = 16;
+
 /// Rejected messages that wait for the next flush.
-#[derive(Debug, Default)]
 pub(super) struct Quarantine {
-    messages: Vec<Rejected>,
+    topic: String,
+    schema: SchemaRef,
+    batch_bytes: usize,
+    rows: Rows,
+    files: ByDate,
+    reasons: BTreeMap<&'static str, u64>,
+}
+
+/// The builders of a batch.
+struct Rows {
+    dates: Date32Builder,
+    origins: OriginColumns,
+    reasons: StringBuilder,
+    problems: ListBuilder<StructBuilder>,
+    raw: BinaryBuilder,
+    count: usize,
     bytes: usize,
 }
 
-#[derive(Debug)]
-struct Rejected {
-    origin: Origin,
-    raw: Option<Vec<u8>>,
-    rejection: Rejection,
-}
-
 impl Quarantine {
-    pub(super) fn push(&mut self, origin: Origin, raw: Option<&[u8]>, mut rejection: Rejection) {
-        rejection.problems.extend(origin.capped());
-        self.bytes += raw.map_or(0, <[u8]>::len) + 256;
-        self.messages.push(Rejected {
-            origin,
-            raw: raw.map(<[u8]>::to_vec),
-            rejection,
-        });
+    pub(super) fn new(target: &Target, topic: &str, topic_id: &str, budget: Budget) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            schema: with_constants(&target.file_schema, &[TOPIC, TOPIC_ID]),
+            batch_bytes: budget.batch,
+            rows: Rows::new(topic_id),
+            files: ByDate::new(&target.file_schema, &target.settings, budget.full),
+            reasons: BTreeMap::new(),
+        }
     }
 
-    /// Bytes held, about.
+    /// Takes a message with what is wrong with it.
+    pub(super) fn push(
+        &mut self,
+        origin: Origin,
+        raw: Option<&[u8]>,
+        mut rejection: Rejection,
+    ) -> Result<()> {
+        rejection.problems.extend(origin.capped());
+        let reason = rejection.reason().as_str();
+        *self.reasons.entry(reason).or_default() += 1;
+        self.rows.push(origin, reason, &rejection.problems, raw);
+        if self.rows.bytes >= self.batch_bytes {
+            self.encode()?;
+        }
+        Ok(())
+    }
+
+    /// Bytes held.
     pub(super) fn memory(&self) -> usize {
-        self.bytes
+        self.rows.bytes + self.files.memory()
     }
 
     /// Messages by first reason.
-    pub(super) fn reasons(&self) -> BTreeMap<&'static str, u64> {
-        let mut reasons = BTreeMap::new();
-        for message in &self.messages {
-            *reasons.entry(first_reason(&message.rejection)).or_default() += 1;
-        }
-        reasons
+    pub(super) fn reasons(&self) -> &BTreeMap<&'static str, u64> {
+        &self.reasons
     }
 
-    /// The messages as one file per date of their Kafka time. They stay here until [`Quarantine::clear`].
-    pub(super) fn encode(
-        &self,
-        topic: &str,
-        topic_id: &str,
-        target: &Target,
-    ) -> Result<Vec<(i32, EncodedFile)>> {
-        let schema = with_constants(&target.file_schema, &["_topic", TOPIC_ID]);
-        let mut by_date: BTreeMap<i32, Vec<&Rejected>> = BTreeMap::new();
-        for message in &self.messages {
-            by_date
-                .entry(message.origin.kept_date())
-                .or_default()
-                .push(message);
-        }
-        by_date
-            .into_iter()
-            .map(|(date, messages)| {
-                let mut writer = FileWriter::new(&target.file_schema, &target.settings)?;
-                writer.write(&batch(&messages, topic, topic_id, &schema)?)?;
-                Ok((date, writer.finish()?))
-            })
-            .collect()
+    /// Takes all messages as files, with the dates of their Kafka time.
+    pub(super) fn take(&mut self) -> Result<Files> {
+        self.encode()?;
+        Ok(self.files.take())
     }
 
+    fn encode(&mut self) -> Result<()> {
+        if self.rows.count == 0 {
+            return Ok(());
+        }
+        let mut columns: Vec<ArrayRef> = vec![constant(Some(&self.topic), self.rows.count)];
+        let dates = self.rows.finish(&mut columns);
+        let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?;
+        self.files.push(&dates, &batch)
+    }
+
+    /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.messages.clear();
-        self.bytes = 0;
+        drop(self.rows.finish(&mut Vec::new()));
+        self.files.clear();
+        self.reasons.clear();
     }
 }
 
-fn first_reason(rejection: &Rejection) -> &'static str {
-    rejection.problems.first().map_or("", |p| p.reason.as_str())
-}
+impl Rows {
+    fn new(topic_id: &str) -> Self {
+        Self {
+            dates: Date32Builder::new(),
+            origins: OriginColumns::new(Some(topic_id), 0),
+            reasons: StringBuilder::new(),
+            problems: ListBuilder::new(StructBuilder::from_fields(problem_fields(), 0))
+                .with_field(problem_item()),
+            raw: BinaryBuilder::new(),
+            count: 0,
+            bytes: 0,
+        }
+    }
 
-fn batch(
-    messages: &[&Rejected],
-    topic: &str,
-    topic_id: &str,
-    schema: &SchemaRef,
-) -> Result<RecordBatch> {
-    let mut origins = OriginColumns::new(Some(topic_id), messages.len());
-    let mut reasons = StringBuilder::new();
-    let mut problems = ListBuilder::new(StructBuilder::from_fields(problem_fields(), 0))
-        .with_field(problem_item());
-    let mut raw = BinaryBuilder::new();
-    for message in messages {
-        origins.append(message.origin);
-        reasons.append_value(first_reason(&message.rejection));
-        for problem in &message.rejection.problems {
-            let item = problems.values();
-            for (column, text) in [
-                problem.reason.as_str(),
-                problem.field.as_str(),
-                problem.detail.as_str(),
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                if let Some(builder) = item.field_builder::<StringBuilder>(column) {
-                    builder.append_value(text);
-                }
+    fn push(&mut self, origin: Origin, reason: &str, problems: &[Problem], raw: Option<&[u8]>) {
+        self.dates.append_value(origin.kept_date());
+        self.origins.append(origin);
+        self.reasons.append_value(reason);
+        self.bytes += ROW_BYTES + reason.len() + raw.map_or(0, <[u8]>::len);
+        for problem in problems {
+            let item = self.problems.values();
+            let texts = [problem.reason.as_str(), &problem.field, &problem.detail];
+            for (column, text) in texts.into_iter().enumerate() {
+                let texts = item.field_builder::<StringBuilder>(column);
+                texts.expect("a problem is three texts").append_value(text);
+                self.bytes += text.len();
             }
             item.append(true);
+            self.bytes += PROBLEM_BYTES;
         }
-        problems.append(true);
-        raw.append_option(message.raw.as_deref());
+        self.problems.append(true);
+        self.raw.append_option(raw);
+        self.count += 1;
     }
-    let mut columns: Vec<ArrayRef> = vec![constant(Some(topic), messages.len())];
-    columns.extend(origins.finish());
-    columns.extend([
-        Arc::new(reasons.finish()) as ArrayRef,
-        Arc::new(problems.finish()),
-        Arc::new(raw.finish()),
-    ]);
-    Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
+
+    /// Adds the columns after the topic's name, and returns the dates.
+    fn finish(&mut self, columns: &mut Vec<ArrayRef>) -> Date32Array {
+        columns.extend(self.origins.finish());
+        columns.push(Arc::new(self.reasons.finish()));
+        columns.push(Arc::new(self.problems.finish()));
+        columns.push(Arc::new(self.raw.finish()));
+        self.count = 0;
+        self.bytes = 0;
+        self.dates.finish()
+    }
 }

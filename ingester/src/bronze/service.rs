@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use userflow_lake::Lake;
+use userflow_lake::{Lake, Positions};
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
 
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub(super) stop: Arc<Stop>,
     pub(super) health: Health,
     totals: Mutex<Totals>,
+    /// What the last look into the table saw.
+    seen: Mutex<Option<Positions>>,
 }
 
 /// How far the topic has been committed, against where it ended at start.
@@ -128,6 +130,7 @@ async fn set_up(
         stop: Arc::default(),
         health: Health::new(args.health.live_timeout),
         totals: Mutex::default(),
+        seen: Mutex::default(),
     })
 }
 
@@ -139,11 +142,7 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
             return Ok(());
         }
     }
-    let workers = shared
-        .args
-        .flush
-        .workers()
-        .min(shared.progress.targets.len());
+    let workers = shared.workers();
     let work = |number| Worker::new(shared, number).and_then(Worker::run);
     workers::run(workers, &shared.stop, work, || watch(shared, follower))
 }
@@ -176,7 +175,13 @@ fn watch(shared: &Shared, follower: &mut Follower) {
 impl Shared {
     /// Bytes that one worker may hold.
     pub(super) fn memory_per_worker(&self) -> usize {
-        self.args.flush.memory_limit / self.args.flush.workers()
+        self.args.flush.memory_limit / self.workers()
+    }
+
+    /// Worker threads: a topic of few partitions keeps few busy.
+    fn workers(&self) -> usize {
+        let partitions = self.progress.targets.len();
+        self.args.flush.workers().min(partitions).max(1)
     }
 
     /// Counts a commit.
@@ -230,12 +235,20 @@ impl Shared {
     /// Other ingesters of the group commit partitions that this one does not have: the table knows.
     fn look_aside(&self) -> Result<()> {
         let table = self.tables.events.table.clone();
-        let reading = async { table.require_snapshot().await?.positions().await };
-        let positions = self
+        let seen = lock(&self.seen).take();
+        let reading = async {
+            match seen {
+                None => table.positions().await,
+                Some(mut seen) => seen.catch_up(&table).await.map(|()| seen),
+            }
+        };
+        let seen = self
             .runtime
             .block_on(async { tokio::time::timeout(LAKE_PATIENCE, reading).await })
             .with_context(|| format!("the lake has not answered within {LAKE_PATIENCE:?}"))??;
-        for (partition, next) in &self.ids.pick(&positions) {
+        let positions = self.ids.pick(&seen.by_id);
+        *lock(&self.seen) = Some(seen);
+        for (partition, next) in &positions {
             self.progress.committed(*partition, *next);
         }
         Ok(())

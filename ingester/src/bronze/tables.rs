@@ -47,6 +47,7 @@ impl Tables {
                 bronze::KAFKA_TIME.to_owned(),
                 "reason".to_owned(),
             ]),
+            plain: vec!["raw".to_owned()],
             ..WriteSettings::default()
         };
         Ok(Self {
@@ -66,13 +67,23 @@ impl Target {
         };
         let table = lake.table(&spec.name);
         table.create(&spec).await?;
-        let added = table.add_columns(&spec).await.map_err(|e| match e {
+        let matched = table.add_columns_beside_others(&spec).await;
+        let matched = matched.map_err(|e| match e {
             CommitError::Lake(e) => anyhow::Error::new(e),
             other => other.into(),
         });
-        let added = added.with_context(|| format!("match {} with the contract", spec.name))?;
-        if !added.is_empty() {
-            tracing::info!(table = %spec.name, columns = ?added, "added columns of the contract");
+        let matched = matched.with_context(|| format!("match {} with the contract", spec.name))?;
+        if !matched.added.is_empty() {
+            tracing::info!(table = %spec.name, columns = ?matched.added, "added columns of the contract");
+        }
+        // While a contract is rolled out, and after it was rolled back, ingesters of both run: none may stop for the other.
+        if !matched.undeclared.is_empty() {
+            tracing::warn!(
+                table = %spec.name,
+                columns = ?matched.undeclared,
+                "the table has columns that this ingester's contract has not: they are null in its rows, and what comes for them is kept in \
+                 `extra`. Is it the contract of an older release?"
+            );
         }
         Ok(Self {
             file_schema: Table::file_schema(&wanted.schema),

@@ -9,6 +9,7 @@ use rdkafka::Message;
 use userflow_lake::failpoint;
 use userflow_models::bronze::Origin;
 
+use super::budget::Budget;
 use super::buffer::{Buffer, Held};
 use super::flush::{Committed, Committer, Flushed};
 use super::positions::start_of;
@@ -45,6 +46,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
+        let budget = Budget::of(shared.memory_per_worker());
         let (name, health) = (workers::name(number), &shared.health);
         let joining = Joining {
             kafka: &shared.args.source.kafka,
@@ -52,14 +54,19 @@ impl Worker {
             membership: &shared.args.membership,
             topic: &shared.topic,
             topic_id: &shared.topic_id,
-            queue_kb: (shared.memory_per_worker() / 8 / 1024).clamp(4_096, 16_384),
+            queue_kb: budget.fetched / 1024,
             number,
             name: &name,
         };
         Ok(Self {
             member: Member::join(&joining, health)?,
             committer: Committer::new(shared.tables.clone(), &shared.topic, shared.ids.clone()),
-            buffer: Buffer::new(&shared.contract, &shared.tables.events, &shared.topic_id),
+            buffer: Buffer::new(
+                &shared.contract,
+                &shared.tables,
+                (&shared.topic, &shared.topic_id),
+                budget,
+            ),
             reading: BTreeMap::new(),
             oldest: None,
             fenced_in_a_row: 0,
@@ -140,6 +147,10 @@ impl Worker {
                     self.oldest.get_or_insert_with(Instant::now);
                     self.shared.metrics.messages.inc();
                     failpoint::reached("ingest.polled");
+                    // A burst is a number of messages, and messages have any size.
+                    if self.buffer.is_full() {
+                        break;
+                    }
                 }
                 // What is between the last message and the end will never be one. The position moves past it: otherwise it would wait
                 // for ever, and be lost when retention removes it.
@@ -164,7 +175,7 @@ impl Worker {
         }
         let flush = &self.shared.args.flush;
         self.buffer.encoded() >= flush.flush_size
-            || self.buffer.memory() >= self.shared.memory_per_worker()
+            || self.buffer.is_full()
             || self
                 .oldest
                 .is_some_and(|t| t.elapsed() >= flush.flush_interval)

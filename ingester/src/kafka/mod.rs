@@ -68,6 +68,17 @@ pub(crate) fn settings(
     Ok(Settings { config, token_file })
 }
 
+/// What librdkafka needs for a message that it has fetched, beside the payload: its queue's size counts the payload alone.
+const MESSAGE_BYTES: usize = 512;
+/// Messages fetched ahead at most, however small.
+const MOST_QUEUED: usize = 100_000;
+/// Of the queue, what one answer of a broker may be. An answer is put into the queue as a whole, and what it is there is more than what it
+/// was on the wire: ten times as much and more when batches are compressed or messages are small.
+const ANSWER_PART: usize = 8;
+const LEAST_ANSWER: usize = 128 << 10;
+/// Most of an answer that is of one partition.
+const MOST_OF_PARTITION: usize = 1 << 20;
+
 /// The settings of a consumer whose positions live in the lake or in checkpoints. `queue_kb` bounds what librdkafka fetches ahead.
 /// Without `membership` it only asks questions and joins no group.
 pub(crate) fn consumer(
@@ -76,7 +87,12 @@ pub(crate) fn consumer(
     membership: Option<&GroupArgs>,
     queue_kb: usize,
 ) -> Result<Settings> {
+    let queue = queue_kb * 1024;
+    let answer = (queue / ANSWER_PART).max(LEAST_ANSWER);
     let queue_kb = queue_kb.to_string();
+    let queued = (queue / MESSAGE_BYTES).min(MOST_QUEUED).to_string();
+    let of_partition = answer.min(MOST_OF_PARTITION).to_string();
+    let answer = answer.to_string();
     let mut own = vec![
         ("group.id", group),
         ("enable.auto.commit", "false"),
@@ -89,11 +105,13 @@ pub(crate) fn consumer(
         // A partition that was added is read within seconds, not minutes.
         ("topic.metadata.refresh.interval.ms", "10000"),
         ("queued.max.messages.kbytes", &queue_kb),
-        ("queued.min.messages", "100000"),
+        ("queued.min.messages", &queued),
         // A full queue is looked at again soon. The default, a second, holds a reader to one queue a second.
         ("fetch.queue.backoff.ms", "5"),
         ("fetch.wait.max.ms", "100"),
-        ("fetch.message.max.bytes", "1048576"),
+        // A broker answers with a whole batch even if it is larger than these.
+        ("fetch.max.bytes", &answer),
+        ("fetch.message.max.bytes", &of_partition),
     ];
     if let Some(membership) = membership {
         own.push(("group.protocol", membership.protocol(&args.access).name()));
@@ -106,7 +124,10 @@ pub(crate) fn consumer(
             ]);
         }
     }
-    settings(&args.brokers, &args.access, Role::Consumer, &own)
+    let mut settings = settings(&args.brokers, &args.access, Role::Consumer, &own)?;
+    // It is about messages that are sent, and a consumer sends none; but the client demands that no answer is smaller than it.
+    settings.set("message.max.bytes", "1000");
+    Ok(settings)
 }
 
 /// Who we are, and how we know whom we talk to.

@@ -74,6 +74,9 @@ pub struct OriginColumns {
 }
 
 impl OriginColumns {
+    /// Bytes of a row in these columns.
+    pub const ROW_BYTES: usize = 1 + 4 + 8 + 8 + 8;
+
     /// Room for `rows` rows. Without a topic id the column is null, as in tables from before it.
     pub fn new(topic_id: Option<&str>, rows: usize) -> Self {
         Self {

@@ -9,6 +9,9 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, SchemaRef};
 
+/// Most room that a column of texts starts with; beyond, it grows as texts come.
+const MOST_TEXT_ROOM: usize = 4 << 20;
+
 /// The value of one column of one event.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) enum Cell {
@@ -90,17 +93,18 @@ impl Columns {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
             self.text_bytes += builder.append(*cell, message, scratch);
         }
-        if let Some(Builder::Text(builder)) = self.builders.last_mut() {
-            match extra {
-                Some(extra) => builder.append(extra.as_bytes()),
-                None => builder.append_null(),
-            }
-            self.text_bytes += extra.map_or(0, str::len);
+        let Some(Builder::Text(builder)) = self.builders.last_mut() else {
+            unreachable!("the last column is the extra text");
+        };
+        match extra {
+            Some(extra) => builder.append(extra.as_bytes()),
+            None => builder.append_null(),
         }
+        self.text_bytes += extra.map_or(0, str::len);
         self.rows += 1;
     }
 
-    /// Takes the rows. The next batch starts with room for as many.
+    /// Takes the rows. The next batch starts with room for as many, within reason: large texts are rare.
     pub(super) fn finish(&mut self) -> RecordBatch {
         let rows = std::mem::take(&mut self.rows);
         self.text_bytes = 0;
@@ -145,7 +149,7 @@ impl Builder {
         }
     }
 
-    /// Appends a cell and returns the bytes of its text. A cell of another type is stored as null: `read` makes none.
+    /// Appends a cell and returns the bytes of its text.
     #[inline]
     fn append(&mut self, cell: Cell, message: &str, scratch: &str) -> usize {
         match self {
@@ -153,10 +157,11 @@ impl Builder {
                 let (from, start, end) = match cell {
                     Cell::Text(start, end) => (message, start, end),
                     Cell::Scratch(start, end) => (scratch, start, end),
-                    _ => {
+                    Cell::Null => {
                         builder.append_null();
                         return 0;
                     }
+                    other => foreign(other),
                 };
                 let text = &from.as_bytes()[start as usize..end as usize];
                 builder.append(text);
@@ -164,29 +169,35 @@ impl Builder {
             }
             Self::Long(builder) => match cell {
                 Cell::Long(value) => builder.append_value(value),
-                _ => builder.append_null(),
+                Cell::Null => builder.append_null(),
+                other => foreign(other),
             },
             Self::Time(builder) => match cell {
                 Cell::Long(value) => builder.append_value(value),
-                _ => builder.append_null(),
+                Cell::Null => builder.append_null(),
+                other => foreign(other),
             },
             Self::Decimal(builder) => match cell {
                 Cell::Units(high, low) => {
                     builder.append_value(i128::from(high) << 64 | i128::from(low));
                 }
-                _ => builder.append_null(),
+                Cell::Null => builder.append_null(),
+                other => foreign(other),
             },
             Self::Double(builder) => match cell {
                 Cell::Double(value) => builder.append_value(value),
-                _ => builder.append_null(),
+                Cell::Null => builder.append_null(),
+                other => foreign(other),
             },
             Self::Boolean(builder) => match cell {
                 Cell::Boolean(value) => builder.append_value(value),
-                _ => builder.append_null(),
+                Cell::Null => builder.append_null(),
+                other => foreign(other),
             },
             Self::Date(builder) => match cell {
                 Cell::Date(value) => builder.append_value(value),
-                _ => builder.append_null(),
+                Cell::Null => builder.append_null(),
+                other => foreign(other),
             },
         }
         0
@@ -194,7 +205,7 @@ impl Builder {
 
     fn finish(&mut self, data_type: &DataType, rows: usize) -> ArrayRef {
         let bytes = match self {
-            Self::Text(builder) => builder.values.len(),
+            Self::Text(builder) => builder.values.len().min(MOST_TEXT_ROOM),
             _ => 0,
         };
         match std::mem::replace(self, Self::new(data_type, rows, bytes)) {
@@ -207,6 +218,12 @@ impl Builder {
             Self::Date(mut builder) => Arc::new(builder.finish()),
         }
     }
+}
+
+/// `read` makes cells of the column's type or null; storing another as null would lose it in silence.
+#[cold]
+fn foreign(cell: Cell) -> ! {
+    unreachable!("{cell:?} is of another type than its column")
 }
 
 /// Arrow's own builder takes `&str`, and cutting one from the message checks its ends for every value. Here bytes are

@@ -268,7 +268,10 @@ fn token(key: &str) -> String {
     format!("{}:", serde_json::Value::from(key))
 }
 
-/// A contract has far fewer places, and so objects, than 65,535: it is refused otherwise.
+/// A contract has far fewer places, and so objects, than 65,535.
 fn narrow(number: usize) -> u16 {
-    u16::try_from(number).unwrap_or(NONE)
+    u16::try_from(number)
+        .ok()
+        .filter(|number| *number != NONE)
+        .expect("a contract of fewer than 65,535 places")
 }

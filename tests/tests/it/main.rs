@@ -1,5 +1,6 @@
 //! End to end, on real servers and the real binaries; one file per guarantee.
 
+mod evolution;
 mod exactly_once;
 mod failpoints;
 mod faults;
@@ -9,6 +10,7 @@ mod kafka;
 mod lag;
 mod ledger;
 mod memory;
+mod memory_limit;
 mod online;
 mod postgres;
 mod replay;
