@@ -105,7 +105,7 @@ impl ClientContext for Link {
         let mut code = class::code(&error);
         // A connection that breaks because one side speaks TLS and the other does not, or, with TLS 1.3, because the broker refuses our
         // certificate after the handshake, has the code of any connection that breaks. Only the words tell.
-        let tls = ["SSL routines:", "SSL handshake failed", "incorrect security.protocol"];
+        let tls = ["SSL routines:", "in state SSL_HANDSHAKE", "incorrect security.protocol"];
         if code == RDKafkaErrorCode::BrokerTransportFailure
             && tls.iter().any(|words| reason.contains(words))
         {

@@ -214,7 +214,7 @@ pub(crate) fn reach<T>(
         }
         if started.elapsed() > PATIENCE {
             let said = said.map_or_else(String::new, |said| format!(" ({})", said.words));
-            return Err(error.context(format!("reach Kafka: check --brokers{said}")));
+            return Err(error.context(format!("reach Kafka: check --brokers and --kafka-security-protocol{said}")));
         }
         std::thread::sleep(PAUSE);
     }

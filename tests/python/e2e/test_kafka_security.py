@@ -204,8 +204,7 @@ def test_without_a_certificate_of_ours(world):
     world.refused("MUTUAL", "--kafka-cert-file", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem")
 
 
-def test_a_listener_that_speaks_another_language(world):
-    world.refused("TLS", "--kafka-security-protocol")
+def test_a_listener_without_tls(world):
     world.refused("PLAIN", "--kafka-security-protocol", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem")
 
 
