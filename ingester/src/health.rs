@@ -83,12 +83,8 @@ impl Health {
         let late = loops.iter().filter_map(|(name, last)| {
             let last = last.load(Ordering::Relaxed);
             let silent = now.saturating_sub(last);
-            (last != ENDED && silent > bound).then(|| {
-                format!(
-                    "{name}: its loop has not turned for {} s\n",
-                    silent / 1_000
-                )
-            })
+            (last != ENDED && silent > bound)
+                .then(|| format!("{name}: its loop has not turned for {} s\n", silent / 1_000))
         });
         let lines: String = late.collect();
         (!lines.is_empty()).then_some(lines)

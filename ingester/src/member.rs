@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol,
-};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -116,7 +114,10 @@ impl Member {
         let note = self.consumer.context().lock().pop_front();
         if note.is_some() {
             self.untold = None;
-        } else if self.untold.is_some_and(|since| since.elapsed() > NOTHING_FOR_US) {
+        } else if self
+            .untold
+            .is_some_and(|since| since.elapsed() > NOTHING_FOR_US)
+        {
             self.untold = None;
             self.owns.met();
         }
@@ -288,7 +289,10 @@ impl Member {
 }
 
 fn incremental<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
-    matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+    matches!(
+        consumer.rebalance_protocol(),
+        RebalanceProtocol::Cooperative
+    )
 }
 
 /// One note.
@@ -351,7 +355,9 @@ impl ClientContext for Notes {
 /// The offset in "Fetch from broker 1 reached end of partition at offset 9 (HighwaterMark 9)".
 fn end_of(reason: &str) -> Option<i64> {
     let (_, rest) = reason.split_once("end of partition at offset ")?;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     rest[..digits].parse().ok()
 }
 

@@ -60,8 +60,7 @@ impl Source {
             )))
         };
         let ask = |patience| kafka::watermarks(probe, &topic, patience);
-        let logs =
-            kafka::reach(probe.context(), || serve(probe), ask)?.ok_or_else(missing)?;
+        let logs = kafka::reach(probe.context(), || serve(probe), ask)?.ok_or_else(missing)?;
         let id = if args.no_topic_id {
             topic_id::UNKNOWN.to_owned()
         } else {

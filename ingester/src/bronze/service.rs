@@ -82,7 +82,8 @@ pub fn run(args: &IngestArgs) -> Result<()> {
     let domain = Domain::load(&args.source.models, &args.source.domain)?;
     let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
     let source = Source::ask(&args.source, &probe)?;
-    let shared = Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
+    let shared =
+        Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
     let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {

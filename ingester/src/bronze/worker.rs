@@ -232,7 +232,7 @@ impl Worker {
         let client = self.member.client();
         for (partition, held) in &self.buffer.held {
             let log = kafka::offsets(client, &self.shared.topic, *partition, PATIENCE);
-            if log.map_or(true, |(_, high)| high > held.start) {
+            if !log.is_ok_and(|(_, high)| high <= held.start) {
                 tracing::error!(
                     partition,
                     from = held.start,

@@ -32,11 +32,7 @@ pub struct KafkaAccess {
     )]
     pub mechanism: Option<SaslMechanism>,
     /// User, for plain and scram. The password comes from --kafka-password-file or the variable USERFLOW_KAFKA_PASSWORD
-    #[arg(
-        long = "kafka-user",
-        env = "USERFLOW_KAFKA_USER",
-        value_name = "NAME"
-    )]
+    #[arg(long = "kafka-user", env = "USERFLOW_KAFKA_USER", value_name = "NAME")]
     pub user: Option<String>,
     /// File with the password
     #[arg(
@@ -99,7 +95,10 @@ impl KafkaAccess {
 
     /// The password of --kafka-key-file.
     pub(crate) fn key_password(&self) -> Result<Option<Secret>> {
-        secret("USERFLOW_KAFKA_KEY_PASSWORD", self.key_password_file.as_deref())
+        secret(
+            "USERFLOW_KAFKA_KEY_PASSWORD",
+            self.key_password_file.as_deref(),
+        )
     }
 }
 
@@ -162,7 +161,12 @@ impl FromStr for KafkaOption {
 impl fmt::Debug for KafkaOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secret = is_secret(&self.key);
-        write!(f, "{}={}", self.key, if secret { ".." } else { &self.value })
+        write!(
+            f,
+            "{}={}",
+            self.key,
+            if secret { ".." } else { &self.value }
+        )
     }
 }
 
@@ -251,7 +255,9 @@ impl GroupArgs {
     pub(crate) fn protocol(&self, access: &KafkaAccess) -> GroupProtocol {
         let raw = |option: &&KafkaOption| option.key == "group.protocol";
         match access.options.iter().rfind(raw) {
-            Some(option) if option.value.eq_ignore_ascii_case("consumer") => GroupProtocol::Consumer,
+            Some(option) if option.value.eq_ignore_ascii_case("consumer") => {
+                GroupProtocol::Consumer
+            }
             Some(_) => GroupProtocol::Classic,
             None => self.group_protocol,
         }

@@ -105,7 +105,11 @@ impl ClientContext for Link {
         let mut code = class::code(&error);
         // A connection that breaks because one side speaks TLS and the other does not, or, with TLS 1.3, because the broker refuses our
         // certificate after the handshake, has the code of any connection that breaks. Only the words tell.
-        let tls = ["SSL routines:", "in state SSL_HANDSHAKE", "incorrect security.protocol"];
+        let tls = [
+            "SSL routines:",
+            "in state SSL_HANDSHAKE",
+            "incorrect security.protocol",
+        ];
         if code == RDKafkaErrorCode::BrokerTransportFailure
             && tls.iter().any(|words| reason.contains(words))
         {
@@ -175,7 +179,7 @@ fn base64_url(text: &str) -> Result<Vec<u8>> {
             b'_' | b'/' => 63,
             _ => anyhow::bail!("it is not base64"),
         };
-        bits = bits << 6 | u32::from(value);
+        bits = (bits << 6) | u32::from(value);
         count += 6;
         if count >= 8 {
             count -= 8;

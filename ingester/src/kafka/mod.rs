@@ -179,9 +179,14 @@ fn secure(config: &mut ClientConfig, access: &KafkaAccess) -> Result<()> {
     };
     missing.map_or(Ok(()), |missing| {
         // The same may have been said with the library's own names.
-        if ["sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password"]
-            .iter()
-            .any(|key| raw(key).is_some())
+        if [
+            "sasl.mechanism",
+            "sasl.mechanisms",
+            "sasl.username",
+            "sasl.password",
+        ]
+        .iter()
+        .any(|key| raw(key).is_some())
         {
             return Ok(());
         }
@@ -214,7 +219,9 @@ pub(crate) fn reach<T>(
         }
         if started.elapsed() > PATIENCE {
             let said = said.map_or_else(String::new, |said| format!(" ({})", said.words));
-            return Err(error.context(format!("reach Kafka: check --brokers and --kafka-security-protocol{said}")));
+            return Err(error.context(format!(
+                "reach Kafka: check --brokers and --kafka-security-protocol{said}"
+            )));
         }
         std::thread::sleep(PAUSE);
     }
@@ -238,7 +245,11 @@ where
             .with_context(|| format!("ask for the offsets of {topic}/{partition}"))?;
         Ok((partition, Watermarks { low, high }))
     };
-    partitions.into_iter().map(of).collect::<Result<_>>().map(Some)
+    partitions
+        .into_iter()
+        .map(of)
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 /// The numbers of a topic's partitions; nothing if there is no such topic.
@@ -264,7 +275,9 @@ where
     match answer {
         Ok(ids) => Ok((!ids.is_empty()).then_some(ids)),
         Err(error) => match class::code(&error) {
-            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopicId => Ok(None),
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopicId => {
+                Ok(None)
+            }
             code if class::class(code).0 == Class::WrongSetup => {
                 Err(class::end(code, &format!("topic {topic}: {code}")))
             }
@@ -284,7 +297,9 @@ where
     C: Consumer<X>,
     X: ConsumerContext + ClientContext,
 {
-    patiently(patience, |left| consumer.fetch_watermarks(topic, partition, left))
+    patiently(patience, |left| {
+        consumer.fetch_watermarks(topic, partition, left)
+    })
 }
 
 /// Asks again while the partition's leader is only being found, as right after a topic was made or a broker restarted.

@@ -20,9 +20,10 @@ pub(super) fn refused(role: Role, key: &str, value: &str) -> Option<String> {
         (_, "bootstrap.servers" | "metadata.broker.list") => "use --brokers",
         (Role::Consumer, "group.id") => "use --group",
         (Role::Consumer, "group.instance.id") => "use --instance-id",
-        (Role::Consumer, "enable.auto.commit" | "auto.commit.enable" | "enable.auto.offset.store")
-            if yes =>
-        {
+        (
+            Role::Consumer,
+            "enable.auto.commit" | "auto.commit.enable" | "enable.auto.offset.store",
+        ) if yes => {
             "positions are kept with the rows; the group's offsets are stored after they are written, for displays only"
         }
         (Role::Consumer, "auto.offset.reset") if value != "error" => {
@@ -57,9 +58,7 @@ pub(super) fn refused(role: Role, key: &str, value: &str) -> Option<String> {
         (Role::Producer, "enable.idempotence") if !yes => {
             "without it the simulator's summary would not be what the topic has"
         }
-        (Role::Producer, "acks" | "request.required.acks")
-            if !matches!(value, "all" | "-1") =>
-        {
+        (Role::Producer, "acks" | "request.required.acks") if !matches!(value, "all" | "-1") => {
             "without all acknowledgements the simulator's summary would not be what the topic has"
         }
         (Role::Producer, "compression.type" | "compression.codec") => "use --compression",
@@ -90,7 +89,11 @@ mod tests {
             ("enable.auto.commit", "true", "positions"),
             ("isolation.level", "read_uncommitted", "aborted"),
             ("fetch.message.max.bytes", "1000", "65536"),
-            ("partition.assignment.strategy", "range,sticky", "--assignor"),
+            (
+                "partition.assignment.strategy",
+                "range,sticky",
+                "--assignor",
+            ),
             ("metadata.broker.list", "x:1", "--brokers"),
         ] {
             let said = consumer(key, value).unwrap();
@@ -111,7 +114,12 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names() {
-        for key in ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"] {
+        for key in [
+            "sasl.password",
+            "ssl.key.password",
+            "ssl.key.pem",
+            "sasl.oauthbearer.client.secret",
+        ] {
             assert!(is_secret(key));
         }
         assert!(!is_secret("sasl.username") && !is_secret("ssl.key.location"));

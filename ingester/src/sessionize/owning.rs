@@ -63,8 +63,7 @@ impl Worker {
 
     fn take_part(&mut self, partition: i32) -> Result<Part> {
         let shared = Arc::clone(&self.shared);
-        let (low, high) =
-            kafka::offsets(self.member.client(), &shared.topic, partition, PATIENCE)
+        let (low, high) = kafka::offsets(self.member.client(), &shared.topic, partition, PATIENCE)
             .with_context(|| format!("ask for the offsets of partition {partition}"))?;
         let taken = shared.runtime.block_on(claim(&shared, partition))?;
         failpoint::reached("sessionize.claimed");

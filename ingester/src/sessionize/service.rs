@@ -89,7 +89,8 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
     if args.inspect {
         return inspect(args, &runtime, source);
     }
-    let shared = Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
+    let shared =
+        Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
     let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
@@ -117,11 +118,7 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
     }
 }
 
-fn inspect(
-    args: &SessionizeArgs,
-    runtime: &tokio::runtime::Runtime,
-    source: Source,
-) -> Result<()> {
+fn inspect(args: &SessionizeArgs, runtime: &tokio::runtime::Runtime, source: Source) -> Result<()> {
     use std::io::Write;
     let Source { topic, id, logs } = source;
     let text = runtime.block_on(async {
@@ -228,11 +225,11 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
 fn watch(shared: &Shared, follower: &mut Follower) {
     let mut stored = BTreeMap::new();
     let mut asked = Instant::now();
-    let ask = |stored: &mut BTreeMap<i32, i64>, follower: &Follower| {
-        match follower.stored(&shared.written()) {
-            Ok(now) => *stored = now,
-            Err(e) => tracing::debug!("{e:#}"),
-        }
+    let ask = |stored: &mut BTreeMap<i32, i64>, follower: &Follower| match follower
+        .stored(&shared.written())
+    {
+        Ok(now) => *stored = now,
+        Err(e) => tracing::debug!("{e:#}"),
     };
     let mut measured = Instant::now();
     while !shared.stop.asked() {
@@ -307,7 +304,8 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let ours = positions.iter().filter(|(_, at)| at.ours);
-        ours.map(|(partition, at)| (*partition, at.written)).collect()
+        ours.map(|(partition, at)| (*partition, at.written))
+            .collect()
     }
 
     /// Where the partitions ended, a moment ago.
@@ -359,8 +357,7 @@ impl Shared {
                     .collect();
                 let watermarks: BTreeMap<String, Option<String>> = (positions.iter())
                     .map(|(p, at)| {
-                        let time = (at.watermark)
-                            .and_then(chrono::DateTime::from_timestamp_micros);
+                        let time = (at.watermark).and_then(chrono::DateTime::from_timestamp_micros);
                         (p.to_string(), time.map(|time| time.to_rfc3339()))
                     })
                     .collect();

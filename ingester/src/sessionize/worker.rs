@@ -17,8 +17,8 @@ use super::service::{At, Shared};
 use super::store::Written;
 use super::writing::{Kept, SETTLE};
 use crate::exit::WrongSetup;
-use crate::kafka::PATIENCE;
 use crate::health::Loop;
+use crate::kafka::PATIENCE;
 use crate::member::{Joining, Member, Read};
 use crate::workers;
 
@@ -385,5 +385,6 @@ impl Worker {
 }
 
 pub(super) fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).expect("settings and processes are shorter than 292,000 years")
+    i64::try_from(duration.as_micros())
+        .expect("settings and processes are shorter than 292,000 years")
 }

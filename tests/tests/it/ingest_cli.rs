@@ -114,7 +114,10 @@ fn a_broken_contract_is_named_with_file_and_line() -> Result<()> {
 #[test]
 fn a_typo_in_what_to_log_is_told_by_both_binaries_and_by_both_ways() -> Result<()> {
     let calls: [(&str, &[&str]); 2] = [
-        ("userflow-ingester", &["lag", "--domain=webtoon", "--brokers=127.0.0.1:1"]),
+        (
+            "userflow-ingester",
+            &["lag", "--domain=webtoon", "--brokers=127.0.0.1:1"],
+        ),
         ("userflow-jobs", &["list"]),
     ];
     for (name, arguments) in calls {

@@ -26,7 +26,14 @@ fn of_two_with_one_name_the_first_ends_and_the_second_goes_on() -> Result<()> {
     send(&topic, 0..10)?;
     let start = |log: &str| {
         let mut command = ingest(&topic, &lake);
-        command.args(["--instance-id", "twin", "--threads", "1", "--flush-interval", "0.2"]);
+        command.args([
+            "--instance-id",
+            "twin",
+            "--threads",
+            "1",
+            "--flush-interval",
+            "0.2",
+        ]);
         Service::start(&mut command, &folder.path().join(log))
     };
     let mut first = start("first.log")?;
@@ -75,7 +82,9 @@ fn one_that_was_held_up_too_long_ends() -> Result<()> {
     locker.execute("COMMIT")?;
     let summary = store.catch_up(&topic)?;
     ensure!(summary["next_offsets"]["0"] == 20, "{summary}");
-    let rows = store.database.number("SELECT count(*) FROM online.webtoon_session")?;
+    let rows = store
+        .database
+        .number("SELECT count(*) FROM online.webtoon_session")?;
     ensure!(rows == 20, "{rows} sessions");
     Ok(())
 }

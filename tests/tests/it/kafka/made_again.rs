@@ -1,9 +1,7 @@
 //! A topic that is deleted under running processes, and made again or not.
 
 use anyhow::{Result, ensure};
-use userflow_tests::broker::{
-    Sender, create_named_topic, create_topic, delete_topic,
-};
+use userflow_tests::broker::{Sender, create_named_topic, create_topic, delete_topic};
 use userflow_tests::lake::offsets;
 use userflow_tests::process::{must, wait_for};
 
@@ -45,15 +43,25 @@ fn both_processes_notice_and_no_row_is_lost_or_doubled() -> Result<()> {
     send(&topic, "new", 12)?;
 
     let (status, said) = ingester.ended()?;
-    ensure!(status.code() == Some(1) && said.contains("made again"), "{status}: {said}");
+    ensure!(
+        status.code() == Some(1) && said.contains("made again"),
+        "{status}: {said}"
+    );
     let (status, said) = sessionizer.ended()?;
-    ensure!(status.code() == Some(2) && said.contains("--accept-data-loss"), "{status}: {said}");
+    ensure!(
+        status.code() == Some(2) && said.contains("--accept-data-loss"),
+        "{status}: {said}"
+    );
 
     must(ingest(&topic, &lake).arg("--until-caught-up"))?;
     let mut expected: Vec<i64> = (0..5).chain(0..12).collect();
     expected.sort_unstable();
     ensure!(offsets(&lake, "bronze.webtoon_events")?[&0] == expected);
-    must(store.sessionize(&topic).args(["--until-caught-up", "--accept-data-loss"]))?;
+    must(
+        store
+            .sessionize(&topic)
+            .args(["--until-caught-up", "--accept-data-loss"]),
+    )?;
     let count = |generation: &str| {
         store.database.number(&format!(
             "SELECT count(*) FROM online.webtoon_session WHERE session_id LIKE 's-{generation}%'"
@@ -79,7 +87,10 @@ fn a_topic_that_stays_away_ends_the_process_with_the_reason() -> Result<()> {
     delete_topic(&topic)?;
     service.wait_until_unready("topic")?;
     let (status, said) = service.ended()?;
-    ensure!(status.code() == Some(2) && said.contains("deleted"), "{status}: {said}");
+    ensure!(
+        status.code() == Some(2) && said.contains("deleted"),
+        "{status}: {said}"
+    );
     ensure!(offsets(&lake, "bronze.webtoon_events")?[&0] == [0, 1, 2, 3, 4]);
     Ok(())
 }

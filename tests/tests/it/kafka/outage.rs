@@ -93,7 +93,15 @@ fn ingest(address: &str, topic: &str, lake: &Path, flush_interval: &str) -> Comm
     let mut command = binary("userflow-ingester");
     command
         .args(["ingest", "--domain", "webtoon", "--topic", topic])
-        .args(["--brokers", address, "--flush-interval", flush_interval, "--output", "json", "--lake"])
+        .args([
+            "--brokers",
+            address,
+            "--flush-interval",
+            flush_interval,
+            "--output",
+            "json",
+            "--lake",
+        ])
         .arg(lake);
     command
 }
@@ -103,7 +111,10 @@ fn landed(lake: &Path, each: i64) -> Result<bool> {
     let found = offsets(lake, "bronze.webtoon_events")?;
     let expected: Vec<i64> = (0..each).collect();
     for list in found.values() {
-        ensure!(list.windows(2).all(|two| two[0] != two[1]), "doubled: {found:?}");
+        ensure!(
+            list.windows(2).all(|two| two[0] != two[1]),
+            "doubled: {found:?}"
+        );
     }
     Ok(found.len() == 2 && found.values().all(|list| *list == expected))
 }
@@ -121,7 +132,11 @@ fn both_processes_go_on_when_a_broker_that_was_killed_is_back() -> Result<()> {
     let mut ingester = Service::start(&mut command, &folder.path().join("ingest.log"))?;
     let mut command = store.sessionize_from(&broker.address, topic);
     let mut sessionizer = Service::start(&mut command, &folder.path().join("sessionize.log"))?;
-    let online = || store.database.number("SELECT count(*) FROM online.webtoon_session");
+    let online = || {
+        store
+            .database
+            .number("SELECT count(*) FROM online.webtoon_session")
+    };
     for (round, total) in [(0, 100), (1, 200)] {
         if round > 0 {
             broker.kill()?;
@@ -139,9 +154,14 @@ fn both_processes_go_on_when_a_broker_that_was_killed_is_back() -> Result<()> {
         ingester.wait_until_ready()?;
         sessionizer.wait_until_ready()?;
     }
-    figure("row 5, broker killed and started again under ingest and sessionize: 200 messages, lost 0, doubled 0");
+    figure(
+        "row 5, broker killed and started again under ingest and sessionize: 200 messages, lost 0, doubled 0",
+    );
     let summary = sessionizer.stop()?;
-    ensure!(summary["events"] == 200 && summary["duplicates"] == 0, "{summary}");
+    ensure!(
+        summary["events"] == 200 && summary["duplicates"] == 0,
+        "{summary}"
+    );
     ensure!(ingester.stop()?["rows_written"] == 200);
     Ok(())
 }
@@ -167,12 +187,12 @@ fn a_damaged_batch_ends_the_process_and_nothing_is_stepped_over() -> Result<()> 
     }
     broker.start_again()?;
     let mut command = ingest(&broker.address, topic, &lake, "3600");
-    let service = Service::start(
-        command.args(["--threads", "1"]),
-        &folder.path().join("log"),
-    )?;
+    let service = Service::start(command.args(["--threads", "1"]), &folder.path().join("log"))?;
     let (status, said) = service.ended()?;
-    ensure!(status.code() == Some(1) && said.contains("damaged"), "{status}: {said}");
+    ensure!(
+        status.code() == Some(1) && said.contains("damaged"),
+        "{status}: {said}"
+    );
     // Of the partition whose damage was met first all that is before it, and of neither anything after.
     let found = offsets(&lake, "bronze.webtoon_events")?;
     ensure!(found.values().any(|list| list.len() == 10), "{found:?}");
@@ -193,12 +213,11 @@ fn a_slow_broker_is_only_slow() -> Result<()> {
     send(&address, "slow", 2, 0..400)?;
     cluster.broker_round_trip_time(-1, Duration::from_millis(400))?;
     let mut command = ingest(&address, "slow", &lake, "0.3");
-    let mut service = Service::start(
-        command.arg("--no-topic-id"),
-        &folder.path().join("log"),
-    )?;
-    wait_for("every event, once", PATIENCE, || Ok(landed(&lake, 200)?.then_some(())))
-        .with_context(|| service.said())?;
+    let mut service = Service::start(command.arg("--no-topic-id"), &folder.path().join("log"))?;
+    wait_for("every event, once", PATIENCE, || {
+        Ok(landed(&lake, 200)?.then_some(()))
+    })
+    .with_context(|| service.said())?;
     service.wait_until_ready()?;
     service.stop()?;
     figure("row 5, a broker that takes 400 ms for an answer: 400 messages, lost 0, doubled 0");

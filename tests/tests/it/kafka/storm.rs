@@ -81,7 +81,11 @@ fn bronze_is_exact(label: &str, group: &[&str], named: bool) -> Result<()> {
             while producing.load(Ordering::Relaxed) {
                 for _ in 0..50 {
                     let message = &messages[sent % messages.len()];
-                    sender.send(i32::try_from(sent)? % PARTITIONS, Some(message), KAFKA_TIME_MS)?;
+                    sender.send(
+                        i32::try_from(sent)? % PARTITIONS,
+                        Some(message),
+                        KAFKA_TIME_MS,
+                    )?;
                     sent += 1;
                 }
                 sender.flush()?;
@@ -91,11 +95,15 @@ fn bronze_is_exact(label: &str, group: &[&str], named: bool) -> Result<()> {
         });
         let outcome = storm(seed, named, |name| {
             let mut command = ingest_as(&topic, &lake, group);
-            command.args(["--flush-interval", "0.1", "--threads", "1"]).args(name);
+            command
+                .args(["--flush-interval", "0.1", "--threads", "1"])
+                .args(name);
             start(&mut command, &log)
         });
         producing.store(false, Ordering::Relaxed);
-        let sent = producer.join().map_err(|_| anyhow!("the producer panicked"))??;
+        let sent = producer
+            .join()
+            .map_err(|_| anyhow!("the producer panicked"))??;
         outcome.map(|()| sent)
     })
     .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
@@ -103,7 +111,10 @@ fn bronze_is_exact(label: &str, group: &[&str], named: bool) -> Result<()> {
     must(ingest_as(&topic, &lake, group).arg("--until-caught-up"))?;
     accounts_for_every_offset(&lake, "webtoon", &watermarks(&topic)?)?;
     let versions = every_version_is_consistent(&lake, "webtoon")?;
-    ensure!(versions > 5, "only {versions} versions: the storm met no commits");
+    ensure!(
+        versions > 5,
+        "only {versions} versions: the storm met no commits"
+    );
     figure(&format!(
         "row 4, {label}: {CHANGES} members came or went, {sent} messages, {versions} versions, lost 0, doubled 0; seed {seed}"
     ));
@@ -157,7 +168,10 @@ fn online_is_exact(label: &str, group: &[&str]) -> Result<()> {
         } else {
             store.sessionize(&topic)
         };
-        command.args(["--checkpoint-interval", "0.5"]).args(group).args(name);
+        command
+            .args(["--checkpoint-interval", "0.5"])
+            .args(group)
+            .args(name);
         start(&mut command, &log)
     })
     .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;

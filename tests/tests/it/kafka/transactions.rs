@@ -58,7 +58,11 @@ fn bronze_moves_past_them_and_retention_takes_nothing_from_it() -> Result<()> {
             .args(["--max-lag", "0", "--max-age", "24h"])
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.code() == Some(code), "{}: {said}", output.status);
+        ensure!(
+            output.status.code() == Some(code),
+            "{}: {said}",
+            output.status
+        );
         serde_json::from_slice(&output.stdout).context(said)
     };
     let caught_up = || -> Result<Value> {
@@ -67,7 +71,10 @@ fn bronze_moves_past_them_and_retention_takes_nothing_from_it() -> Result<()> {
     };
 
     let read = caught_up()?;
-    ensure!(read["rows_written"] == 3 && read["next_offsets"]["0"] == 9, "{read}");
+    ensure!(
+        read["rows_written"] == 3 && read["next_offsets"]["0"] == 9,
+        "{read}"
+    );
     ensure!(lag(0)?["lag"] == 0);
     delete_records(&topic, 0, 9)?;
     let read = caught_up()?;
@@ -76,7 +83,10 @@ fn bronze_moves_past_them_and_retention_takes_nothing_from_it() -> Result<()> {
 
     // More of the same, read by nobody before retention comes: only the lag says so, and it waits for nothing.
     transact(&topic, &[(2, false)])?;
-    ensure!(lag(0)?["lag"] == 0, "messages that nobody will ever read wait");
+    ensure!(
+        lag(0)?["lag"] == 0,
+        "messages that nobody will ever read wait"
+    );
     let sender = Sender::new(&topic)?;
     sender.send(0, Some(&event("new")), KAFKA_TIME_MS)?;
     sender.flush()?;
@@ -96,7 +106,10 @@ fn a_partition_of_nothing_else_is_caught_up() -> Result<()> {
     let read = must(ingest(&topic, &lake).arg("--until-caught-up"))?;
     let read: Value = serde_json::from_slice(&read.stdout)?;
     ensure!(read["rows_read"] == 0, "{read}");
-    ensure!(read["next_offsets"] == json!({"0": watermarks(&topic)?[&0].1}), "{read}");
+    ensure!(
+        read["next_offsets"] == json!({"0": watermarks(&topic)?[&0].1}),
+        "{read}"
+    );
     Ok(())
 }
 
@@ -107,12 +120,21 @@ fn the_online_store_moves_past_them() -> Result<()> {
     let store = Store::create(folder.path(), "transactions")?;
     transact(&topic, &[(3, true), (4, false)])?;
     let read = store.catch_up(&topic)?;
-    ensure!(read["events"] == 3 && read["next_offsets"]["0"] == 9, "{read}");
+    ensure!(
+        read["events"] == 3 && read["next_offsets"]["0"] == 9,
+        "{read}"
+    );
     delete_records(&topic, 0, 9)?;
     let read = store.catch_up(&topic)?;
-    ensure!(read["events"] == 0 && read["next_offsets"]["0"] == 9, "{read}");
+    ensure!(
+        read["events"] == 0 && read["next_offsets"]["0"] == 9,
+        "{read}"
+    );
     transact(&topic, &[(2, true)])?;
     let read = store.catch_up(&topic)?;
-    ensure!(read["events"] == 2 && read["next_offsets"]["0"] == 12, "{read}");
+    ensure!(
+        read["events"] == 2 && read["next_offsets"]["0"] == 12,
+        "{read}"
+    );
     Ok(())
 }

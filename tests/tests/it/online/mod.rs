@@ -164,7 +164,12 @@ pub(crate) fn undisturbed(folder: &Path, topic: &str) -> Result<Store> {
 
 /// Fails unless a store ends as an undisturbed one does: at the midnight after the last simulated day, when its last hour is in
 /// the windows, and three hours later, when every session has ended and the short windows are empty.
-pub(crate) fn ends_undisturbed(store: &Store, calm: &Store, topic: &str, last_day: u32) -> Result<()> {
+pub(crate) fn ends_undisturbed(
+    store: &Store,
+    calm: &Store,
+    topic: &str,
+    last_day: u32,
+) -> Result<()> {
     for time in ["00:00:00", "03:00:00"] {
         let end = format!("2026-11-{:02}T{time}Z", last_day + 1);
         calm.advance(topic, &end)?;
