@@ -1,11 +1,12 @@
-"""Kafka with TLS and SASL, on a real broker with certificates made here: every way in works for `simulate`, `ingest` and `lag` alike, and a
-way that is closed ends with exit code 2 and says what to look at."""
+"""Kafka with TLS and SASL, on a real broker with certificates made here: every way in works for `simulate`, `ingest` and `lag`
+alike, and a way that is closed ends with exit code 2 and says what to look at."""
 
 import base64
 import json
 import os
 import re
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "deploy/servers"))
+
+import process  # noqa: E402
 
 KAFKA = ROOT / "deploy/servers/kafka"
 USER, PASSWORD = "reader", "p;a=ss wort"
@@ -62,8 +67,9 @@ class World:
         binary = Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release")) / "userflow-ingester"
         clean = {key: value for key, value in os.environ.items() if not key.startswith("USERFLOW_")}
         server = f"localhost:{self.ports[listener]}"
-        return subprocess.run([str(part) for part in (binary, command, "--domain", "webtoon", "--brokers", server, *arguments)],
-                              cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env={**clean, **variables})  # fmt: skip
+        whole = [binary, command, "--domain", "webtoon", "--brokers", server, *arguments]
+        return subprocess.run([str(part) for part in whole], cwd=ROOT, capture_output=True, text=True, check=False,
+                              timeout=120, env={**clean, **variables})  # fmt: skip
 
     def passes(self, listener: str, *access: object, **variables: str) -> None:
         """Events go in and come out, and the reader says that it has them."""
@@ -102,10 +108,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     authority(folder, "stranger")
     certificate, key = signed(folder, "broker", "authority", "DNS:localhost,IP:127.0.0.1")
     signed(folder, "client", "authority", "DNS:client")
-    openssl("pkcs8", "-topk8", "-v2", "aes256", "-passout", f"pass:{KEY_PASSWORD}", "-in", folder / "client.key", "-out", folder / "client.enc")
+    openssl("pkcs8", "-topk8", "-v2", "aes256", "-passout", f"pass:{KEY_PASSWORD}",
+            "-in", folder / "client.key", "-out", folder / "client.enc")  # fmt: skip
     (folder / "broker.both").write_text(key.read_text() + certificate.read_text())
     broker = folder / "broker.d"
-    ports = dict(zip(LISTENERS, free_ports(len(LISTENERS)), strict=True))
+    ports = dict(zip(LISTENERS, process.free_ports(len(LISTENERS)), strict=True))
     shown = "PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port"
     more = "".join(f",{name}://localhost:{port}" for name, port in ports.items())
     module = "org.apache.kafka.common.security"
@@ -124,7 +131,8 @@ sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.login.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";
 listener.name.login.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;
 listener.name.login.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
-listener.name.login.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
+listener.name.login.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBearerLoginModule required \
+  unsecuredLoginStringClaim_sub="broker";
 """)
     started = subprocess.run([KAFKA, "start", "--dir", broker], stdout=subprocess.PIPE, text=True, check=False,
                              env={**os.environ, "USERFLOW_KAFKA_PROPERTIES": str(properties)})  # fmt: skip
@@ -140,15 +148,6 @@ listener.name.login.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBeare
         yield World(folder, plain, {**ports, "PLAIN": int(plain.rpartition(":")[2])})
     finally:
         subprocess.run([KAFKA, "kill", "--dir", broker], check=False)
-
-
-def free_ports(wanted: int) -> list[int]:
-    import sys
-
-    sys.path.insert(0, str(ROOT / "deploy/servers"))
-    import process
-
-    return process.free_ports(wanted)
 
 
 def login(world: World, mechanism: str) -> list[object]:
@@ -169,7 +168,8 @@ def test_tls(world):
 
 
 def test_tls_said_in_the_librarys_words(world):
-    world.passes("TLS", "--kafka-option", "security.protocol=SSL", "--kafka-option", f"ssl.ca.location={world.folder}/authority.pem")
+    options = ["security.protocol=SSL", f"ssl.ca.location={world.folder}/authority.pem"]
+    world.passes("TLS", *(part for option in options for part in ("--kafka-option", option)))
 
 
 def test_both_sides_show_a_certificate(world):
@@ -182,7 +182,8 @@ def test_both_sides_show_a_certificate(world):
 
 @pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512"])
 def test_passwords(world, mechanism):
-    world.passes("LOGIN", *login(world, mechanism), "--kafka-user", USER, "--kafka-password-file", world.file("password", PASSWORD + "\n"))
+    password = world.file("password", PASSWORD + "\n")
+    world.passes("LOGIN", *login(world, mechanism), "--kafka-user", USER, "--kafka-password-file", password)
 
 
 def test_a_password_from_a_variable(world):
@@ -197,15 +198,18 @@ def test_a_token(world):
 
 
 def test_a_stranger_at_the_other_end_is_refused(world):
-    world.refused("TLS", "--kafka-ca-file", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "stranger.pem")
+    tls = ["--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "stranger.pem"]
+    world.refused("TLS", "--kafka-ca-file", *tls)
 
 
 def test_without_a_certificate_of_ours(world):
-    world.refused("MUTUAL", "--kafka-cert-file", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem")
+    tls = ["--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem"]
+    world.refused("MUTUAL", "--kafka-cert-file", *tls)
 
 
 def test_a_listener_without_tls(world):
-    world.refused("PLAIN", "--kafka-security-protocol", "--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem")
+    tls = ["--kafka-security-protocol", "ssl", "--kafka-ca-file", world.folder / "authority.pem"]
+    world.refused("PLAIN", "--kafka-security-protocol", *tls)
 
 
 @pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512"])
@@ -215,7 +219,8 @@ def test_a_wrong_password(world, mechanism):
 
 
 def test_a_token_that_has_ended(world):
-    world.refused("LOGIN", "--kafka-token-file", *login(world, "oauthbearer"), "--kafka-token-file", world.file("old", token(-60)))
+    old = world.file("old", token(-60))
+    world.refused("LOGIN", "--kafka-token-file", *login(world, "oauthbearer"), "--kafka-token-file", old)
 
 
 @pytest.mark.parametrize(
