@@ -14,6 +14,8 @@ use crate::kafka::class::{self, Class};
 use crate::kafka::{self, Link, ONE_QUESTION, PATIENCE, Watermarks};
 use crate::topic_id;
 
+/// How long a client may take to tell what has gathered.
+const SERVE: Duration = Duration::from_millis(20);
 /// For how long a topic may be gone: whoever makes it again needs a moment.
 const GONE: Duration = Duration::from_secs(30);
 /// For how long brokers may refuse us while Kafka does not answer.
@@ -43,8 +45,8 @@ pub(crate) fn probe(
 
 /// Lets a client that nobody reads from tell its errors and ask for its token.
 fn serve(probe: &Probe) {
-    // What it returns was left with its context.
-    while probe.poll(Duration::ZERO).is_some() {}
+    // Without a moment's patience a poll ends with the first line of the log that it meets. What it returns was left with its context.
+    while probe.poll(SERVE).is_some() {}
 }
 
 impl Source {

@@ -110,7 +110,7 @@ impl Topic {
     fn exists(&self) -> anyhow::Result<bool> {
         // All topics, not this one: asking for a topic by name can create it with the broker's defaults.
         let ask = |patience| Ok(self.producer.client().fetch_metadata(None, patience)?);
-        let serve = || self.producer.poll(Duration::ZERO);
+        let serve = || self.producer.poll(Duration::from_millis(20));
         let metadata = kafka::reach(&self.producer.context().link, serve, ask)?;
         Ok(metadata
             .topics()
