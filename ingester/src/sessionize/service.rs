@@ -29,6 +29,8 @@ use crate::workers::{self, Stop};
 const WATCH: Duration = Duration::from_millis(10);
 /// How often it measures lag.
 const MEASURE: Duration = Duration::from_secs(2);
+/// How long it waits, with a time to advance to, for the partitions that others have: a member that has died keeps its own for so long.
+const OTHERS: Duration = Duration::from_secs(60);
 /// How often it asks how far the others of the group are, when it has nothing else to wait for.
 const ASK: Duration = Duration::from_millis(300);
 
@@ -225,6 +227,7 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
 fn watch(shared: &Shared, follower: &mut Follower) {
     let mut stored = BTreeMap::new();
     let mut asked = Instant::now();
+    let mut done = None;
     let ask = |stored: &mut BTreeMap<i32, i64>, follower: &Follower| match follower
         .stored(&shared.written())
     {
@@ -242,7 +245,9 @@ fn watch(shared: &Shared, follower: &mut Follower) {
                 asked = Instant::now();
                 ask(&mut stored, follower);
             }
-            if shared.covered(&stored) {
+            let since = *done.get_or_insert_with(Instant::now);
+            let alone = shared.args.advance_to.is_some() && since.elapsed() > OTHERS;
+            if shared.covered(&stored) || alone {
                 shared.stop.ask();
                 return;
             }
@@ -273,7 +278,9 @@ impl Shared {
         self.targets.iter().all(|(partition, log)| {
             log.low == log.high
                 || ours.contains_key(partition)
-                || (stored.get(partition)).is_some_and(|next| *next >= log.high)
+                // Up to where others have read says nothing of the time that we are to let pass.
+                || (self.args.advance_to.is_none()
+                    && (stored.get(partition)).is_some_and(|next| *next >= log.high))
         })
     }
 
