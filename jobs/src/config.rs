@@ -338,9 +338,12 @@ pub struct MaintainArgs {
     /// Merge the files of a partition into files of about this size
     #[arg(long, env = "USERFLOW_TARGET_SIZE", default_value = "128MB", value_name = "SIZE", value_parser = bytes)]
     pub target_size: usize,
-    /// Keep files that a version of the last so many hours or days needs; more than the longest job and query
+    /// Keep files that a version of the last so many hours or days needs; more than the longest job and query, and at least 1h
     #[arg(long, env = "USERFLOW_RETENTION", default_value = "7d", value_name = "DURATION", value_parser = duration)]
     pub retention: Duration,
+    /// Allow a --retention below 1h, when nothing reads these tables now
+    #[arg(long)]
+    pub unsafe_retention: bool,
     /// Say what would be merged and removed, and do nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -12,24 +12,38 @@
 //! somebody else owns that Kafka partition. An overwrite relies on the files of its partitions. Everything else a winner
 //! did is compatible, so the computation is not repeated for it.
 //!
-//! An error from the store does not mean "not committed": every entry carries a batch id, and the next attempt finds
-//! it. Optimistic concurrency as in the Delta protocol's section "Writer Requirements"; unlike delta-rs's checker the
+//! An answer of the store is not believed, unless it is yes: a request that failed may have been carried out, one that was
+//! refused may have been refused because of its own first attempt, and one that ran out of time may still be carried out. Every
+//! entry carries a batch id, and after every other answer the log is read: it alone says what is so.
+//!
+//! | what the store says | what the log says | what follows |
+//! |---|---|---|
+//! | anything | our entry | committed |
+//! | anything | another's entry | the guard decides; the next version |
+//! | passes by waiting (`patience.rs`), or "it exists" | no entry | wait, put again: the same name, so it counts once |
+//! | does not pass (read-only, no rights) | no entry | not committed |
+//! | nothing, until patience ends | | an error: whoever gets it reads the table again before it goes on |
+//!
+//! The last row is the only one in which a commit may have been made, or may still be. Nobody is misled: a retry is computed from the
+//! table as it is then, and both want the same version, which only one of them gets.
+//!
+//! Optimistic concurrency as in the Delta protocol's section "Writer Requirements"; unlike delta-rs's checker the
 //! rules here are closed: whatever is not known to be compatible is a conflict.
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use serde_json::{Map, Value, json};
 
 use crate::file::{NewFile, partition_values};
-use crate::log::{Action, Add, Remove, Txn, entry_path, read_entry, render_entry};
+use crate::lock::TableLock;
+use crate::log::{Action, Add, Remove, Txn, entry_path, read_entry_once, render_entry};
+use crate::patience::{Attempts, passes};
+use crate::under_way::UnderWay;
 use crate::{DataFile, LakeError, Table, failpoint};
 
-pub(crate) const ENGINE: &str = concat!("userflow/", env!("CARGO_PKG_VERSION"));
-
-/// Store errors in a row before a commit gives up; the waits between them add up to about six seconds.
-const STORE_ATTEMPTS: u32 = 7;
+const ENGINE: &str = concat!("userflow/", env!("CARGO_PKG_VERSION"));
 
 /// A change to a table, computed from version `base`.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +108,27 @@ impl Table {
     ///
     /// Returns the version. Files that a failed commit would have added stay behind as orphans for vacuum.
     pub async fn commit(&self, commit: &Commit, guard: &Guard) -> Result<i64, CommitError> {
+        self.commit_files(commit, guard, UnderWay::new(self, &commit.adds))
+            .await
+    }
+
+    /// As [`Table::commit`], for who holds the table's upkeep lock.
+    pub async fn commit_under(
+        &self,
+        lock: &TableLock,
+        commit: &Commit,
+        guard: &Guard,
+    ) -> Result<i64, CommitError> {
+        let files = UnderWay::under(self, &commit.adds, lock);
+        self.commit_files(commit, guard, files).await
+    }
+
+    async fn commit_files(
+        &self,
+        commit: &Commit,
+        guard: &Guard,
+        files: UnderWay<'_>,
+    ) -> Result<i64, CommitError> {
         let now = chrono::Utc::now().timestamp_millis();
         let mut actions = Vec::with_capacity(commit.adds.len() + commit.removes.len() + 2);
         for (app_id, version) in &commit.positions {
@@ -122,9 +157,25 @@ impl Table {
                 stats: Some(file.stats.clone()),
             }));
         }
-        let info = commit.info.clone();
-        write(self, commit.base, commit.operation, info, actions, guard).await
+        let entry = Entry::new(
+            self,
+            commit.base,
+            commit.operation,
+            commit.info.clone(),
+            actions,
+        )?;
+        write(self, commit.base, entry, guard, files).await
     }
+}
+
+/// Makes the first version of a table. False: somebody else has made it.
+pub(crate) async fn create(table: &Table, actions: Vec<Action>) -> Result<bool, LakeError> {
+    let entry = Entry::new(table, -1, "CREATE TABLE", Map::new(), actions)?;
+    let mut attempts = table.lake().patience.start();
+    Ok(matches!(
+        put(table, 0, &entry, &mut attempts).await?,
+        Put::Ours
+    ))
 }
 
 /// Replaces the table's metadata; a change of metadata or protocol meanwhile is a conflict. Rows are not: a table that is always being
@@ -135,92 +186,137 @@ pub(crate) async fn commit_metadata(
     metadata: Value,
 ) -> Result<i64, CommitError> {
     let actions = vec![Action::MetaData(metadata)];
-    write(
-        table,
-        base,
-        "ADD COLUMN",
-        Map::new(),
-        actions,
-        &Guard::Positions(HashSet::new()),
-    )
-    .await
+    let entry = Entry::new(table, base, "ADD COLUMN", Map::new(), actions)?;
+    let no_files = UnderWay::new(table, &[]);
+    let guard = Guard::Positions(HashSet::new());
+    write(table, base, entry, &guard, no_files).await
+}
+
+/// A log entry to be written, with the mark by which it is known again.
+struct Entry {
+    batch_id: String,
+    bytes: Bytes,
+}
+
+impl Entry {
+    fn new(
+        table: &Table,
+        base: i64,
+        operation: &str,
+        info: Map<String, Value>,
+        mut actions: Vec<Action>,
+    ) -> Result<Self, LakeError> {
+        let batch_id = uuid::Uuid::new_v4().to_string();
+        let mut header = info;
+        header.insert(
+            "timestamp".into(),
+            json!(chrono::Utc::now().timestamp_millis()),
+        );
+        header.insert("operation".into(), json!(operation));
+        header.insert("engineInfo".into(), json!(ENGINE));
+        if base >= 0 {
+            header.insert("readVersion".into(), json!(base));
+        }
+        header.insert("batchId".into(), json!(batch_id));
+        actions.insert(0, Action::CommitInfo(header));
+        let bytes = render_entry(&actions)
+            .map_err(|e| LakeError::store(format!("render a commit to {}", table.name()), e))?;
+        Ok(Self {
+            batch_id,
+            bytes: bytes.into(),
+        })
+    }
+
+    fn is(&self, found: &[Action]) -> bool {
+        batch_id_of(found) == Some(&self.batch_id)
+    }
 }
 
 async fn write(
     table: &Table,
     base: i64,
-    operation: &str,
-    info: Map<String, Value>,
-    mut actions: Vec<Action>,
+    entry: Entry,
     guard: &Guard,
+    mut files: UnderWay<'_>,
 ) -> Result<i64, CommitError> {
     require_base(table, base).await?;
-    let batch_id = uuid::Uuid::new_v4().to_string();
-    let mut header = info;
-    header.insert(
-        "timestamp".into(),
-        json!(chrono::Utc::now().timestamp_millis()),
-    );
-    header.insert("operation".into(), json!(operation));
-    header.insert("engineInfo".into(), json!(ENGINE));
-    header.insert("readVersion".into(), json!(base));
-    header.insert("batchId".into(), json!(batch_id));
-    actions.insert(0, Action::CommitInfo(header));
-    let bytes = bytes::Bytes::from(
-        render_entry(&actions)
-            .map_err(|e| LakeError::store(format!("render a commit to {}", table.name()), e))?,
-    );
-
+    let mut attempts = table.lake().patience.start();
     let mut version = base + 1;
-    let mut store_errors = 0;
+    let outcome = loop {
+        if let Err(error) = files.still_there(version).await {
+            break Err(error);
+        }
+        match put(table, version, &entry, &mut attempts).await {
+            Ok(Put::Ours) => break Ok(version),
+            Ok(Put::Theirs(winner)) => {
+                if let Err(error) = guard.check(table, version, &winner) {
+                    break Err(error);
+                }
+                version += 1;
+                attempts.progress();
+                if attempts.is_late() {
+                    break Err(CommitError::Conflict {
+                        table: table.name().to_string(),
+                        version,
+                        why: "others kept committing before it".into(),
+                    });
+                }
+            }
+            Err(error) => break Err(error.into()),
+        }
+    };
+    files.done().await;
+    outcome
+}
+
+/// What a version's entry is.
+enum Put {
+    Ours,
+    Theirs(Vec<Action>),
+}
+
+/// Puts an entry if there is none, and finds out what came of it.
+async fn put(
+    table: &Table,
+    version: i64,
+    entry: &Entry,
+    attempts: &mut Attempts,
+) -> Result<Put, LakeError> {
+    let path = entry_path(table, version);
     loop {
         let create = PutOptions::from(PutMode::Create);
-        let path = entry_path(table, version);
-        let put = table.store().put_opts(&path, bytes.clone().into(), create);
-        match failpoint::during("lake.entry-under-way", put).await {
-            Ok(_) => {
-                failpoint::reached("lake.entry-stored");
-                return Ok(version);
+        let put = (table.hasty()).put_opts(&path, entry.bytes.clone().into(), create);
+        let Err(error) = failpoint::during("lake.entry-under-way", put).await else {
+            failpoint::reached("lake.entry-stored");
+            return Ok(Put::Ours);
+        };
+        let failed = |e| LakeError::store(format!("commit to {}", table.name()), e);
+        let why = match read_entry_once(table, version).await {
+            Ok(Some(found)) if entry.is(&found) => return Ok(Put::Ours),
+            Ok(Some(found)) => return Ok(Put::Theirs(found)),
+            Ok(None) if passes(&error) => error.to_string(),
+            Ok(None) if is_taken(&error) => {
+                // A write that is still under way, ours or another's; or a store whose answers contradict one another.
+                format!("version {version} exists, the store says, and cannot be found")
             }
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                let Some(winner) = read_entry(table, version).await? else {
-                    continue;
-                };
-                if batch_id_of(&winner) == Some(&batch_id) {
-                    return Ok(version);
-                }
-                guard.check(table, version, &winner)?;
-                version += 1;
-                store_errors = 0;
-            }
-            Err(e) => {
-                store_errors += 1;
-                if store_errors >= STORE_ATTEMPTS {
-                    return resolve(table, version, &batch_id, e).await;
-                }
-                tracing::warn!(
-                    table = %table.name(),
-                    version,
-                    attempt = store_errors,
-                    "commit got an unclear answer, looking again: {e}"
-                );
-                tokio::time::sleep(Duration::from_millis(50 << store_errors)).await;
-            }
+            Ok(None) => return Err(failed(error)),
+            Err(unread) => format!("{error}; {unread}"),
+        };
+        let why = format!("commit to {}: {why}", table.name());
+        if !attempts.again(&why).await {
+            return Err(failed(error));
         }
     }
 }
 
-/// The last word after store errors: the entry is there and ours, or the commit failed.
-async fn resolve(
-    table: &Table,
-    version: i64,
-    batch_id: &str,
-    error: object_store::Error,
-) -> Result<i64, CommitError> {
-    match read_entry(table, version).await {
-        Ok(Some(entry)) if batch_id_of(&entry).is_some_and(|id| id == batch_id) => Ok(version),
-        _ => Err(LakeError::store(format!("commit to {}", table.name()), error).into()),
-    }
+/// "There is something already", in the words of different stores.
+fn is_taken(error: &object_store::Error) -> bool {
+    matches!(
+        error,
+        object_store::Error::AlreadyExists { .. }
+            | object_store::Error::Precondition { .. }
+            | object_store::Error::NotModified { .. }
+    )
 }
 
 /// The entry of the base version must still be there: a process that slept for longer than the log is kept could

@@ -178,6 +178,39 @@ pub struct NewFile {
     /// Rows in it.
     pub rows: u64,
     pub(crate) stats: String,
+    pub(crate) age: Age,
+}
+
+/// Since when a file has been in the store, at the longest: taken before it is sent.
+///
+/// By two clocks, whichever says more: one can be set back, the other stands while a machine sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    monotonic: std::time::Instant,
+    wall: std::time::SystemTime,
+}
+
+impl Age {
+    pub(crate) fn now() -> Self {
+        Self {
+            monotonic: std::time::Instant::now(),
+            wall: std::time::SystemTime::now(),
+        }
+    }
+
+    pub(crate) fn elapsed(self) -> std::time::Duration {
+        let wall = self.wall.elapsed().unwrap_or_default(); // A clock that was set back says nothing.
+        self.monotonic.elapsed().max(wall)
+    }
+
+    /// As if it had been taken earlier.
+    #[cfg(test)]
+    pub(crate) fn earlier(self, by: std::time::Duration) -> Self {
+        Self {
+            wall: self.wall - by,
+            ..self
+        }
+    }
 }
 
 impl NewFile {

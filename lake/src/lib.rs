@@ -14,8 +14,8 @@
 //! Why the commit is ours: delta-rs 1.x records transaction identifiers without enforcing them, lets two OPTIMIZE runs
 //! duplicate rows, and re-reads all files for each commit. The log protocol itself is small: the entry for version
 //! *n* + 1 is created only if it does not exist, and whoever finds it taken reads what the winner did and decides. All
-//! guarantees of userflow rest on that one operation, so it is written down once, in [`commit`](mod@commit). Log replay,
-//! checkpoints and vacuum are delta-rs's.
+//! guarantees of userflow rest on that one operation, so it is written down once, in [`commit`](mod@commit). Log replay and
+//! checkpoints are delta-rs's; vacuum is ours (`upkeep.rs`).
 
 pub mod commit;
 pub mod failpoint;
@@ -24,6 +24,7 @@ mod location;
 mod lock;
 mod log;
 mod name;
+mod patience;
 mod positions;
 pub mod process;
 mod schema;
@@ -31,6 +32,7 @@ mod snapshot;
 mod statistics;
 mod table;
 pub mod terminal;
+mod under_way;
 mod upkeep;
 
 pub use commit::{Commit, CommitError, Guard};
@@ -40,6 +42,7 @@ pub use lock::TableLock;
 pub use log::Change;
 pub use name::TableName;
 pub use positions::Positions;
+pub use patience::Patience;
 pub use snapshot::{DataFile, Snapshot};
 pub use table::{ColumnMatch, Created, Table, TableSpec};
 

@@ -22,7 +22,11 @@ pub struct TableLock(Held);
 #[derive(Debug)]
 enum Held {
     File(#[expect(dead_code, reason = "the open file is the lock")] std::fs::File),
-    Lease { table: Box<Table>, path: Path },
+    Lease {
+        table: Box<Table>,
+        path: Path,
+        until: chrono::DateTime<chrono::Utc>,
+    },
 }
 
 impl Table {
@@ -55,6 +59,7 @@ impl Table {
             TableLock(Held::Lease {
                 table: Box::new(self.clone()),
                 path: path.clone(),
+                until: expires,
             })
         };
         let create = PutOptions::from(PutMode::Create);
@@ -64,7 +69,11 @@ impl Table {
             .await
         {
             Ok(_) => return Ok(Some(held())),
-            Err(object_store::Error::AlreadyExists { .. }) => {}
+            // Another's, or our own, whose answer was lost: that one is let go by its expiry.
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => {}
             Err(e) => return Err(failed(e)),
         }
         let found = match self.store().get(&path).await {
@@ -87,7 +96,11 @@ impl Table {
         let replace = PutOptions::from(PutMode::Update(seen));
         match self.store().put_opts(&path, text.into(), replace).await {
             Ok(_) => Ok(Some(held())),
-            Err(object_store::Error::Precondition { .. }) => Ok(None),
+            Err(
+                object_store::Error::Precondition { .. }
+                | object_store::Error::AlreadyExists { .. }
+                | object_store::Error::NotFound { .. },
+            ) => Ok(None),
             Err(e) => Err(failed(e)),
         }
     }
@@ -98,11 +111,25 @@ impl TableLock {
     pub async fn release(self) -> Result<(), LakeError> {
         match self.0 {
             Held::File(_) => Ok(()),
-            Held::Lease { table, path } => table
-                .store()
-                .delete(&path)
-                .await
-                .map_err(|e| LakeError::store(format!("unlock {}", table.name()), e)),
+            // It may be another's by now.
+            Held::Lease { until, .. } if until <= chrono::Utc::now() => Ok(()),
+            Held::Lease { table, path, .. } => match table.store().delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(e) => Err(LakeError::store(format!("unlock {}", table.name()), e)),
+            },
+        }
+    }
+
+    /// Fails when the lock may be another's by now.
+    pub(crate) fn require_held(&self) -> Result<(), LakeError> {
+        match &self.0 {
+            Held::Lease { table, until, .. } if *until <= chrono::Utc::now() => {
+                Err(LakeError::store(
+                    format!("upkeep of {}", table.name()),
+                    "it took longer than its lock lasts; what is done stays, run it again",
+                ))
+            }
+            Held::File(_) | Held::Lease { .. } => Ok(()),
         }
     }
 }

@@ -4,9 +4,10 @@
 //! Source: the Delta transaction log protocol, sections "Actions" and "Delta Log Entries".
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -85,8 +86,24 @@ pub(crate) async fn read_entry(
     table: &Table,
     version: i64,
 ) -> Result<Option<Vec<Action>>, LakeError> {
+    read_entry_from(table.store(), table, version).await
+}
+
+/// The same, asking the store once.
+pub(crate) async fn read_entry_once(
+    table: &Table,
+    version: i64,
+) -> Result<Option<Vec<Action>>, LakeError> {
+    read_entry_from(table.hasty(), table, version).await
+}
+
+async fn read_entry_from(
+    store: &Arc<dyn ObjectStore>,
+    table: &Table,
+    version: i64,
+) -> Result<Option<Vec<Action>>, LakeError> {
     let action = || format!("read version {version} of {}", table.name());
-    let bytes = match table.store().get(&entry_path(table, version)).await {
+    let bytes = match store.get(&entry_path(table, version)).await {
         Ok(found) => found
             .bytes()
             .await

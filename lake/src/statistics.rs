@@ -30,9 +30,12 @@ pub(crate) fn of(schema: &Schema, meta: &ParquetMetaData, rows: u64) -> String {
             continue;
         };
         nulls.insert(name.clone(), json!(merged.nulls));
-        if let Some((low, high)) = merged.bounds {
-            min.insert(name.clone(), low.render(field.data_type()));
-            max.insert(name.clone(), high.render(field.data_type()));
+        if let Some((low, high)) = merged.bounds
+            && let (Some(low), Some(high)) =
+                (low.render(field.data_type()), high.render(field.data_type()))
+        {
+            min.insert(name.clone(), low);
+            max.insert(name.clone(), high);
         }
     }
     json!({"numRecords": rows, "minValues": min, "maxValues": max, "nullCount": nulls}).to_string()
@@ -50,8 +53,9 @@ enum Bound {
 }
 
 impl Bound {
-    fn render(&self, data_type: &DataType) -> Value {
-        match (self, data_type) {
+    /// As the log has it; `None` for a date or a time in no year of four digits, which not every reader takes.
+    fn render(&self, data_type: &DataType) -> Option<Value> {
+        Some(match (self, data_type) {
             (Self::Text(text), _) => json!(text),
             (Self::Int(days), DataType::Date32) => {
                 let days = i32::try_from(*days).expect("days of a 32 bit column");
@@ -63,7 +67,7 @@ impl Bound {
                 json!(time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
             }
             (Self::Int(value), _) => json!(value),
-        }
+        })
     }
 }
 

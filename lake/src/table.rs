@@ -7,19 +7,24 @@ use arrow::datatypes::SchemaRef;
 use deltalake::{DeltaTable, DeltaTableBuilder};
 use futures::future::BoxFuture;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::{Map, json};
 use url::Url;
 
 use crate::commit::{self, CommitError};
-use crate::file::{EncodedFile, NewFile, file_schema, new_path};
-use crate::log::{Action, Change, change, entry_path, read_entry, render_entry};
+use crate::file::{Age, EncodedFile, NewFile, file_schema, new_path};
+use crate::location::INSIDE;
+use crate::log::{Action, Change, change, read_entry};
 use crate::schema::{same_type, schema_string};
 use crate::{Lake, LakeError, PARTITION, Snapshot, TableName, failpoint};
 
 /// Waits between looks at a table that could not be read: they double, and add up to a third of a second.
 const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(10);
 const LAST_LOOK_AGAIN: Duration = Duration::from_millis(320);
+
+/// The newest versions of the Delta protocol that delta-rs knows.
+const NEWEST_READER: i64 = 3;
+const NEWEST_WRITER: i64 = 7;
 
 /// What a table is to be.
 #[derive(Clone, Debug)]
@@ -78,6 +83,11 @@ impl Table {
         &self.lake.store
     }
 
+    /// The store without attempts of its own.
+    pub(crate) fn hasty(&self) -> &Arc<dyn ObjectStore> {
+        &self.lake.hasty
+    }
+
     pub(crate) fn lake(&self) -> &Lake {
         &self.lake
     }
@@ -87,11 +97,13 @@ impl Table {
         Path::from_iter([self.name.layer(), self.name.table()])
     }
 
-    /// The table's folder as a URL that ends in `/`.
+    /// The table's folder as a URL that ends in `/`, for whoever looks from outside.
     pub fn url(&self) -> Result<Url, LakeError> {
-        self.lake
-            .url
-            .join(&format!("{}/{}/", self.name.layer(), self.name.table()))
+        self.below(&self.lake.url)
+    }
+
+    fn below(&self, root: &Url) -> Result<Url, LakeError> {
+        root.join(&format!("{}/{}/", self.name.layer(), self.name.table()))
             .map_err(|e| LakeError::Invalid(format!("table {}: {e}", self.name)))
     }
 
@@ -120,23 +132,10 @@ impl Table {
                 "configuration": configuration,
                 "createdTime": now,
             })),
-            Action::CommitInfo(Map::from_iter([
-                ("timestamp".to_owned(), json!(now)),
-                ("operation".to_owned(), json!("CREATE TABLE")),
-                ("engineInfo".to_owned(), json!(commit::ENGINE)),
-            ])),
         ];
-        let bytes = render_entry(&entry)
-            .map_err(|e| LakeError::store(format!("create table {}", self.name), e))?;
-        let create = PutOptions::from(PutMode::Create);
-        match self
-            .store()
-            .put_opts(&entry_path(self, 0), bytes.into(), create)
-            .await
-        {
-            Ok(_) => Ok(Created::New),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Existed),
-            Err(e) => Err(LakeError::store(format!("create table {}", self.name), e)),
+        match commit::create(self, entry).await? {
+            true => Ok(Created::New),
+            false => Ok(Created::Existed),
         }
     }
 
@@ -265,17 +264,61 @@ impl Table {
         let mut listing = self.store().list(Some(&folder));
         match listing.next().await {
             None => Ok(None),
-            Some(_) => Err(LakeError::store(format!("read table {}", self.name), error)),
+            Some(_) => {
+                self.refuse_later_protocol().await?;
+                Err(LakeError::store(format!("read table {}", self.name), error))
+            }
         }
+    }
+
+    /// delta-rs fails on a protocol that it does not know as on a torn file. The difference is whether a retry may help.
+    async fn refuse_later_protocol(&self) -> Result<(), LakeError> {
+        use futures::TryStreamExt;
+        let folder = self.prefix().join("_delta_log");
+        let failed = |e| LakeError::store(format!("list the log of {}", self.name), e);
+        let listed: Vec<_> = (self.store().list(Some(&folder)).try_collect().await).map_err(failed)?;
+        let versions = listed.iter().rev().filter_map(|object| {
+            let name = object.location.filename()?;
+            name.strip_suffix(".json")?.parse::<i64>().ok()
+        });
+        for version in versions {
+            let Ok(Some(entry)) = read_entry(self, version).await else {
+                continue;
+            };
+            let protocol = entry.iter().find_map(|action| match action {
+                Action::Protocol(protocol) => Some(protocol),
+                _ => None,
+            });
+            let Some(protocol) = protocol else {
+                continue;
+            };
+            let needed = |key: &str| protocol.get(key).and_then(serde_json::Value::as_i64);
+            let (reader, writer) = (needed("minReaderVersion"), needed("minWriterVersion"));
+            if reader.is_some_and(|version| version > NEWEST_READER)
+                || writer.is_some_and(|version| version > NEWEST_WRITER)
+            {
+                return Err(LakeError::Invalid(format!(
+                    "table {} needs reader version {} and writer version {} since version {version}, which this release does not know: \
+                     use the release or the tool that wrote it",
+                    self.name,
+                    reader.unwrap_or_default(),
+                    writer.unwrap_or_default()
+                )));
+            }
+            return Ok(());
+        }
+        Ok(())
     }
 
     fn delta(&self, version: Option<i64>) -> Result<DeltaTable, LakeError> {
         let invalid =
             |e: deltalake::DeltaTableError| LakeError::Invalid(format!("table {}: {e}", self.name));
-        let url = self.url()?;
+        let inside =
+            Url::parse(INSIDE).map_err(|e| LakeError::Invalid(format!("{INSIDE}: {e}")))?;
+        let url = self.below(&inside)?;
         let mut builder = DeltaTableBuilder::from_url(url.clone())
             .map_err(invalid)?
-            .with_storage_backend(Arc::clone(&self.lake.root_store), url);
+            .with_storage_backend(Arc::clone(&self.lake.store), url);
         if let Some(version) = version {
             builder = builder.with_version(version.unsigned_abs());
         }
@@ -287,15 +330,17 @@ impl Table {
         file_schema(table)
     }
 
+    /// The path in the lake of a file of the table.
+    pub(crate) fn full_path(&self, file: &str) -> Path {
+        Path::from_iter(self.prefix().parts().chain(Path::from(file).parts()))
+    }
+
     /// Stores an encoded file under a new name. It becomes part of the table when a commit adds it.
     pub async fn put(&self, file: EncodedFile, partition: i32) -> Result<NewFile, LakeError> {
         let path = new_path(partition)?;
+        let age = Age::now();
         let size = file.bytes.len() as u64;
-        let full = Path::from_iter(
-            self.prefix()
-                .parts()
-                .chain(Path::from(path.as_str()).parts()),
-        );
+        let full = self.full_path(&path);
         let put = self.store().put(&full, file.bytes.into());
         failpoint::during("lake.file-under-way", put)
             .await
@@ -307,21 +352,18 @@ impl Table {
             partition,
             rows: file.rows,
             stats: file.stats,
+            age,
         })
     }
 
     /// Removes stored files that no commit was given, because they are not wanted after all.
     pub async fn discard(&self, files: &[NewFile]) -> Result<(), LakeError> {
         for file in files {
-            let full = Path::from_iter(
-                self.prefix()
-                    .parts()
-                    .chain(Path::from(file.path.as_str()).parts()),
-            );
-            self.store()
-                .delete(&full)
-                .await
-                .map_err(|e| LakeError::store(format!("remove {full}"), e))?;
+            let full = self.full_path(&file.path);
+            match self.store().delete(&full).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(e) => return Err(LakeError::store(format!("remove {full}"), e)),
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use serde_json::Map;
 use userflow_lake::{
     Commit, CommitError, DataFile, FileWriter, Guard, NewFile, PARTITION, Snapshot, Table,
-    WriteSettings, failpoint,
+    TableLock, WriteSettings, failpoint,
 };
 
 use crate::engine::Engine;
@@ -37,6 +37,7 @@ pub(super) fn groups(files: &[DataFile], target: u64) -> Vec<Vec<DataFile>> {
 pub(super) async fn merge(
     workspace: &Workspace,
     table: &Table,
+    lock: &TableLock,
     group: &[DataFile],
     target: usize,
 ) -> Result<Option<usize>> {
@@ -75,10 +76,8 @@ pub(super) async fn merge(
         info: Map::new(),
     };
     for _ in 0..ATTEMPTS {
-        match table
-            .commit(&commit, &Guard::Partitions(BTreeSet::from([date])))
-            .await
-        {
+        let guard = Guard::Partitions(BTreeSet::from([date]));
+        match table.commit_under(lock, &commit, &guard).await {
             Ok(_) => {
                 failpoint::reached("jobs.merged");
                 return Ok(Some(merged));

@@ -3,13 +3,16 @@
 //!
 //! The lock keeps two maintainers from doing the same work and keeps vacuum away from a merge that is running. That rows are neither
 //! lost nor doubled does not rest on it: a merge is a guarded commit that says it changes no rows, and the one that comes second fails
-//! its guard. Jobs and the ingester go on meanwhile.
+//! its guard. Jobs and the ingester go on meanwhile: files that a commit under way is about to add are never removed, whatever the
+//! retention (`lake/src/under_way.rs`).
 
 mod merge;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde::Serialize;
-use userflow_lake::Table;
+use userflow_lake::{Table, TableLock};
 
 use crate::config::{MaintainArgs, Output};
 use crate::exit::{LostConflict, Wrong};
@@ -30,8 +33,24 @@ struct Line {
     removed_files: usize,
 }
 
+/// Queries that run now, here and in other engines, read the files of versions that were the newest when they began.
+const LEAST_RETENTION: Duration = Duration::from_hours(1);
+
 /// Maintains the tables and prints what was done.
 pub async fn run(workspace: &Workspace, args: &MaintainArgs) -> Result<()> {
+    if args.retention < LEAST_RETENTION {
+        if !args.unsafe_retention {
+            return Err(Wrong(format!(
+                "--retention of {} s: it is at least 1h, because running queries read files that were replaced since they began, and would fail; \
+                 if nothing reads these tables now, add --unsafe-retention",
+                args.retention.as_secs()
+            ))
+            .into());
+        }
+        tracing::warn!(
+            "--unsafe-retention: queries that run now, and versions of the last hour, may find their files removed"
+        );
+    }
     let mut lines = Vec::new();
     for table in tables(workspace, args)? {
         if table.snapshot().await?.is_some() {
@@ -129,7 +148,7 @@ async fn one(workspace: &Workspace, args: &MaintainArgs, table: &Table) -> Resul
             ..line
         });
     };
-    let done = under_lock(workspace, args, table, &mut line).await;
+    let done = under_lock(workspace, args, table, &lock, &mut line).await;
     lock.release().await?;
     done.map(|()| line)
 }
@@ -138,6 +157,7 @@ async fn under_lock(
     workspace: &Workspace,
     args: &MaintainArgs,
     table: &Table,
+    lock: &TableLock,
     line: &mut Line,
 ) -> Result<()> {
     for group in merge::groups(
@@ -148,7 +168,7 @@ async fn under_lock(
         if args.dry_run {
             continue;
         }
-        match merge::merge(workspace, table, &group, args.target_size).await? {
+        match merge::merge(workspace, table, lock, &group, args.target_size).await? {
             Some(files) => line.into_files += files,
             None => {
                 line.merged_files -= group.len();
@@ -161,6 +181,8 @@ async fn under_lock(
         snapshot.checkpoint().await?;
         line.removed_log_entries = snapshot.clean_log().await?;
     }
-    line.removed_files = snapshot.vacuum(args.retention, args.dry_run).await?.len();
+    line.removed_files = (snapshot.vacuum(lock, args.retention, args.dry_run))
+        .await?
+        .len();
     Ok(())
 }

@@ -36,7 +36,13 @@ fn small_files_are_merged_without_changing_a_row() {
     assert_eq!(world.files("bronze.demo_events")["2026-11-01"].len(), 10);
 
     let untouched = world.files("bronze.demo_events")["2026-11-02"].clone();
-    let done = world.ok(&["maintain", "bronze.*", "--retention", "0s"]);
+    let done = world.ok(&[
+        "maintain",
+        "bronze.*",
+        "--retention",
+        "0s",
+        "--unsafe-retention",
+    ]);
     assert_eq!(
         (
             &done["tables"][0]["merged_files"],
@@ -91,4 +97,26 @@ fn a_second_process_respects_the_lock() {
     world.block_on(held.release()).unwrap();
     world.ok(&["maintain"]);
     assert_eq!(world.files("bronze.demo_events")["2026-11-01"].len(), 1);
+}
+
+#[test]
+fn a_retention_that_running_queries_would_notice_is_refused() {
+    let world = scattered();
+    let (code, stdout, stderr) = world.jobs(&["maintain", "bronze.*", "--retention", "59m"]);
+    assert_eq!(code, 2, "{stdout}{stderr}");
+    assert!(stderr.contains("--unsafe-retention"), "{stderr}");
+    assert_eq!(world.files("bronze.demo_events")["2026-11-01"].len(), 10);
+    // Files that nothing names yet are somebody's who is about to commit them, whatever the retention.
+    let waiting = world
+        .lake_dir()
+        .join("bronze/demo_events/event_date=2026-11-01/part-waiting.parquet");
+    std::fs::write(&waiting, "rows").unwrap();
+    world.ok(&[
+        "maintain",
+        "bronze.*",
+        "--retention",
+        "0s",
+        "--unsafe-retention",
+    ]);
+    assert!(waiting.exists());
 }

@@ -1,0 +1,16 @@
+//! The lake over a store that fails: answers lost, refusals, storms of 503, silence, entries that are cleaned away.
+//!
+//! `faulty` is the store. `commits`: commits one by one, by class of answer. `writers`: several writers at once, seeded. `places`: lakes
+//! in folders with any name.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise, and says what it injected"
+)]
+
+mod commits;
+mod faulty;
+mod places;
+mod table;
+mod writers;
