@@ -13,6 +13,20 @@ use crate::summary;
 use crate::workspace::Workspace;
 use crate::{grain, online, ops};
 
+/// The lake and the contract both name the partition column, because neither crate knows the other. Where they differ, nothing compiles.
+const _: () = assert!(same(
+    userflow_lake::PARTITION.as_bytes(),
+    userflow_models::contract::PARTITION.as_bytes()
+));
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// What was done for one table.
 #[derive(Debug, Serialize)]
 struct Line {

@@ -147,7 +147,7 @@ impl Task<'_> {
                 }
             } else if let Some(known) = registered.get(name) {
                 let differences = online::differences(view, &found);
-                if known.fingerprint != view.fingerprint {
+                if !view.recognises(&known.fingerprint) {
                     refusals.push(changed(view, &known.columns, &online::key_of(view, &found)));
                 } else if !differences.is_empty() {
                     refusals.push(online::changed_by_hand(view, &differences));
@@ -226,7 +226,7 @@ fn columns(view: &FeatureView) -> Vec<String> {
 
 async fn make(connection: &mut PgConnection, view: &FeatureView, action: Action) -> Result<()> {
     match action {
-        Action::Unchanged => return Ok(()),
+        Action::Unchanged => return rename_fingerprint(connection, view).await,
         Action::Repaired => {
             // The table stays; of what makes both, the first statement makes the table.
             execute(
@@ -237,7 +237,7 @@ async fn make(connection: &mut PgConnection, view: &FeatureView, action: Action)
             for statement in online::create(view).iter().skip(1) {
                 execute(connection, statement).await?;
             }
-            return Ok(());
+            return rename_fingerprint(connection, view).await;
         }
         Action::Created | Action::Recreated => {}
     }
@@ -265,6 +265,19 @@ async fn make(connection: &mut PgConnection, view: &FeatureView, action: Action)
     .await
     .map_err(explained)
     .with_context(|| format!("register {}", view.name))?;
+    Ok(())
+}
+
+/// A table that an earlier release made keeps its rows and gets today's name for its definition.
+async fn rename_fingerprint(connection: &mut PgConnection, view: &FeatureView) -> Result<()> {
+    sqlx::query("UPDATE online._views SET fingerprint = $2 WHERE name = $1 AND fingerprint = $3")
+        .bind(&view.name)
+        .bind(&view.fingerprint)
+        .bind(&view.former_fingerprint)
+        .execute(connection)
+        .await
+        .map_err(explained)
+        .with_context(|| format!("register {}", view.name))?;
     Ok(())
 }
 

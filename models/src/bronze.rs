@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::contract::{Contract, EXTRA};
+use crate::contract::{Contract, EXTRA, PARTITION};
 
 pub use origin::{Origin, OriginColumns, constant, rows, with_constants};
 
@@ -86,7 +86,7 @@ pub fn quarantine(contract: &Contract) -> BronzeTable {
             contract.domain()
         ),
         schema: Arc::new(Schema::new(vec![
-            Field::new("event_date", DataType::Date32, true),
+            Field::new(PARTITION, DataType::Date32, true),
             Field::new("_topic", DataType::Utf8, true),
             Field::new(TOPIC_ID, DataType::Utf8, true),
             Field::new(KAFKA_PARTITION, DataType::Int32, true),

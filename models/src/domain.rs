@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::contract::{Contract, ContractError};
+use crate::features;
 
 /// The file that makes a folder a domain.
 const CONTRACT: &str = "contract.json";
@@ -68,6 +69,8 @@ impl Domain {
         let dir = models.join(name);
         let file = dir.join(CONTRACT);
         let contract = Contract::load(&file)?;
+        let entities = features::entity_columns(&dir);
+        let contract = contract.with_keys(entities.iter().map(String::as_str));
         if contract.domain() != name {
             let found = contract.domain().to_owned();
             return Err(DomainError::Misnamed {

@@ -166,6 +166,14 @@ def messages() -> list[bytes | None]:
         later = NOON + timedelta(seconds=seconds)
         hard.append(plain(utimestamptz=later.isoformat(timespec="milliseconds")))
         hard.append(time(timestamp=int(later.timestamp() * 1000)))
+    # the oldest event that is believed, and one that is older by a millisecond; seconds for milliseconds
+    oldest = NOON_MS - 400 * 86_400_000
+    hard += [time(timestamp=oldest), time(timestamp=oldest - 1), time(timestamp=NOON_MS // 1000)]
+    # keys as long as an index takes, and longer by a byte; others may be longer
+    for key in ("user_id", "session_id", "webtoon_id", "episode_id"):
+        hard += [plain(**{key: "ä" * 256}), plain(**{key: "ä" * 256 + "x"})]
+    hard += [written("user_id", "9" * 512), written("user_id", "9" * 513)]
+    hard += [plain(event_id="e" * 6_000), plain(browser="b" * 6_000)]
 
     # Duplicate keys, unknown fields, many problems at once.
     hard += [good.replace(b"{", b'{"event_id": 7, ', 1), good.replace(b"}", b', "event_id": ""}')]

@@ -205,8 +205,8 @@ def test_the_last_of_duplicate_keys_wins():
 
 
 def test_event_time_is_the_first_name_present_and_the_others_are_extra():
-    columns = outcome(utimestamptz=None, event_time=1000, timestamp="x").columns
-    assert columns["event_time"].timestamp() == 1
+    columns = outcome(utimestamptz=None, event_time=1793580000000, timestamp="x").columns
+    assert columns["event_time"].timestamp() == 1793580000
     assert columns["extra"] == {"timestamp": "x"}
     assert outcome(event_time=None).columns["extra"] is None
     # only the aliases may be numbers
@@ -218,7 +218,12 @@ def test_ids_are_kept_as_text():
     for written, kept in (("7", "7"), ("-0", "0"), ("5.0", "5"), ("5e1", "50"), ('"07"', "07")):
         text = json.dumps(EVENT).replace("42", written)
         assert decode_text(text).columns["user_id"] == kept
-    assert decode_text(json.dumps(EVENT).replace("42", "9" * 5000)).columns["user_id"] == "9" * 5000
+    assert decode_text(json.dumps(EVENT).replace("42", "9" * 512)).columns["user_id"] == "9" * 512
+    assert problems(decode_text(json.dumps(EVENT).replace("42", "9" * 513))) == [
+        ("too_large", "user_id")
+    ]
+    assert outcome(session_id="ä" * 256).columns["session_id"] == "ä" * 256
+    assert problems(outcome(session_id="ä" * 257)) == [("too_large", "session_id")]
     assert problems(decode_text(json.dumps(EVENT).replace("42", "1e64"))) == [
         ("out_of_range", "user_id")
     ]
@@ -229,6 +234,10 @@ def test_clock_skew_is_measured_against_kafka():
     assert problems(outcome(kafka_time=sent)) == []
     earlier = sent - timedelta(milliseconds=1)
     assert problems(outcome(kafka_time=earlier)) == [("clock_skew", "event_time")]
+    late = datetime(2026, 11, 2, 1, 0, 0, 500_000, UTC) + timedelta(days=400)
+    assert problems(outcome(kafka_time=late)) == []
+    later = late + timedelta(milliseconds=1)
+    assert problems(outcome(kafka_time=later)) == [("clock_skew", "event_time")]
 
 
 def test_times_are_cut_to_milliseconds():

@@ -135,7 +135,7 @@ impl Store {
         let found: Vec<online::Found> = columns.into_iter().map(online::Found::from).collect();
         for view in views {
             match known.iter().find(|(name, _)| *name == view.name) {
-                Some((_, fingerprint)) if *fingerprint == view.fingerprint => {}
+                Some((_, fingerprint)) if view.recognises(fingerprint) => {}
                 Some(_) => {
                     return Err(WrongSetup(format!(
                         "the table of {} was made from another definition: {fix}, which says what to do",

@@ -68,7 +68,7 @@ pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
 fn made_from(view: &FeatureView, registered: Option<&Registered>) -> Result<()> {
     let name = &view.name;
     let message = match registered {
-        Some(registered) if registered.fingerprint == view.fingerprint => return Ok(()),
+        Some(registered) if view.recognises(&registered.fingerprint) => return Ok(()),
         Some(_) => format!(
             "feature view {name} changed since its table was made: run `userflow-jobs init --recreate {name}`"
         ),

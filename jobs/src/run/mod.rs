@@ -23,6 +23,7 @@ use crate::plan::{self, Dates, reads_one_of};
 use crate::quality::{self, Report, Subject};
 use crate::reporting::Reporting;
 use crate::summary::{Line, Summary};
+use crate::seeds;
 use crate::workspace::Workspace;
 
 /// Runs what was asked for and prints the summary, also of a job that failed half way.
@@ -113,7 +114,7 @@ pub async fn check_all(workspace: &Workspace, models: &[&Model]) -> Result<()> {
         check(workspace, model, any).await?;
         quality::plan(workspace, &Subject::from(*model)).await?;
     }
-    Ok(())
+    seeds::judge(workspace, models).await
 }
 
 /// The windows to run, in the order in which they must.

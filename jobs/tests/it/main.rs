@@ -26,6 +26,7 @@ mod partials;
 mod plans;
 mod replay;
 mod runs;
+mod seeds;
 mod skew;
 mod upkeep;
 mod upserts;

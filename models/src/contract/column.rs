@@ -140,7 +140,7 @@ impl ColumnType {
             Self::Double => DataType::Float64,
             Self::BigInt => DataType::Int64,
             Self::Decimal { precision, scale } => {
-                DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX))
+                DataType::Decimal128(precision, i8::try_from(scale).expect("at most 38 decimals"))
             }
             Self::Boolean => DataType::Boolean,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),

@@ -14,19 +14,29 @@ pub struct Limits {
     pub max_depth: usize,
     /// How far an event may lie ahead of the time at which Kafka received it.
     pub max_future: Duration,
+    /// How far an event may lie before the time at which Kafka received it.
+    pub max_past: Duration,
+    /// Bytes of a value that somebody finds rows by: the key of the topic, the session, the entities of feature views.
+    pub max_key_bytes: usize,
 }
 
-const KEYS: [&str; 3] = ["max_bytes", "max_depth", "max_future"];
+const NEEDED: [&str; 3] = ["max_bytes", "max_depth", "max_future"];
+const OPTIONAL: [&str; 2] = ["max_past", "max_key_bytes"];
 const MOST_BYTES: usize = 64 << 20;
 const MOST_DEPTH: usize = 128;
+/// Seconds taken for milliseconds are 1970: half a century ago. A phone that was in a drawer for a year is not.
+const MAX_PAST: Duration = Duration::from_hours(400 * 24);
+/// Room for a URL or three hashes. PostgreSQL's index takes about 2,700 bytes a row, of all columns of a key.
+const MAX_KEY_BYTES: usize = 512;
+const MOST_KEY_BYTES: usize = 2_048;
 
 impl Limits {
     pub(super) fn parse(tree: &Tree, place: &Place<'_>) -> Result<Self, ContractError> {
         for (key, _) in tree.object(place)? {
-            if !KEYS.contains(&key.as_str()) {
+            if !NEEDED.contains(&key.as_str()) && !OPTIONAL.contains(&key.as_str()) {
                 return Err(place.key(key).error(format!(
                     "unknown keyword `{key}`: known in x-limits are {}",
-                    KEYS.join(", ")
+                    [&NEEDED[..], &OPTIONAL[..]].concat().join(", ")
                 )));
             }
         }
@@ -34,22 +44,34 @@ impl Limits {
             tree.get(key).ok_or_else(|| {
                 place.error(format!(
                     "missing `{key}`: x-limits needs {}",
-                    KEYS.join(", ")
+                    NEEDED.join(", ")
                 ))
             })
         };
-        let at_most = |key: &str, most: usize| match needed(key)?.count(&place.key(key))? {
-            count if count <= most => Ok(count),
-            count => Err(place
-                .key(key)
-                .error(format!("{count} is too much: use at most {most}"))),
+        let at_most = |key: &str, value: &Tree, most: usize| {
+            let place = place.key(key);
+            match value.count(&place)? {
+                count if count <= most => Ok(count),
+                count => Err(place.error(format!("{count} is too much: use at most {most}"))),
+            }
         };
-        let future = place.key("max_future");
+        let time = |key: &str, value: &Tree| {
+            let place = place.key(key);
+            duration(value.text(&place)?)
+                .ok_or_else(|| place.error("expected a duration such as 30s, 10m, 1h or 1d"))
+        };
         Ok(Self {
-            max_bytes: at_most("max_bytes", MOST_BYTES)?,
-            max_depth: at_most("max_depth", MOST_DEPTH)?,
-            max_future: duration(needed("max_future")?.text(&future)?)
-                .ok_or_else(|| future.error("expected a duration such as 30s, 10m, 1h or 1d"))?,
+            max_bytes: at_most("max_bytes", needed("max_bytes")?, MOST_BYTES)?,
+            max_depth: at_most("max_depth", needed("max_depth")?, MOST_DEPTH)?,
+            max_future: time("max_future", needed("max_future")?)?,
+            max_past: match tree.get("max_past") {
+                Some(value) => time("max_past", value)?,
+                None => MAX_PAST,
+            },
+            max_key_bytes: match tree.get("max_key_bytes") {
+                Some(value) => at_most("max_key_bytes", value, MOST_KEY_BYTES)?,
+                None => MAX_KEY_BYTES,
+            },
         })
     }
 }

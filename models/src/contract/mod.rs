@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A contract is held to what the decoder does: a keyword that would not be checked is an error, so that a message which a
-//! validator accepts is never refused by the decoder for a reason other than its time.
+//! validator accepts is never refused by the decoder for a reason other than `x-limits`: its size, its depth, its keys, its time.
 
 mod column;
 mod error;
@@ -56,6 +56,10 @@ const ROOT: [&str; 17] = [
 /// The column that keeps the fields which the contract does not name.
 pub const EXTRA: &str = "extra";
 
+/// The partition column of bronze and of every table made from it: the UTC date of the event time. There is no other: windows, the layout
+/// of the lake and all models go by it.
+pub const PARTITION: &str = "event_date";
+
 /// What an event of one domain is.
 #[derive(Debug, Clone)]
 pub struct Contract {
@@ -65,7 +69,8 @@ pub struct Contract {
     columns: Vec<Column>,
     pub(crate) dependencies: Vec<Dependency>,
     roles: Roles,
-    partition: String,
+    /// Columns that rows are found by: their values are bounded.
+    keys: Vec<usize>,
     schema: SchemaRef,
 }
 
@@ -123,11 +128,17 @@ impl Contract {
         };
         enums(&columns, roles.event_type, &place)?;
         let partition = text_of("x-partition")?;
-        if columns.iter().any(|column| column.name == partition) {
+        if partition != PARTITION {
             return Err(place.key("x-partition").error(format!(
-                "`{partition}` is a column already: the partition is derived from the event time, choose another name"
+                "`{partition}` is not possible: write `{PARTITION}`, the UTC date of the event time, by which every table is partitioned"
             )));
         }
+        if columns.iter().any(|column| column.name == PARTITION) {
+            return Err(place.key("x-partition").error(format!(
+                "`{PARTITION}` is a column already: the partition is derived from the event time, give the column another name"
+            )));
+        }
+        let keys = [Some(roles.key), roles.session];
         Ok(Self {
             domain: text_of("x-domain")?,
             description: tree
@@ -135,11 +146,11 @@ impl Contract {
                 .map_or(Ok(""), |text| text.text(&place.key("description")))?
                 .to_owned(),
             limits: Limits::parse(needed("x-limits")?, &place.key("x-limits"))?,
-            schema: schema(&columns, &partition),
+            schema: schema(&columns),
             columns,
             dependencies,
+            keys: keys.into_iter().flatten().collect(),
             roles,
-            partition,
         })
     }
 
@@ -192,8 +203,32 @@ impl Contract {
     }
 
     /// Name of the partition column: the UTC date of the event time.
-    pub fn partition(&self) -> &str {
-        &self.partition
+    pub fn partition(&self) -> &'static str {
+        PARTITION
+    }
+
+    /// Bounds the values of further columns, by name: rows are found by them as well. Others than texts and ids are short anyway.
+    #[must_use]
+    pub fn with_keys<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        for name in names {
+            let column = self.columns.iter().position(|column| column.name == name);
+            self.keys
+                .extend(column.filter(|column| !self.keys.contains(column)));
+        }
+        self
+    }
+
+    /// The columns whose values are bounded by `max_key_bytes`, in the order of bronze.
+    pub fn keys(&self) -> Vec<&str> {
+        let columns = self.columns.iter().enumerate();
+        columns
+            .filter(|(index, _)| self.keys.contains(index))
+            .map(|(_, column)| column.name.as_str())
+            .collect()
+    }
+
+    pub(crate) fn is_key(&self, column: usize) -> bool {
+        self.keys.contains(&column)
     }
 
     /// The event types that are accepted, as they are stored.
@@ -274,12 +309,12 @@ fn enums(columns: &[Column], event_type: usize, place: &Place<'_>) -> Result<(),
     Ok(())
 }
 
-fn schema(columns: &[Column], partition: &str) -> SchemaRef {
+fn schema(columns: &[Column]) -> SchemaRef {
     let mut fields: Vec<Field> = columns
         .iter()
         .map(|column| Field::new(&column.name, column.column_type.arrow(), true))
         .collect();
-    fields.push(Field::new(partition, DataType::Date32, true));
+    fields.push(Field::new(PARTITION, DataType::Date32, true));
     fields.push(Field::new(EXTRA, DataType::Utf8, true));
     Arc::new(Schema::new(fields))
 }

@@ -72,11 +72,10 @@ impl Tree {
 
     pub(super) fn count(&self, place: &Place<'_>) -> Result<usize, ContractError> {
         match self {
-            Self::Number(text) if text.parse::<usize>().is_ok_and(|n| n > 0) => {
-                Ok(text.parse().unwrap_or(usize::MAX))
-            }
-            other => Err(place.error(format!("expected a positive integer, found {other}"))),
+            Self::Number(text) => text.parse().ok().filter(|count| *count > 0),
+            _ => None,
         }
+        .ok_or_else(|| place.error(format!("expected a positive integer, found {self}")))
     }
 }
 

@@ -27,6 +27,7 @@ impl Zone {
 }
 
 fn east_of(zone: chrono_tz::Tz, local: i64) -> i32 {
+    // The years that a timestamp may have lie well within those of the calendar; a reading beyond is refused for its range, whatever its zone.
     let Some(reading) = DateTime::from_timestamp(local, 0).map(|time| time.naive_utc()) else {
         return 0;
     };
@@ -34,7 +35,10 @@ fn east_of(zone: chrono_tz::Tz, local: i64) -> i32 {
     zone.offset_from_local_datetime(&reading)
         .earliest()
         .or_else(|| zone.offset_from_local_datetime(&before_any_gap).earliest())
-        .map_or(0, |offset| offset.fix().local_minus_utc())
+        // No gap is longer than a day; were there one, the reading as UTC has an offset in any case.
+        .unwrap_or_else(|| zone.offset_from_utc_datetime(&reading))
+        .fix()
+        .local_minus_utc()
 }
 
 impl FromStr for Zone {

@@ -58,7 +58,8 @@ fn comma(out: &mut String) {
 /// The object that a member is in. A value that stands where an object was expected is in the object around it.
 fn parent_of(member: &Unnamed, shape: &Shape) -> u16 {
     match member.in_place_of_node {
-        true => shape.nodes[usize::from(member.node)].parent.unwrap_or(0),
+        true => (shape.nodes[usize::from(member.node)].parent)
+            .expect("the message itself stands in place of no object"),
         false => member.node,
     }
 }

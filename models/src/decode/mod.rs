@@ -36,6 +36,7 @@ use slots::Slots;
 /// Decodes the messages of one domain into batches of [`Contract::schema`].
 pub struct Decoder {
     limits: Limits,
+    past_ms: i64,
     future_ms: i64,
     shape: Shape,
     plans: Vec<ColumnPlan>,
@@ -52,7 +53,8 @@ impl Decoder {
         let limits = *contract.limits();
         Self {
             limits,
-            future_ms: i64::try_from(limits.max_future.as_millis()).unwrap_or(i64::MAX),
+            past_ms: milliseconds(limits.max_past),
+            future_ms: milliseconds(limits.max_future),
             slots: Slots::new(shape.node_of_slot.len(), shape.nodes.len()),
             shape,
             plans,
@@ -64,7 +66,8 @@ impl Decoder {
 
     /// Appends the row of `message`, which Kafka received at `kafka_time_ms`, or says why there is none.
     ///
-    /// Without a Kafka time (Kafka says -1) no event is too far in the future.
+    /// Without a Kafka time (Kafka says -1, or a year that cannot be) no event is too far from it. The wall clock would make the answer
+    /// depend on when a message is read.
     pub fn decode(&mut self, message: &[u8], kafka_time_ms: i64) -> Result<(), Rejection> {
         let text = self.text(message)?;
         self.slots.reset();
@@ -85,11 +88,17 @@ impl Decoder {
                 return Err(Rejection::whole(Reason::InvalidJson, detail));
             }
         }
-        let latest_ms = match kafka_time_ms {
-            ..0 => i64::MAX,
-            known => known.saturating_add(self.future_ms),
+        // A producer that gives Kafka microseconds says nothing about when.
+        let known = kafka_time_ms >= 0 && timestamp::in_range(kafka_time_ms);
+        let (earliest_ms, latest_ms) = match known {
+            true => (kafka_time_ms - self.past_ms, kafka_time_ms + self.future_ms),
+            false => (i64::MIN, i64::MAX),
         };
-        let message = Message { text, latest_ms };
+        let message = Message {
+            text,
+            earliest_ms,
+            latest_ms,
+        };
         self.reader
             .read(message, &self.plans, &self.shape, &mut self.slots);
         if !self.reader.problems.is_empty() {
@@ -141,4 +150,8 @@ impl Decoder {
     pub fn finish(&mut self) -> RecordBatch {
         self.columns.finish()
     }
+}
+
+fn milliseconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).expect("the contract's reader takes 32 bits of seconds")
 }

@@ -116,10 +116,9 @@ pub(crate) fn integer(text: &[u8]) -> Integer {
     let Some(first) = significant.iter().position(|digit| *digit != 0) else {
         return Integer::Rewritten("0".to_owned());
     };
-    let last = significant
-        .iter()
+    let last = (significant.iter())
         .rposition(|digit| *digit != 0)
-        .unwrap_or(first);
+        .expect("there is a first");
     let whole = (number.whole.len() as i64).saturating_add(number.exponent);
     if whole <= last as i64 {
         return Integer::Fraction;
@@ -129,10 +128,11 @@ pub(crate) fn integer(text: &[u8]) -> Integer {
         return Integer::TooLong;
     }
     let mut canonical = sign.to_owned();
-    for index in first..usize::try_from(whole).unwrap_or(usize::MAX) {
-        canonical.push(char::from(
-            b'0' + significant.get(index).copied().unwrap_or(0),
-        ));
+    let digits = usize::try_from(whole).expect("more than the place of the last digit");
+    for index in first..digits {
+        // Beyond the digits that are written, an exponent writes zeros.
+        let digit = significant.get(index).copied().unwrap_or(0);
+        canonical.push(char::from(b'0' + digit));
     }
     Integer::Rewritten(canonical)
 }

@@ -15,6 +15,8 @@ pub(super) struct ColumnPlan {
     pub(super) slot: usize,
     /// The only place, and a text there is taken as it is.
     pub(super) plain_text: bool,
+    /// Bytes of a text at most.
+    pub(super) most_bytes: u32,
     pub(super) need: Need,
     /// Columns that need this one when they have a value.
     pub(super) needed_by: Vec<usize>,
@@ -75,6 +77,11 @@ pub(super) fn compile(contract: &Contract) -> (Shape, Vec<ColumnPlan>) {
                     column_type: column.column_type,
                     slot: usize::from(slots[0]),
                     plain_text: plain_text(column),
+                    most_bytes: match contract.is_key(index) {
+                        true => u32::try_from(contract.limits().max_key_bytes)
+                            .expect("the contract's reader allows no more than a few kB"),
+                        false => u32::MAX,
+                    },
                     sources: sources(column, slots),
                     need: need(&column.presence, &shape),
                     needed_by: dependencies

@@ -17,9 +17,9 @@ pub enum Reason {
     OutOfRange,
     /// The event type is none of the contract's.
     UnknownEventType,
-    /// The message is longer than the contract allows.
+    /// The message is longer than the contract allows, or a key in it is.
     TooLarge,
-    /// The event lies too far ahead of the time at which Kafka received it.
+    /// The event lies too far ahead of the time at which Kafka received it, or before it.
     ClockSkew,
 }
 

@@ -10,6 +10,8 @@
 //!
 //! Not here: state, time, Kafka, a connection to a database.
 
+#[cfg(test)]
+mod fingerprints;
 pub mod online;
 mod read;
 mod view;
@@ -51,6 +53,23 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ProjectError> {
     } else {
         Err(ProjectError::Invalid(problems))
     }
+}
+
+/// The columns that the views of a domain's folder name as entities: the contract bounds their values.
+///
+/// For a decoder, which needs no views and does not wait for good ones: a file that says nothing readable names none, and [`load`] says
+/// what is wrong with it.
+pub(crate) fn entity_columns(dir: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(dir.join("features")).into_iter().flatten();
+    let mut columns: Vec<String> = files
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "yml"))
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .flat_map(|text| read::entity_columns(&text))
+        .collect();
+    columns.sort();
+    columns.dedup();
+    columns
 }
 
 /// Reads one view. Its name is the name of its file, and begins with the domain's: all views share one schema.
@@ -195,6 +214,11 @@ features:
                 "user_id",
                 "reader",
                 "3: `entity`: the contract has no column `reader`",
+            ),
+            (
+                "user_id",
+                "[event_id, user_id, session_id, webtoon_id, episode_id, country]",
+                "3: a key of 6 columns could have 3072 bytes",
             ),
             ("description: A view\n", "", "1: the description is missing"),
             (

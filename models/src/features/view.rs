@@ -26,8 +26,10 @@ pub struct FeatureView {
     pub ttl: Option<Duration>,
     /// The batch table that has the same values once all is over.
     pub batch: Option<Batch>,
-    /// Changes whenever the meaning of the view does (not with its descriptions, its ttl or its batch table).
+    /// Changes whenever the meaning of the view does (not with its descriptions, its ttl or its batch table), and never otherwise.
     pub fingerprint: String,
+    /// What releases up to 0.1 would have called the same view.
+    pub former_fingerprint: String,
 }
 
 /// A window, all durations in microseconds.
@@ -272,6 +274,11 @@ pub struct Batch {
 }
 
 impl FeatureView {
+    /// Whether a table or a checkpoint with this fingerprint was made from this view, by this release or an earlier one.
+    pub fn recognises(&self, fingerprint: &str) -> bool {
+        self.fingerprint == fingerprint || self.former_fingerprint == fingerprint
+    }
+
     /// Whether the window is a session: its table has `is_final`.
     pub fn is_session(&self) -> bool {
         matches!(self.window, Window::Session { .. })

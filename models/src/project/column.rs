@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// The partition column of every table.
-pub const PARTITION_COLUMN: &str = "event_date";
+pub const PARTITION_COLUMN: &str = crate::contract::PARTITION;
 
 /// The type of a declared column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

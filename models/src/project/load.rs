@@ -7,14 +7,13 @@ use super::column::{Column, Test};
 use super::error::{Problem, ProjectError};
 use super::model::{Model, Seed, Source, fingerprint};
 use super::names::Names;
-use super::quality::{Check, Place};
+use super::quality::{Check, Place, SEEDS};
 use super::settings::ModelConfig;
 use super::{Project, graph, template, yml};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const CONTRACT: &str = "contract.json";
-const SEEDS: &str = "seeds";
 /// Folders of a domain that hold other things than models.
 const OTHER_ROOMS: [&str; 2] = ["features", SEEDS];
 
@@ -34,8 +33,6 @@ struct Loader {
     /// Domain and name of the tables of the ingester, and the files that may say something about them.
     source_tables: Vec<(String, String)>,
     source_files: Vec<PathBuf>,
-    /// The tests of each seed, with its file and columns.
-    seed_tests: Vec<(PathBuf, Vec<Test>, Vec<Column>)>,
     problems: Vec<Problem>,
     /// Where each dbt name was first seen: dbt has one namespace for models and seeds of all folders.
     taken: BTreeMap<String, PathBuf>,
@@ -233,7 +230,7 @@ impl Loader {
         Ok(checks)
     }
 
-    /// Reads what the underscored files say about sources, and the tests of seeds, which are dbt's to run.
+    /// Reads what the underscored files say about sources, and the tests of seeds.
     fn tests_of_others(&mut self) -> Vec<Source> {
         let mut sources: BTreeMap<String, Source> = BTreeMap::new();
         for (domain, table) in &self.source_tables {
@@ -252,11 +249,15 @@ impl Loader {
                 problems.push(problem);
             }
         }
-        for (path, tests, columns) in &self.seed_tests {
-            if let Err(problem) = self.checks(SEEDS, path, tests, columns) {
-                problems.push(problem);
+        // They may name tables, so they are read when all names are known.
+        let mut seeds = std::mem::take(&mut self.seeds);
+        for seed in &mut seeds {
+            match self.checks(SEEDS, &seed.yml, &seed.tests, &seed.columns) {
+                Ok(checks) => seed.checks = checks,
+                Err(problem) => problems.push(problem),
             }
         }
+        self.seeds = seeds;
         self.problems.extend(problems);
         sources.into_values().collect()
     }
@@ -315,8 +316,6 @@ impl Loader {
                 }
                 continue;
             };
-            self.seed_tests
-                .push((declared_in, seed.tests.clone(), seed.columns.clone()));
             match std::fs::read(&path) {
                 Ok(text) => self.seeds.push(Seed {
                     name,
@@ -326,6 +325,8 @@ impl Loader {
                     description: seed.description,
                     columns: seed.columns,
                     tests: seed.tests,
+                    yml: declared_in,
+                    checks: Vec::new(),
                 }),
                 Err(error) => {
                     let message = format!("cannot be read: {error}");

@@ -106,6 +106,10 @@ pub struct Seed {
     pub columns: Vec<Column>,
     /// The tests declared on the whole row.
     pub tests: Vec<Test>,
+    /// The `.yml` that declares it.
+    pub yml: PathBuf,
+    /// What its tests ask for.
+    pub checks: Vec<Check>,
     /// Changes when a byte of the file or a declared column does.
     pub fingerprint: u64,
 }

@@ -237,6 +237,30 @@ fn types_that_do_not_fit() {
     );
     wrong("\"10m\"", "\"10 min\"", "/x-limits/max_future", &["10m"]);
     wrong(
+        "\"40000d\"",
+        "\"a year\"",
+        "/x-limits/max_past",
+        &["10m"],
+    );
+    wrong(
+        "\"max_depth\": 6",
+        "\"max_depth\": 6, \"max_key_bytes\": 2049",
+        "/x-limits/max_key_bytes",
+        &["at most 2048"],
+    );
+    wrong(
+        "\"max_depth\": 6",
+        "\"max_depth\": 6, \"min_past\": \"1d\"",
+        "/x-limits/min_past",
+        &["max_past, max_key_bytes"],
+    );
+    wrong(
+        "\"x-partition\": \"event_date\"",
+        "\"x-partition\": \"day\"",
+        "/x-partition",
+        &["`day` is not possible", "`event_date`"],
+    );
+    wrong(
         "\"max_depth\": 6",
         "\"max_depth\": 129",
         "/x-limits/max_depth",
@@ -266,9 +290,9 @@ fn columns_that_collide() {
     );
     wrong(
         "\"name\": \"born\"",
-        "\"name\": \"day\"",
+        "\"name\": \"event_date\"",
         "/x-partition",
-        &["`day`"],
+        &["`event_date` is a column already"],
     );
     for bad in ["extra", "_offset", "Born", "", "1st", "a-b"] {
         wrong(
@@ -432,6 +456,18 @@ fn what_the_contracts_say_is_what_was_written() {
     );
     assert_eq!(webtoon.limits().max_bytes, 65_536);
     assert_eq!(webtoon.limits().max_future.as_secs(), 3600);
+    assert_eq!(webtoon.limits().max_past.as_secs(), 400 * 86_400);
+    assert_eq!(webtoon.limits().max_key_bytes, 512);
+    assert_eq!(
+        webtoon.keys(),
+        ["user_id", "session_id", "webtoon_id", "episode_id"]
+    );
+    // By default the same.
+    let silent = NESTED.replace(", \"max_past\": \"40000d\"", "");
+    let silent = Contract::parse(Path::new("c.json"), &silent).unwrap();
+    assert_eq!(silent.limits().max_past, webtoon.limits().max_past);
+    assert_eq!(silent.limits().max_key_bytes, 512);
+    assert_eq!(silent.keys(), ["id"]);
     let time = &webtoon.columns()[6];
     let pointers: Vec<&str> = time
         .sources

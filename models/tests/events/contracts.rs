@@ -19,8 +19,8 @@ pub(crate) fn nested() -> Contract {
 pub(crate) const NESTED: &str = r#"{
   "type": "object",
   "x-domain": "nested",
-  "x-limits": {"max_bytes": 4096, "max_depth": 6, "max_future": "10m"},
-  "x-event-id": "id", "x-event-type": "kind", "x-event-time": "at", "x-key": "id", "x-partition": "day",
+  "x-limits": {"max_bytes": 4096, "max_depth": 6, "max_future": "10m", "max_past": "40000d"},
+  "x-event-id": "id", "x-event-type": "kind", "x-event-time": "at", "x-key": "id", "x-partition": "event_date",
   "required": ["id", "kind", "context"],
   "anyOf": [
     {"required": ["at"]},

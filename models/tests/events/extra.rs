@@ -1,14 +1,18 @@
 //! What the contract does not name is kept, byte for byte, in its place.
 
+use userflow_models::decode::Decoder;
+
 use super::contracts::{nested, webtoon};
-use super::rows::{decode, value};
+use super::rows::{NO_TIME, decode, rows, value};
 
 fn webtoon_extra(members: &str) -> Option<String> {
     let message = format!(
-        "{{\"event_id\":\"e\",\"event_type\":\"exit\",\"user_id\":1,\"session_id\":\"s\",\"webtoon_id\":\"w\",\"episode_id\":\"p\",\"timestamp\":0{members}}}"
+        "{{\"event_id\":\"e\",\"event_type\":\"exit\",\"user_id\":1,\"session_id\":\"s\",\"webtoon_id\":\"w\",\"episode_id\":\"p\",\"timestamp\":1793534400000{members}}}"
     );
     let contract = webtoon();
-    let row = decode(&contract, message.as_bytes()).unwrap();
+    let mut decoder = Decoder::new(&contract);
+    decoder.decode(message.as_bytes(), NO_TIME).unwrap();
+    let row = rows(&decoder.finish()).remove(0);
     value(&contract, &row, "extra").map(str::to_owned)
 }
 

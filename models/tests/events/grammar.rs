@@ -5,7 +5,7 @@ use super::rows::{decode, problems, value};
 
 fn with_member(member: &str) -> String {
     format!(
-        "{{\"event_id\":\"e\",\"event_type\":\"exit\",\"user_id\":1,\"session_id\":\"s\",\"webtoon_id\":\"w\",\"episode_id\":\"p\",\"timestamp\":0,{member}}}"
+        "{{\"event_id\":\"e\",\"event_type\":\"exit\",\"user_id\":1,\"session_id\":\"s\",\"webtoon_id\":\"w\",\"episode_id\":\"p\",\"timestamp\":1793534400000,{member}}}"
     )
 }
 

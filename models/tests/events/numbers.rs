@@ -10,7 +10,7 @@ fn webtoon_number(column: &str, number: &str) -> Result<String, String> {
         _ => (format!(",\"{column}\":{number}"), "1"),
     };
     let message = format!(
-        "{{\"event_id\":\"e\",\"event_type\":\"exit\",\"user_id\":{id},\"session_id\":\"s\",\"webtoon_id\":\"w\",\"episode_id\":\"p\",\"timestamp\":0{field}}}"
+        "{{\"event_id\":\"e\",\"event_type\":\"exit\",\"user_id\":{id},\"session_id\":\"s\",\"webtoon_id\":\"w\",\"episode_id\":\"p\",\"timestamp\":1793534400000{field}}}"
     );
     let contract = webtoon();
     match decode(&contract, message.as_bytes()) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use userflow_models::decode::{Decoder, Reason, Rejection};
 
 use super::contracts::{nested, webtoon};
-use super::rows::{NOW_MS, decode, problems, value};
+use super::rows::{NO_TIME, NOW_MS, decode, problems, value};
 
 /// A good event with some fields replaced; `null` as a Rust-side default removes nothing, see `without`.
 fn event(changes: Value) -> Vec<u8> {
@@ -293,7 +293,8 @@ fn times_outside_of_1970_to_2200() {
         ("0001-01-01T00:00:00Z", false),
         ("9999-12-31T23:59:59Z", false),
     ] {
-        let found = decode(&webtoon(), &event(json!({"utimestamptz": time})));
+        // Without a Kafka time, so that only the years count.
+        let found = Decoder::new(&webtoon()).decode(&event(json!({"utimestamptz": time})), NO_TIME);
         match ok {
             true => assert!(found.is_ok(), "{time}"),
             false => assert_eq!(
@@ -354,11 +355,50 @@ fn clock_skew_is_measured_from_the_kafka_time() {
     let rejection = decoder.decode(&at(NOW_MS + 3_600_001), NOW_MS).unwrap_err();
     assert_eq!(problems(&rejection), ["clock_skew event_time"]);
     assert!(decoder.decode(&at(NOW_MS + 3_600_001), NOW_MS + 1).is_ok());
-    assert!(
-        decoder.decode(&at(0), NOW_MS).is_ok(),
-        "the past is never too far"
-    );
-    assert!(decoder.decode(&at(0), i64::MAX).is_ok(), "no overflow");
+    // 400 days back; epoch seconds where milliseconds are due are 1970.
+    let oldest = NOW_MS - 400 * 86_400_000;
+    assert!(decoder.decode(&at(oldest), NOW_MS).is_ok());
+    for ms in [oldest - 1, NOW_MS / 1_000, 0] {
+        let rejection = decoder.decode(&at(ms), NOW_MS).unwrap_err();
+        assert_eq!(problems(&rejection), ["clock_skew event_time"], "{ms}");
+    }
+    let detail = &decoder.decode(&at(oldest - 7), NOW_MS).unwrap_err().problems[0].detail;
+    assert!(detail.starts_with("7 ms earlier"), "{detail}");
+    // A Kafka time that cannot be says nothing: unknown, or microseconds.
+    for kafka_time in [-1, i64::MIN, i64::MAX, NOW_MS * 1_000] {
+        assert!(decoder.decode(&at(0), kafka_time).is_ok(), "{kafka_time}");
+    }
+}
+
+#[test]
+fn a_key_has_a_length_that_an_index_takes() {
+    let too_large = |name: &str| vec![format!("too_large {name}")];
+    let of = |message: &[u8]| match decode(&webtoon(), message) {
+        Ok(_) => Vec::new(),
+        Err(rejection) => problems(&rejection),
+    };
+    let fine = Vec::<String>::new();
+    // 512 bytes in each form: plain, of several bytes a character, escaped, with an escape that is shorter than it is written.
+    let longest = ["k".repeat(512), "\u{e4}".repeat(256)];
+    for key in ["user_id", "session_id", "webtoon_id", "episode_id"] {
+        for text in &longest {
+            assert_eq!(of(&event(json!({key: text}))), fine, "{key}");
+            assert_eq!(of(&event(json!({key: format!("{text}x")}))), too_large(key));
+        }
+    }
+    let written = |value: &str| {
+        let text = String::from_utf8(event(json!({"user_id": "HERE"}))).unwrap();
+        of(text.replace("\"HERE\"", value).as_bytes())
+    };
+    let escapes = "\\u0041".repeat(512);
+    assert_eq!(written(&format!("\"{escapes}\"")), fine);
+    assert_eq!(written(&format!("\"{escapes}A\"")), too_large("user_id"));
+    assert_eq!(written(&"9".repeat(512)), fine);
+    assert_eq!(written(&"9".repeat(513)), too_large("user_id"));
+    // Others are as long as the message allows.
+    let long = "x".repeat(6_000);
+    let others = json!({"event_id": long, "browser": long, "more": long});
+    assert_eq!(of(&event(others)), fine);
 }
 
 #[test]

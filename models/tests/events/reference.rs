@@ -213,13 +213,18 @@ fn read(
             if ms < 0 || ms >= last.and_utc().timestamp_millis() {
                 return Err("out_of_range");
             }
-            if column.name == spec.event_time && ms > kafka_ms + spec.future_ms {
+            let believed = kafka_ms - spec.past_ms..=kafka_ms + spec.future_ms;
+            if column.name == spec.event_time && !believed.contains(&ms) {
                 return Err("clock_skew");
             }
             (ms * 1000).to_string()
         }
         _ => return Err("wrong_type"),
     };
+    let (keys, most) = spec.keys;
+    if keys.contains(&column.name) && cell.len() > most {
+        return Err("too_large");
+    }
     Ok(Some(cell))
 }
 

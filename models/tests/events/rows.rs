@@ -13,6 +13,9 @@ pub(crate) type Row = Vec<Option<String>>;
 /// 2026-11-02T00:00:00Z, the Kafka time of every message that does not say otherwise.
 pub(crate) const NOW_MS: i64 = 1_793_577_600_000;
 
+/// What Kafka says when it does not know: then an event may be of any time.
+pub(crate) const NO_TIME: i64 = -1;
+
 pub(crate) fn rows(batch: &RecordBatch) -> Vec<Row> {
     (0..batch.num_rows())
         .map(|row| {

@@ -46,6 +46,9 @@ pub(crate) struct Spec {
     pub max_bytes: usize,
     pub max_depth: usize,
     pub future_ms: i64,
+    pub past_ms: i64,
+    /// Columns that rows are found by, and the bytes of their values at most.
+    pub keys: (&'static [&'static str], usize),
 }
 
 const COLUMN: ColumnSpec = ColumnSpec {
@@ -102,6 +105,8 @@ pub(crate) fn webtoon() -> Spec {
         max_bytes: 65_536,
         max_depth: 32,
         future_ms: 3_600_000,
+        past_ms: 400 * 86_400_000,
+        keys: (&["user_id", "session_id", "webtoon_id", "episode_id"], 512),
     }
 }
 
@@ -131,5 +136,7 @@ pub(crate) fn nested() -> Spec {
         max_bytes: 4096,
         max_depth: 6,
         future_ms: 600_000,
+        past_ms: 40_000 * 86_400_000,
+        keys: (&["id"], 512),
     }
 }

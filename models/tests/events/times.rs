@@ -3,7 +3,7 @@
 use userflow_models::contract::Contract;
 
 use super::contracts::{nested, webtoon};
-use super::rows::{decode, problems, value};
+use super::rows::{NO_TIME, problems, rows, value};
 
 fn webtoon_at(member: &str) -> Result<String, Vec<String>> {
     let message = format!(
@@ -21,7 +21,10 @@ fn nested_at(member: &str) -> Result<String, Vec<String>> {
 
 /// The time in UTC, to the millisecond.
 fn at(contract: &Contract, message: &str, column: &str) -> Result<String, Vec<String>> {
-    let row = decode(contract, message.as_bytes()).map_err(|rejection| problems(&rejection))?;
+    let mut decoder = userflow_models::decode::Decoder::new(contract);
+    let decoded = decoder.decode(message.as_bytes(), NO_TIME);
+    decoded.map_err(|rejection| problems(&rejection))?;
+    let row = rows(&decoder.finish()).remove(0);
     let micros: i64 = value(contract, &row, column).unwrap().parse().unwrap();
     assert_eq!(micros % 1000, 0, "microseconds are cut");
     let time = chrono::DateTime::from_timestamp_micros(micros).unwrap();

@@ -27,6 +27,8 @@ FIELDS = {
     *("scroll_ratio", "scroll_event_count", "dwell_time_ms"),
     *("experiment_name", "experiment_group"),
 }
+# What rows are found by: the topic's key, the session, the entities of feature views.
+KEYS = {"user_id", "session_id", "webtoon_id", "episode_id"}
 # What an exponent may unfold to in an id; digits written out are kept however many they are.
 MAX_UNFOLDED_DIGITS = 64
 MAX_BIGINT = Decimal(2**63 - 1)
@@ -42,6 +44,8 @@ class Limits:
     max_bytes: int = 64 * 1024
     max_depth: int = 64
     max_future_ms: int = 3_600_000
+    max_past_ms: int = 400 * 86_400_000
+    max_key_bytes: int = 512
     default_offset_minutes: int | None = None  # of an alias written without; None: refuse it
 
     @classmethod
@@ -56,6 +60,8 @@ class Limits:
             max_bytes=limits["max_bytes"],
             max_depth=limits["max_depth"],
             max_future_ms=_milliseconds(limits["max_future"]),
+            max_past_ms=_milliseconds(limits.get("max_past", "400d")),
+            max_key_bytes=limits.get("max_key_bytes", 512),
             default_offset_minutes=None if zone is None else 0,
         )
 
@@ -170,7 +176,13 @@ class _Reader:
             return self.problem("missing_field", name)
         if not _is_text(value):
             return self.problem("wrong_type", name)
-        return value
+        return self.short_enough(name, value)
+
+    def short_enough(self, name: str, text: str) -> str | None:
+        """A key fits into an index: "bytes, not characters"."""
+        if name in KEYS and len(text.encode()) > self.limits.max_key_bytes:
+            return self.problem("too_large", name)
+        return text
 
     def optional_text(self, name: str) -> str | None:
         """A string or nothing; "an unknown value of an optional enum is kept as it came"."""
@@ -195,7 +207,8 @@ class _Reader:
                 return self.problem("wrong_type", name)
             if "e" in value.lower() and number.copy_abs() >= Decimal(f"1E+{MAX_UNFOLDED_DIGITS}"):
                 return self.problem("out_of_range", name)
-            return format(number.to_integral_value() if number else Decimal(0), "f")
+            text = format(number.to_integral_value() if number else Decimal(0), "f")
+            return self.short_enough(name, text)
         return self.required_text(name)
 
     def count(self, name: str) -> int | None:
@@ -249,8 +262,11 @@ class _Reader:
             if not timestamps.MIN_EPOCH_MS <= millis <= timestamps.MAX_EPOCH_MS:
                 return self.problem("out_of_range", "event_time")
         sent = self.kafka_time_ms
-        if sent is not None and millis > sent + self.limits.max_future_ms:
-            return self.problem("clock_skew", "event_time")
+        # a Kafka time that no column could hold (microseconds, say) is as good as none
+        if sent is not None and timestamps.MIN_EPOCH_MS <= sent <= timestamps.MAX_EPOCH_MS:
+            earliest, latest = sent - self.limits.max_past_ms, sent + self.limits.max_future_ms
+            if not earliest <= millis <= latest:
+                return self.problem("clock_skew", "event_time")
         return timestamps.from_epoch_ms(millis)
 
     def event_time_field(self) -> str | None:

@@ -33,7 +33,8 @@ pub(in crate::decode) struct Reader {
 #[derive(Clone, Copy)]
 pub(in crate::decode) struct Message<'a> {
     pub(in crate::decode) text: &'a str,
-    /// The latest event time that is believed, in UTC milliseconds.
+    /// The event times that are believed, in UTC milliseconds.
+    pub(in crate::decode) earliest_ms: i64,
     pub(in crate::decode) latest_ms: i64,
 }
 
@@ -53,7 +54,9 @@ impl Reader {
         let misplaced = misplaced(shape, slots);
         for plan in plans {
             let slot = slots.slots[plan.slot];
-            if plan.plain_text && slot.kind == Kind::Text && slot.start < slot.end {
+            let length = slot.end.wrapping_sub(slot.start);
+            if plan.plain_text && slot.kind == Kind::Text && 0 < length && length <= plan.most_bytes
+            {
                 self.cells.push(Cell::Text(slot.start, slot.end));
                 continue;
             }

@@ -57,10 +57,11 @@ impl Reader {
             }
             return Ok(cell);
         }
-        if plan.known.is_empty() && plan.values.is_empty() {
-            return Ok(self.plain(raw, slot).1);
-        }
         let (text, cell) = self.plain(raw, slot);
+        bounded(text, plan)?;
+        if plan.known.is_empty() && plan.values.is_empty() {
+            return Ok(cell);
+        }
         if !plan.known.is_empty() && !plan.known.iter().any(|known| known == text) {
             let known = plan.known.join(", ");
             return Err(flaw(
@@ -80,10 +81,21 @@ impl Reader {
         Cell::Scratch(start, self.scratch.len() as u32)
     }
 
-    pub(super) fn integer_id(&mut self, raw: &str, slot: Slot) -> Result<Cell, Flaw> {
+    pub(super) fn integer_id(
+        &mut self,
+        raw: &str,
+        plan: &ColumnPlan,
+        slot: Slot,
+    ) -> Result<Cell, Flaw> {
         match number::integer(raw.as_bytes()) {
-            Integer::AsWritten => Ok(Cell::Text(slot.start, slot.end)),
-            Integer::Rewritten(text) => Ok(self.keep(&text)),
+            Integer::AsWritten => {
+                bounded(raw, plan)?;
+                Ok(Cell::Text(slot.start, slot.end))
+            }
+            Integer::Rewritten(text) => {
+                bounded(&text, plan)?;
+                Ok(self.keep(&text))
+            }
             Integer::Fraction => Err(flaw(
                 Reason::WrongType,
                 "found a number with a fraction, expected a string or integer",
@@ -94,4 +106,20 @@ impl Reader {
             )),
         }
     }
+}
+
+/// A key that is longer than the contract allows would fit into no index.
+#[inline]
+fn bounded(text: &str, plan: &ColumnPlan) -> Result<(), Flaw> {
+    if text.len() <= plan.most_bytes as usize {
+        return Ok(());
+    }
+    Err(flaw(
+        Reason::TooLarge,
+        format!(
+            "{} bytes, a key has at most {}",
+            text.len(),
+            plan.most_bytes
+        ),
+    ))
 }

@@ -48,6 +48,15 @@ impl Reader {
                 ),
             ));
         }
+        if plan.event_time && utc_ms < message.earliest_ms {
+            return Err(flaw(
+                Reason::ClockSkew,
+                format!(
+                    "{} ms earlier than an event may be when kafka receives it",
+                    message.earliest_ms - utc_ms
+                ),
+            ));
+        }
         Ok(Cell::Long(utc_ms * 1000))
     }
 

@@ -20,7 +20,7 @@ impl Reader {
         match plan.column_type {
             ColumnType::String => self.text(raw, plan, source, slot),
             ColumnType::Id => match slot.kind {
-                Kind::Integer | Kind::Number if source.number => self.integer_id(raw, slot),
+                Kind::Integer | Kind::Number if source.number => self.integer_id(raw, plan, slot),
                 _ => self.text(raw, plan, source, slot),
             },
             ColumnType::Timestamp => self.time(message, raw, plan, source, slot),

@@ -196,7 +196,7 @@ impl Reader<'_> {
                     self.text_column(name, kind, argument)?,
                     options.n.unwrap_or(10),
                 );
-                let n = usize::try_from(n).unwrap_or(10);
+                let n = n as usize;
                 (Aggregation::LastN { column, n }, ValueType::TextArray)
             }
             "top_k" => {
@@ -204,7 +204,7 @@ impl Reader<'_> {
                     self.text_column(name, kind, argument)?,
                     options.n.unwrap_or(10),
                 );
-                let k = usize::try_from(k).unwrap_or(10);
+                let k = k as usize;
                 (Aggregation::TopK { column, k }, ValueType::TextArray)
             }
             "distinct_count" => {
@@ -215,9 +215,7 @@ impl Reader<'_> {
                 let columns = (columns.into_iter())
                     .map(|column| self.text_column(name, kind, column))
                     .collect::<Result<Vec<_>, _>>()?;
-                let exact = options
-                    .exact
-                    .map_or(EXACT, |n| usize::try_from(n).unwrap_or(EXACT));
+                let exact = options.exact.map_or(EXACT, |n| n as usize);
                 (
                     Aggregation::DistinctCount { columns, exact },
                     ValueType::BigInt,

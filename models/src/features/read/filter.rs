@@ -14,7 +14,10 @@ impl Reader<'_> {
         };
         let mut tests = Vec::new();
         for (column, wanted) in body {
-            let index = self.column(name, column.as_str().unwrap_or_default())?;
+            let column = column.as_str().ok_or_else(|| {
+                self.problem(name, format!("`{name}`: a column's name is a text"))
+            })?;
+            let index = self.column(name, column)?;
             let value_type = ValueType::of_column(self.contract.columns()[index].column_type);
             let test = self.test(name, value_type, wanted)?;
             if index == self.event_type_index() {
@@ -47,7 +50,7 @@ impl Reader<'_> {
         let name = self.contract.event_type();
         (self.contract.columns().iter())
             .position(|column| column.name == name)
-            .unwrap_or(usize::MAX)
+            .expect("a contract has a column of event types")
     }
 
     pub(super) fn test(

@@ -1,11 +1,14 @@
 //! The YAML of a feature view: what may be written, checked against the contract. What it means is in `view.rs`.
 //!
 //! This file: the view as a whole. `feature`: what is computed. `window`: over which events. `filter`: conditions on values.
+//! `fingerprint`: what the view means, as a hash; `former`: the hash that earlier releases gave it.
 //!
 //! The YAML parser keeps no positions, so the line of an error is found again by the text of its key.
 
 mod feature;
 mod filter;
+mod fingerprint;
+mod former;
 mod window;
 
 use std::collections::HashSet;
@@ -14,12 +17,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
-use sha2::{Digest, Sha256};
 
 use super::online;
 use super::view::{Aggregation, BEGAN, Batch, Condition, Feature, FeatureView, ValueType, Window};
 use crate::contract::{ColumnType, Contract};
 use crate::project::{Problem, is_identifier};
+
+/// What an index of PostgreSQL takes, 2,704 bytes a row, less the columns that userflow adds to a key.
+const MOST_KEY_BYTES: usize = 2_600;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +56,23 @@ struct WrittenBatch {
 enum OneOrMore {
     One(String),
     More(Vec<String>),
+}
+
+/// The entity of a view, if one can be read; nothing is checked.
+pub(super) fn entity_columns(text: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct OnlyEntity {
+        entity: OneOrMore,
+    }
+    match serde_yaml_ng::from_str(text) {
+        Ok(OnlyEntity {
+            entity: OneOrMore::One(column),
+        }) => vec![column],
+        Ok(OnlyEntity {
+            entity: OneOrMore::More(columns),
+        }) => columns,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Reads and checks one view.
@@ -140,9 +162,11 @@ impl Reader<'_> {
             ttl,
             batch,
             fingerprint: String::new(),
+            former_fingerprint: String::new(),
         };
         self.fits(&view)?;
-        view.fingerprint = fingerprint(&view, self.contract);
+        view.fingerprint = fingerprint::of(&view, self.contract);
+        view.former_fingerprint = former::of(&view, self.contract);
         Ok(view)
     }
 
@@ -178,6 +202,16 @@ impl Reader<'_> {
             if !seen.insert(name) {
                 return Err(self.problem("entity", format!("`{name}` is named twice: keep one")));
             }
+        }
+        let most = self.contract.limits().max_key_bytes;
+        if entity.len() * most > MOST_KEY_BYTES {
+            let message = format!(
+                "a key of {} columns could have {} bytes, and PostgreSQL indexes no more than {MOST_KEY_BYTES}: name fewer columns, or \
+                 lower max_key_bytes in the contract's x-limits",
+                entity.len(),
+                entity.len() * most
+            );
+            return Err(self.problem("entity", message));
         }
         Ok(())
     }
@@ -333,20 +367,4 @@ fn duration(text: &str) -> Option<i64> {
     (1..=3_660 * 86_400_000_000)
         .contains(&total)
         .then_some(total)
-}
-
-/// A hash of everything that decides what state and rows mean.
-fn fingerprint(view: &FeatureView, contract: &Contract) -> String {
-    let types: Vec<_> = (contract.columns().iter())
-        .map(|column| (&column.name, column.column_type))
-        .collect();
-    let meaning = format!(
-        "{:?} {:?} {:?} {:?} {types:?}",
-        view.entity, view.partition_local, view.window, view.features
-    );
-    let hash = Sha256::digest(meaning.as_bytes());
-    hash.iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

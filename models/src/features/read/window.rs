@@ -60,7 +60,7 @@ impl Reader<'_> {
         if let (Some(events), true) = (body.get("last"), known(&["last"])) {
             let events = self.number("window", "last", events, 1, 10_000)?;
             return Ok(Window::Last {
-                events: usize::try_from(events).unwrap_or(1),
+                events: events as usize,
             });
         }
         Err(shape())
