@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use userflow_lake::failpoint;
 
 use super::engine::{Engine, Plan, RestoreError, Restored, Settings, inspect};
+use crate::exit::WrongSetup;
 use crate::metrics::SessionizeMetrics;
 
 /// Checkpoints kept per partition.
@@ -103,6 +104,14 @@ impl Checkpoints {
             };
             match Engine::restore(Arc::clone(plan), settings, &bytes) {
                 Ok(restored) => return Ok(Some(restored)),
+                // Passing it over would take a state that is older than the rows in the store, or none.
+                Err(e @ RestoreError::Format(_)) => {
+                    return Err(WrongSetup(format!(
+                        "checkpoint {path} was {e}; start that version again, or give another --checkpoints, where every partition is read \
+                         from its start"
+                    ))
+                    .into());
+                }
                 Err(e) => {
                     metrics.damaged_checkpoints.inc();
                     tracing::error!(
@@ -172,4 +181,138 @@ impl Checkpoints {
 /// The offset in a checkpoint's name.
 fn next_offset(path: &Path) -> Option<i64> {
     path.filename()?.strip_suffix(".ckpt")?.parse().ok()
+}
+
+#[cfg(test)]
+#[path = "../../../lake/tests/faults/faulty.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the lake's tests use all of it"
+)]
+mod faulty;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path as File;
+    use std::time::Duration;
+
+    use userflow_lake::{Lake, Patience};
+    use userflow_models::contract::Contract;
+    use userflow_models::features;
+
+    use super::faulty::{Fault, Faulty, Request, Rule};
+    use super::*;
+
+    const CONTRACT: &str = r#"{
+      "type": "object", "x-domain": "test", "x-limits": {"max_bytes": 4096, "max_depth": 4, "max_future": "1h"},
+      "x-event-id": "id", "x-event-type": "kind", "x-event-time": "at", "x-key": "user", "x-partition": "event_date",
+      "required": ["id", "kind", "at", "user"],
+      "properties": {
+        "id": {"type": "string", "x-column": {"name": "id", "type": "string"}},
+        "kind": {"type": "string", "enum": ["a"], "x-column": {"name": "kind", "type": "string"}},
+        "at": {"type": "string", "format": "date-time", "x-column": {"name": "at", "type": "timestamp"}},
+        "user": {"type": "string", "x-column": {"name": "user", "type": "string"}}
+      }
+    }"#;
+    const VIEW: &str =
+        "feature_view: test_v\ndescription: v\nentity: user\nwindow: lifetime\nfeatures: {n: {count: {}}}\n";
+
+    const SETTINGS: Settings = Settings {
+        lateness: 0,
+        repeat_horizon: 1,
+        most_repeats: 1,
+    };
+
+    fn plan() -> Arc<Plan> {
+        let contract = Contract::parse(File::new("contract.json"), CONTRACT).expect("a contract");
+        let view = features::parse(VIEW, &contract).expect("a view");
+        Arc::new(Plan::new(&contract, &[view], 0).expect("a plan"))
+    }
+
+    fn checkpoints(store: &Faulty) -> Checkpoints {
+        let patience = Patience {
+            attempts: 5,
+            first_wait: Duration::from_micros(50),
+            longest_wait: Duration::from_millis(1),
+            request: Duration::from_millis(50),
+            in_all: Duration::from_secs(5),
+        };
+        let url = url::Url::parse("memory:///").expect("a URL");
+        let lake = Lake::over(Arc::new(store.clone()), url, patience).expect("a lake");
+        Checkpoints {
+            store: lake.object_store(),
+            prefix: Path::from("topic/id"),
+        }
+    }
+
+    fn metrics() -> SessionizeMetrics {
+        SessionizeMetrics::new().expect("metrics")
+    }
+
+    fn state(next_offset: i64) -> Vec<u8> {
+        Engine::new(plan(), SETTINGS, 0, next_offset).snapshot()
+    }
+
+    async fn offset_of(checkpoints: &Checkpoints) -> Result<Option<i64>> {
+        let metrics = metrics();
+        let loaded = checkpoints.load(&plan(), SETTINGS, 0, i64::MAX, &metrics).await?;
+        Ok(loaded.map(|(engine, _)| engine.next_offset()))
+    }
+
+    fn rule(request: Request, calls: std::ops::Range<usize>, fault: Fault) -> Rule {
+        Rule {
+            request,
+            path: "topic",
+            calls,
+            fault,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_for_a_while_costs_no_state() {
+        for fault in [Fault::AnswerLost, Fault::Unavailable, Fault::Silence] {
+            let store = Faulty::new();
+            let checkpoints = checkpoints(&store);
+            store.rules([rule(Request::Put, 0..3, fault)]);
+            checkpoints.save(0, 7, state(7)).await.expect("kept");
+            store.rules([
+                rule(Request::List, 0..3, fault),
+                rule(Request::Get, 0..3, fault),
+            ]);
+            let found = offset_of(&checkpoints).await.expect("found");
+            assert_eq!(found, Some(7), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_stays_away_is_an_error_and_never_an_empty_state() {
+        let store = Faulty::new();
+        let checkpoints = checkpoints(&store);
+        checkpoints.save(0, 7, state(7)).await.expect("kept");
+        for request in [Request::List, Request::Get] {
+            store.rules([rule(request, 0..usize::MAX, Fault::Unavailable)]);
+            let error = offset_of(&checkpoints).await.expect_err("no state");
+            assert!(format!("{error:#}").contains("injected"), "{error:#}");
+        }
+        store.heal().await;
+        assert_eq!(offset_of(&checkpoints).await.expect("found"), Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_state_gives_way_and_one_of_another_format_does_not() {
+        let store = Faulty::new();
+        let checkpoints = checkpoints(&store);
+        checkpoints.save(0, 7, state(7)).await.expect("kept");
+        let mut damaged = state(9);
+        damaged[0] = b'?';
+        checkpoints.save(0, 9, damaged).await.expect("kept");
+        assert_eq!(offset_of(&checkpoints).await.expect("found"), Some(7));
+        let mut later = state(11);
+        later[7] = b'2';
+        checkpoints.save(0, 11, later).await.expect("kept");
+        let error = offset_of(&checkpoints).await.expect_err("refused");
+        assert!(error.is::<WrongSetup>(), "{error:#}");
+        assert!(error.to_string().contains("format 2"), "{error}");
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) fn contract() -> Contract {
     let text = r#"{
       "$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "description": "an event",
       "x-domain": "test", "x-limits": {"max_bytes": 65536, "max_depth": 8, "max_future": "1h"},
-      "x-event-id": "id", "x-event-type": "type", "x-event-time": "time", "x-key": "user", "x-partition": "date",
+      "x-event-id": "id", "x-event-type": "type", "x-event-time": "time", "x-key": "user", "x-partition": "event_date",
       "required": ["id", "type", "user", "session", "item", "time"],
       "properties": {
         "id": {"type": "string", "x-column": {"name": "id", "type": "string"}},

@@ -4,6 +4,7 @@ mod evolution;
 mod exactly_once;
 mod failpoints;
 mod faults;
+mod full_disk;
 mod identity;
 mod ingest_cli;
 mod kafka;

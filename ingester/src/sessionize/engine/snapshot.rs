@@ -16,6 +16,7 @@ use super::plan::{Kind, Plan, TIMER};
 use super::segment::{Reader, put_bytes, read_view, write_view};
 use super::{Engine, Settings, numbered, timer};
 
+/// The last character is the number of the format.
 const MAGIC: &[u8; 8] = b"USFLCKP1";
 
 /// Why bytes are no snapshot.
@@ -24,8 +25,8 @@ pub enum RestoreError {
     /// Not the bytes that were written.
     #[error("damaged: {0}")]
     Damaged(&'static str),
-    /// Written by another version of userflow.
-    #[error("unknown format: {0}")]
+    /// Whole, and written by another version of userflow.
+    #[error("written by another version of userflow: {0}")]
     Format(String),
 }
 
@@ -103,9 +104,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Summary, RestoreError> {
 fn open(bytes: &[u8]) -> Result<(Summary, Reader<'_>), RestoreError> {
     let (magic, rest) =
         (bytes.split_first_chunk::<8>()).ok_or(RestoreError::Damaged("too short"))?;
+    if magic[..7] != MAGIC[..7] {
+        return Err(RestoreError::Damaged("it does not begin as a checkpoint"));
+    }
     if magic != MAGIC {
-        let text = String::from_utf8_lossy(magic).into_owned();
-        return Err(RestoreError::Format(text));
+        let (theirs, ours) = (char::from(magic[7]), char::from(MAGIC[7]));
+        return Err(RestoreError::Format(format!(
+            "format {theirs}, and this release reads format {ours}"
+        )));
     }
     let (sum, body) = (rest.split_first_chunk::<8>()).ok_or(RestoreError::Damaged("too short"))?;
     if hash(body) != u64::from_le_bytes(*sum) {
@@ -230,8 +236,8 @@ impl Engine {
             let place = |view: &ViewSummary| {
                 let table = &plan.tables[number?];
                 table.views.iter().position(|known| {
-                    (&known.view.name, &known.view.fingerprint, known.words)
-                        == (&view.name, &view.fingerprint, view.words)
+                    (&known.view.name, known.words) == (&view.name, view.words)
+                        && known.view.recognises(&view.fingerprint)
                 })
             };
             let places: Vec<Option<usize>> = entity.views.iter().map(place).collect();

@@ -19,6 +19,7 @@ mod refused;
 mod setup;
 mod split;
 mod tls;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
