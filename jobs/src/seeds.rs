@@ -62,7 +62,9 @@ pub async fn judge(workspace: &Workspace, models: &[&Model]) -> Result<()> {
         let verdicts =
             verdicts.map_err(|error| Wrong(format!("{}: {error:#}", seed.yml.display())))?;
         for check in &seed.checks {
-            let mut of_check = verdicts.iter().filter(|verdict| verdict.test == check.label);
+            let mut of_check = verdicts
+                .iter()
+                .filter(|verdict| verdict.test == check.label);
             let Some(verdict) = of_check.find(|verdict| verdict.status != Status::Pass) else {
                 continue;
             };

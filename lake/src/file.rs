@@ -122,9 +122,7 @@ impl FileWriter {
 
     /// Memory held, in bytes: what is encoded already, what is not yet, and the compressors.
     pub fn memory(&self) -> usize {
-        self.writer.inner().capacity()
-            + self.writer.memory_size()
-            + self.columns * COMPRESSOR_BYTES
+        self.writer.inner().capacity() + self.writer.memory_size() + self.columns * COMPRESSOR_BYTES
     }
 
     /// Size that the file would have if it were finished now, in bytes, about.

@@ -41,8 +41,8 @@ pub use location::Lake;
 pub use lock::TableLock;
 pub use log::Change;
 pub use name::TableName;
-pub use positions::Positions;
 pub use patience::Patience;
+pub use positions::Positions;
 pub use snapshot::{DataFile, Snapshot};
 pub use table::{ColumnMatch, Created, Table, TableSpec};
 

@@ -205,9 +205,7 @@ impl ObjectStore for Patient {
     ) -> Result<PutResult> {
         let put = || self.inner.put_opts(location, payload.clone(), opts.clone());
         match opts.mode {
-            PutMode::Overwrite => {
-                self.patience.ask("write", location.as_ref(), put).await
-            }
+            PutMode::Overwrite => self.patience.ask("write", location.as_ref(), put).await,
             PutMode::Create | PutMode::Update(_) => self.patience.once(put()).await,
         }
     }
@@ -218,7 +216,9 @@ impl ObjectStore for Patient {
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let start = || self.inner.put_multipart_opts(location, opts.clone());
-        self.patience.ask("start to write", location.as_ref(), start).await
+        self.patience
+            .ask("start to write", location.as_ref(), start)
+            .await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

@@ -29,7 +29,11 @@ pub struct Positions {
 impl Table {
     /// The positions as of the newest version of a table that must exist.
     pub async fn positions(&self) -> Result<Positions, LakeError> {
-        let newest = log_files(self).await?.iter().map(|(version, _)| *version).max();
+        let newest = log_files(self)
+            .await?
+            .iter()
+            .map(|(version, _)| *version)
+            .max();
         let newest = newest.ok_or_else(|| LakeError::NoTable(self.name().clone()))?;
         let mut positions = Positions::at(self, newest).await?;
         // A listing that raced with a commit may have missed it.
@@ -113,9 +117,8 @@ async fn read_checkpoint(
     path: &Path,
     positions: &mut HashMap<String, i64>,
 ) -> Result<(), LakeError> {
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-        LakeError::store(format!("read {path}"), e)
-    };
+    let failed =
+        |e: Box<dyn std::error::Error + Send + Sync>| LakeError::store(format!("read {path}"), e);
     let bytes = table
         .store()
         .get(path)

@@ -31,8 +31,10 @@ pub(crate) fn of(schema: &Schema, meta: &ParquetMetaData, rows: u64) -> String {
         };
         nulls.insert(name.clone(), json!(merged.nulls));
         if let Some((low, high)) = merged.bounds
-            && let (Some(low), Some(high)) =
-                (low.render(field.data_type()), high.render(field.data_type()))
+            && let (Some(low), Some(high)) = (
+                low.render(field.data_type()),
+                high.render(field.data_type()),
+            )
         {
             min.insert(name.clone(), low);
             max.insert(name.clone(), high);

@@ -144,7 +144,9 @@ impl Table {
     /// Refuses a column whose type changed and a column that the table has and `spec` lacks: both need the table to be
     /// rebuilt, which nobody should start by accident.
     pub async fn add_columns(&self, spec: &TableSpec) -> Result<Vec<String>, CommitError> {
-        self.match_columns(spec, false).await.map(|matched| matched.added)
+        self.match_columns(spec, false)
+            .await
+            .map(|matched| matched.added)
     }
 
     /// The same, for a writer of one release among others: a column that the table has and `spec` lacks is of a newer one, and this
@@ -276,7 +278,8 @@ impl Table {
         use futures::TryStreamExt;
         let folder = self.prefix().join("_delta_log");
         let failed = |e| LakeError::store(format!("list the log of {}", self.name), e);
-        let listed: Vec<_> = (self.store().list(Some(&folder)).try_collect().await).map_err(failed)?;
+        let listed: Vec<_> =
+            (self.store().list(Some(&folder)).try_collect().await).map_err(failed)?;
         let versions = listed.iter().rev().filter_map(|object| {
             let name = object.location.filename()?;
             name.strip_suffix(".json")?.parse::<i64>().ok()

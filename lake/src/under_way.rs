@@ -109,7 +109,10 @@ impl<'a> UnderWay<'a> {
         if let Safe::Locked(Some(lock)) = self.safe
             && let Err(e) = lock.release().await
         {
-            tracing::warn!("the lock of {} stays until it expires: {e}", self.table.name());
+            tracing::warn!(
+                "the lock of {} stays until it expires: {e}",
+                self.table.name()
+            );
         }
     }
 }
@@ -154,9 +157,11 @@ mod tests {
     /// A stored file, as if it had been stored some time ago.
     async fn stored(folder: &tempfile::TempDir, table: &Table, ago: Duration) -> NewFile {
         let columns = crate::Table::file_schema(&schema());
-        let batch =
-            RecordBatch::try_new(columns.clone(), vec![Arc::new(Int64Array::from(vec![1, 2]))])
-                .unwrap();
+        let batch = RecordBatch::try_new(
+            columns.clone(),
+            vec![Arc::new(Int64Array::from(vec![1, 2]))],
+        )
+        .unwrap();
         let mut writer = FileWriter::new(&columns, &WriteSettings::default()).unwrap();
         writer.write(&batch).unwrap();
         let mut file = table.put(writer.finish().unwrap(), 0).await.unwrap();
@@ -231,7 +236,10 @@ mod tests {
         let commit = adding(0, vec![old]);
         let error = table.commit(&commit, &guard()).await.unwrap_err();
         assert!(matches!(&error, CommitError::Conflict { .. }), "{error}");
-        assert!(error.to_string().contains("has been removed since"), "{error}");
+        assert!(
+            error.to_string().contains("has been removed since"),
+            "{error}"
+        );
         // The same for who holds the lock: a merge.
         let lock = table.lock().await.unwrap().unwrap();
         let error = table
@@ -294,6 +302,11 @@ mod tests {
         assert_eq!(vacuum(&table, Duration::ZERO).await, [first.path]);
         assert!(vacuum(&table, Duration::ZERO).await.is_empty());
         assert_eq!(readable(&table).await, 1);
-        assert!(folder.path().join("bronze/events/_hidden/file.parquet").exists());
+        assert!(
+            folder
+                .path()
+                .join("bronze/events/_hidden/file.parquet")
+                .exists()
+        );
     }
 }

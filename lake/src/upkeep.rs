@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use deltalake::protocol::checkpoints::{cleanup_metadata, create_checkpoint};
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path;
 use object_store::ObjectStore;
+use object_store::path::Path;
 
 use crate::lock::TableLock;
 use crate::under_way::ORPHAN_AGE;

@@ -32,7 +32,11 @@ pub fn create_topic(label: &str, partitions: i32) -> Result<String> {
 /// The same, for messages of up to so many bytes.
 pub fn create_topic_for(label: &str, partitions: i32, largest: usize) -> Result<String> {
     let name = own_name(label)?;
-    create(&name, partitions, &[("max.message.bytes", &largest.to_string())])?;
+    create(
+        &name,
+        partitions,
+        &[("max.message.bytes", &largest.to_string())],
+    )?;
     Ok(name)
 }
 

@@ -130,7 +130,9 @@ pub fn must_with_peak(command: &mut Command) -> Result<(Output, u64)> {
     });
     let output = child.wait_with_output()?;
     ended.send(())?;
-    let peak = peak.join().map_err(|_| anyhow!("the look at its memory panicked"))?;
+    let peak = peak
+        .join()
+        .map_err(|_| anyhow!("the look at its memory panicked"))?;
     if !output.status.success() || peak == 0 {
         bail!(
             "{command:?} ended with {} (peak {peak}):\n{}{}",

@@ -294,10 +294,15 @@ mod tests {
             for batch in reader.build().unwrap() {
                 let batch = batch.unwrap();
                 let numbers = batch.column(0).as_primitive::<Int64Type>();
-                found.entry(date).or_default().extend(numbers.values().iter());
+                found
+                    .entry(date)
+                    .or_default()
+                    .extend(numbers.values().iter());
             }
         }
-        found.values_mut().for_each(|numbers| numbers.sort_unstable());
+        found
+            .values_mut()
+            .for_each(|numbers| numbers.sort_unstable());
         (found, count)
     }
 

@@ -144,7 +144,12 @@ impl Committer {
         // An earlier process may have quarantined further than this buffer reaches: never go back.
         let beyond = |partition| self.quarantine.positions.get(partition).copied();
         let next: BTreeMap<i32, i64> = (buffer.held.iter())
-            .map(|(p, held)| (*p, beyond(p).map_or(held.next, |beyond| beyond.max(held.next))))
+            .map(|(p, held)| {
+                (
+                    *p,
+                    beyond(p).map_or(held.next, |beyond| beyond.max(held.next)),
+                )
+            })
             .collect();
         let commit = self.append(self.quarantine.version, stored.files, &next);
         match table.commit(&commit, &self.guard()).await {
@@ -191,12 +196,7 @@ impl Committer {
         Guard::Positions(self.ids.all(self.assigned.iter()))
     }
 
-    fn append(
-        &mut self,
-        base: i64,
-        adds: Vec<NewFile>,
-        next: &BTreeMap<i32, i64>,
-    ) -> Commit {
+    fn append(&mut self, base: i64, adds: Vec<NewFile>, next: &BTreeMap<i32, i64>) -> Commit {
         let offsets: Map<String, serde_json::Value> = next
             .iter()
             .map(|(partition, next)| (partition.to_string(), json!(next)))
@@ -246,10 +246,7 @@ async fn store(table: &Table, files: Files) -> Result<Stored> {
 }
 
 /// Waits for one of the files; its size.
-async fn one_stored(
-    under_way: &mut JoinSet<Result<NewFile>>,
-    stored: &mut Stored,
-) -> Result<u64> {
+async fn one_stored(under_way: &mut JoinSet<Result<NewFile>>, stored: &mut Stored) -> Result<u64> {
     let file = under_way
         .join_next()
         .await

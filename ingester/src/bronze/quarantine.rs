@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Date32Array, Date32Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
+    ArrayRef, BinaryBuilder, Date32Array, Date32Builder, ListBuilder, RecordBatch, StringBuilder,
+    StructBuilder,
 };
 use arrow::datatypes::SchemaRef;
 use userflow_models::bronze::{

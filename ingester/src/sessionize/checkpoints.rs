@@ -215,8 +215,7 @@ mod tests {
         "user": {"type": "string", "x-column": {"name": "user", "type": "string"}}
       }
     }"#;
-    const VIEW: &str =
-        "feature_view: test_v\ndescription: v\nentity: user\nwindow: lifetime\nfeatures: {n: {count: {}}}\n";
+    const VIEW: &str = "feature_view: test_v\ndescription: v\nentity: user\nwindow: lifetime\nfeatures: {n: {count: {}}}\n";
 
     const SETTINGS: Settings = Settings {
         lateness: 0,
@@ -256,7 +255,9 @@ mod tests {
 
     async fn offset_of(checkpoints: &Checkpoints) -> Result<Option<i64>> {
         let metrics = metrics();
-        let loaded = checkpoints.load(&plan(), SETTINGS, 0, i64::MAX, &metrics).await?;
+        let loaded = checkpoints
+            .load(&plan(), SETTINGS, 0, i64::MAX, &metrics)
+            .await?;
         Ok(loaded.map(|(engine, _)| engine.next_offset()))
     }
 

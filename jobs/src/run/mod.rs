@@ -22,8 +22,8 @@ use crate::exit::Stopped;
 use crate::plan::{self, Dates, reads_one_of};
 use crate::quality::{self, Report, Subject};
 use crate::reporting::Reporting;
-use crate::summary::{Line, Summary};
 use crate::seeds;
+use crate::summary::{Line, Summary};
 use crate::workspace::Workspace;
 
 /// Runs what was asked for and prints the summary, also of a job that failed half way.

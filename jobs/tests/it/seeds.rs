@@ -33,7 +33,14 @@ fn a_key_that_is_there_twice_stops_a_run_before_it_begins() {
     for args in [
         RUN.to_vec(),
         [&RUN[..], &["--dry-run"]].concat(),
-        vec!["backfill", "gold.user_daily", "--from", "2026-11-01", "--to", "2026-11-02"],
+        vec![
+            "backfill",
+            "gold.user_daily",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-11-02",
+        ],
     ] {
         let (code, stdout, stderr) = world.jobs(&args);
         assert_eq!(code, 2, "{stdout}{stderr}");
@@ -54,14 +61,22 @@ fn a_key_that_is_there_twice_stops_a_run_before_it_begins() {
 
 #[test]
 fn other_tests_of_a_seed_are_judged_too_and_a_warning_is_only_said() {
-    let world = tested("{expression_is_true: {expression: \"length(name) < 5\", config: {severity: warn}}}");
-    world.put("demo/seeds/people.csv", "user_id,name\nann,Annabel\nbob,Bob\n");
+    let world = tested(
+        "{expression_is_true: {expression: \"length(name) < 5\", config: {severity: warn}}}",
+    );
+    world.put(
+        "demo/seeds/people.csv",
+        "user_id,name\nann,Annabel\nbob,Bob\n",
+    );
     let (code, stdout, stderr) = world.jobs(&RUN);
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stderr.contains("1 of 2"), "{stderr}");
 
     let world = tested("{expression_is_true: {expression: \"length(name) < 5\"}}");
-    world.put("demo/seeds/people.csv", "user_id,name\nann,Annabel\nbob,Bob\n");
+    world.put(
+        "demo/seeds/people.csv",
+        "user_id,name\nann,Annabel\nbob,Bob\n",
+    );
     let (code, _, stderr) = world.jobs(&RUN);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("Annabel"), "{stderr}");

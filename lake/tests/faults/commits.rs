@@ -215,7 +215,11 @@ async fn a_table_is_made_once_whatever_the_store_says() {
         let table = lake.table(&TableName::parse("bronze.events").unwrap());
         store.rules([rule(Request::Put, "_delta_log", 0..1, fault)]);
         let spec = crate::table::spec();
-        assert_eq!(table.create(&spec).await.unwrap(), Created::New, "{fault:?}");
+        assert_eq!(
+            table.create(&spec).await.unwrap(),
+            Created::New,
+            "{fault:?}"
+        );
         assert_eq!(table.create(&spec).await.unwrap(), Created::Existed);
         assert_eq!(Log::read(&store).await.versions, 1);
     }

@@ -114,6 +114,11 @@ async fn a_file_url_is_a_folder() {
             .unwrap();
         assert_eq!(lake.url().to_file_path().unwrap(), root.join(meant));
     }
-    works(&Lake::open(&format!("file://{}/u%20rl", root.display())).await.unwrap()).await;
+    works(
+        &Lake::open(&format!("file://{}/u%20rl", root.display()))
+            .await
+            .unwrap(),
+    )
+    .await;
     assert!(root.join("u rl/bronze/events").is_dir());
 }

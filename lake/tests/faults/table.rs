@@ -50,7 +50,11 @@ pub(crate) fn spec() -> TableSpec {
 }
 
 /// A file that says it has so many rows; nothing here reads it.
-pub(crate) async fn file(table: &Table, day: i32, rows: u64) -> Result<NewFile, userflow_lake::LakeError> {
+pub(crate) async fn file(
+    table: &Table,
+    day: i32,
+    rows: u64,
+) -> Result<NewFile, userflow_lake::LakeError> {
     let file = EncodedFile {
         bytes: "rows".into(),
         rows,
@@ -114,7 +118,8 @@ impl Log {
                 } else if let Some(add) = action.get("add") {
                     let path = add["path"].as_str().unwrap().to_owned();
                     assert!(ever.insert(path.clone()), "{path} was added twice");
-                    let stats: Value = serde_json::from_str(add["stats"].as_str().unwrap()).unwrap();
+                    let stats: Value =
+                        serde_json::from_str(add["stats"].as_str().unwrap()).unwrap();
                     log.files
                         .insert(path, stats["numRecords"].as_u64().unwrap());
                 } else if let Some(remove) = action.get("remove") {

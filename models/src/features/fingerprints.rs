@@ -25,12 +25,28 @@ fn of(models: &Path) -> Vec<(String, String, String)> {
 #[test]
 fn the_views_of_release_0_1_have_the_fingerprints_that_are_in_the_field() {
     let expected = [
-        ("webtoon_episode_1h", "1:ea4da5278892d029", "942ad1fbf11426ca"),
+        (
+            "webtoon_episode_1h",
+            "1:ea4da5278892d029",
+            "942ad1fbf11426ca",
+        ),
         ("webtoon_session", "1:24550b7c2b5d2d5d", "fa8bda812e60ca91"),
-        ("webtoon_title_24h", "1:03b9eb511d18fe2b", "968c902661988bad"),
+        (
+            "webtoon_title_24h",
+            "1:03b9eb511d18fe2b",
+            "968c902661988bad",
+        ),
         ("webtoon_user_1h", "1:ea64962f8df8ea3f", "b7aba17aa1a1a70c"),
-        ("webtoon_user_lifetime", "1:906e0c4216e8a26b", "f7401fedd2fdfdd2"),
-        ("webtoon_user_recent", "1:0b5279e029688cf1", "d78555bd1e9ebab3"),
+        (
+            "webtoon_user_lifetime",
+            "1:906e0c4216e8a26b",
+            "f7401fedd2fdfdd2",
+        ),
+        (
+            "webtoon_user_recent",
+            "1:0b5279e029688cf1",
+            "d78555bd1e9ebab3",
+        ),
     ];
     let expected = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
     assert_eq!(of(Path::new(FIXTURE)), expected);
@@ -172,7 +188,10 @@ fn every_part_of_a_view_is_in_its_fingerprint() {
         ("entity: [user, kind]", "entity: [kind, user]"),
         ("session: 10m", "session: 11m"),
         ("keep: 2h", "keep: 3h"),
-        ("on: {kind: [a, b], paid: true}", "on: {kind: [a], paid: true}"),
+        (
+            "on: {kind: [a, b], paid: true}",
+            "on: {kind: [a], paid: true}",
+        ),
         ("if: {state: [DONE]}", "if: {state: [GONE]}"),
         ("  n: {count: {}}", "  n: {count: {when: {kind: a}}}"),
         ("hidden: true", "hidden: false"),
@@ -187,16 +206,25 @@ fn every_part_of_a_view_is_in_its_fingerprint() {
         ("last: paid", "first: paid"),
         ("n: 3}", "n: 4}"),
         ("exact_up_to: 32", "exact_up_to: 33"),
-        ("distinct_count: [user, kind]", "distinct_count: [kind, user]"),
+        (
+            "distinct_count: [user, kind]",
+            "distinct_count: [kind, user]",
+        ),
         ("k: 2", "k: 3"),
         ("ratio: [spent, n]", "ratio: [n, spent]"),
         ("until: {kind: b}", "until: {kind: [b, a]}"),
-        ("is: DONE, if: {bought: true", "is: DONE, if: {bought: false"),
+        (
+            "is: DONE, if: {bought: true",
+            "is: DONE, if: {bought: false",
+        ),
         ("if: {timed_out: true}", "if: {n: 8}"),
         ("is: OPEN", "is: ELSE"),
     ] {
         assert_eq!(whole.matches(from).count(), 1, "{from}");
         let changed = whole.replace(from, to);
-        assert!(seen.insert(of(&changed)), "{from} is not in the fingerprint");
+        assert!(
+            seen.insert(of(&changed)),
+            "{from} is not in the fingerprint"
+        );
     }
 }

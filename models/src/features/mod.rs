@@ -60,7 +60,9 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ProjectError> {
 /// For a decoder, which needs no views and does not wait for good ones: a file that says nothing readable names none, and [`load`] says
 /// what is wrong with it.
 pub(crate) fn entity_columns(dir: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(dir.join("features")).into_iter().flatten();
+    let files = std::fs::read_dir(dir.join("features"))
+        .into_iter()
+        .flatten();
     let mut columns: Vec<String> = files
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|end| end == "yml"))

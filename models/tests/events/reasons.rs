@@ -362,7 +362,11 @@ fn clock_skew_is_measured_from_the_kafka_time() {
         let rejection = decoder.decode(&at(ms), NOW_MS).unwrap_err();
         assert_eq!(problems(&rejection), ["clock_skew event_time"], "{ms}");
     }
-    let detail = &decoder.decode(&at(oldest - 7), NOW_MS).unwrap_err().problems[0].detail;
+    let detail = &decoder
+        .decode(&at(oldest - 7), NOW_MS)
+        .unwrap_err()
+        .problems[0]
+        .detail;
     assert!(detail.starts_with("7 ms earlier"), "{detail}");
     // A Kafka time that cannot be says nothing: unknown, or microseconds.
     for kafka_time in [-1, i64::MIN, i64::MAX, NOW_MS * 1_000] {

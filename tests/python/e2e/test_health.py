@@ -20,7 +20,8 @@ SERVER = ROOT / "deploy/servers/prometheus"
 PATIENCE = 120
 PARTITIONS = 2
 FILES = dashboards.FILES
-TEXTS = ["README.md", "ARCHITECTURE.md", "deploy/prometheus/rules.yml", *(str(file.relative_to(ROOT)) for file in FILES)]
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "docs/operator.md", "docs/data-engineer.md", "deploy/prometheus/rules.yml"]
+TEXTS = [*DOCUMENTS, *(str(file.relative_to(ROOT)) for file in FILES)]
 
 
 def wait_for(what: str, look: Callable[[], object]) -> object:

@@ -102,7 +102,8 @@ impl World {
     /// Waits until everything sent so far is in the lake.
     fn landed(&self) -> Result<()> {
         wait_for("all messages in the lake", PATIENCE, || {
-            let tables = [EVENTS, "bronze.webtoon_quarantine"].map(|table| offsets(&self.lake, table));
+            let tables =
+                [EVENTS, "bronze.webtoon_quarantine"].map(|table| offsets(&self.lake, table));
             let mut rows = 0;
             for table in tables {
                 rows += table?.values().map(Vec::len).sum::<usize>();
@@ -128,7 +129,11 @@ impl World {
                     let extra = extras.is_valid(row).then(|| extras.value(row));
                     match value {
                         Some(values) => {
-                            ensure!(values.value(row) == wanted, "{wanted}: {}", values.value(row));
+                            ensure!(
+                                values.value(row) == wanted,
+                                "{wanted}: {}",
+                                values.value(row)
+                            );
                             filled += 1;
                         }
                         None => {
@@ -174,7 +179,10 @@ fn an_ingester_goes_on_when_another_or_init_adds_columns() -> Result<()> {
     world.send()?;
     world.landed()?;
     let filled = world.rows_with("mood")?;
-    ensure!(filled == 18, "{filled} rows of the new ingester's partition");
+    ensure!(
+        filled == 18,
+        "{filled} rows of the new ingester's partition"
+    );
 
     // `init` of a contract that is newer still, under both.
     must(

@@ -25,7 +25,9 @@ fn large_topic(label: &str) -> Result<String> {
         let mut noise = String::new();
         for _ in 0..40 {
             // A linear congruential generator: the same bytes in every run.
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             noise.push_str(&format!("{state:016x}"));
         }
         let message = format!(
@@ -122,7 +124,10 @@ fn a_full_disk_costs_no_row_and_what_waits_lands_when_there_is_room() -> Result<
     let found = landed.get(&0).cloned().unwrap_or_default();
     let expected: Vec<i64> = (0..i64::try_from(found.len())?).collect();
     ensure!(found == expected, "{} offsets with gaps", found.len());
-    ensure!(i64::try_from(found.len())? < EVENTS, "the disk was large enough");
+    ensure!(
+        i64::try_from(found.len())? < EVENTS,
+        "the disk was large enough"
+    );
 
     mount.grow()?;
     must(&mut ingest(&lake, &topic))?;
@@ -152,7 +157,10 @@ fn a_file_system_that_became_read_only_is_said_at_once() -> Result<()> {
     let output = ingest(&lake, &topic).output()?;
     failed_saying(&output, &["Read-only file system"])?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(!said.contains("asking again"), "waiting does not help: {said}");
+    ensure!(
+        !said.contains("asking again"),
+        "waiting does not help: {said}"
+    );
     remount("remount,rw")?;
     must(&mut ingest(&lake, &topic))?;
     all_there(&lake, &topic)

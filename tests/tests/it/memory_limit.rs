@@ -44,8 +44,12 @@ fn ingests_within(topic: &str, lake: &Path, limit_mb: u64, largest: u64) -> Resu
         "{} MB at a limit of {limit_mb} MB",
         peak / MB
     );
-    let files = |table| Ok::<_, anyhow::Error>(snapshot(lake, table)?.map_or(0, |s| s.files().len()));
-    Ok((files("bronze.webtoon_events")?, files("bronze.webtoon_quarantine")?))
+    let files =
+        |table| Ok::<_, anyhow::Error>(snapshot(lake, table)?.map_or(0, |s| s.files().len()));
+    Ok((
+        files("bronze.webtoon_events")?,
+        files("bronze.webtoon_quarantine")?,
+    ))
 }
 
 /// Bytes that no compression makes less of, and that are no UTF-8.
@@ -104,8 +108,16 @@ fn accepted_messages_with_as_much_as_the_contract_allows() -> Result<()> {
         for byte in noise(31_000, n) {
             write!(text, "{byte:02x}")?;
         }
-        let message = event(&n.to_string(), KAFKA_TIME_MS, &format!(r#","more":"{text}""#));
-        sender.send(i32::from(n % 2 == 0), Some(message.as_bytes()), KAFKA_TIME_MS)?;
+        let message = event(
+            &n.to_string(),
+            KAFKA_TIME_MS,
+            &format!(r#","more":"{text}""#),
+        );
+        sender.send(
+            i32::from(n % 2 == 0),
+            Some(message.as_bytes()),
+            KAFKA_TIME_MS,
+        )?;
     }
     sender.flush()?;
     ingests_within(&topic, &lake, 64, 0).map(drop)

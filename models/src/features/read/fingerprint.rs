@@ -53,7 +53,13 @@ fn text(view: &FeatureView, contract: &Contract) -> String {
         ["entity", entity],
         ["partition_local", partition_local],
         ["window", form.window(window)],
-        ["features", features.iter().map(|feature| form.feature(feature)).collect::<Vec<_>>()],
+        [
+            "features",
+            features
+                .iter()
+                .map(|feature| form.feature(feature))
+                .collect::<Vec<_>>()
+        ],
     ])
     .to_string()
 }

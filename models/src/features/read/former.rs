@@ -16,8 +16,13 @@ pub(super) fn of(view: &FeatureView, contract: &Contract) -> String {
 
 fn text(view: &FeatureView, contract: &Contract) -> String {
     let types = contract.columns().iter();
-    let types =
-        types.map(|column| format!("({}, {})", quoted(&column.name), column_type(column.column_type)));
+    let types = types.map(|column| {
+        format!(
+            "({}, {})",
+            quoted(&column.name),
+            column_type(column.column_type)
+        )
+    });
     format!(
         "{} {} {} {} {}",
         texts(&view.entity),

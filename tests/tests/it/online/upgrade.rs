@@ -148,7 +148,10 @@ fn what_release_0_1_left_is_taken_over_without_loss() -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.code() == Some(2), "{said}");
         let named = said.matches("--recreate ").count();
-        ensure!(named == 1 && said.contains("--recreate webtoon_session"), "{said}");
+        ensure!(
+            named == 1 && said.contains("--recreate webtoon_session"),
+            "{said}"
+        );
         must(init.args(["--recreate", "webtoon_session"]))?;
     }
 
@@ -198,7 +201,10 @@ fn what_release_0_1_left_is_taken_over_without_loss() -> Result<()> {
     // Today's names of the definitions are in the database, and the next start finds them.
     let named: Vec<(String,)> = (left.store.database)
         .rows("SELECT name FROM online._views WHERE fingerprint NOT LIKE '1:%'")?;
-    ensure!(named.is_empty(), "{named:?} still have the fingerprints of 0.1");
+    ensure!(
+        named.is_empty(),
+        "{named:?} still have the fingerprints of 0.1"
+    );
     Ok(())
 }
 
@@ -227,9 +233,16 @@ fn what_a_later_release_left_is_refused_with_words() -> Result<()> {
         .arg("--until-caught-up")
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.code() == Some(2), "{:?}: {said}", output.status);
+    ensure!(
+        output.status.code() == Some(2),
+        "{:?}: {said}",
+        output.status
+    );
     ensure!(said.contains("written by another version"), "{said}");
-    ensure!(left.store.contents()? == before, "rows were written all the same");
+    ensure!(
+        left.store.contents()? == before,
+        "rows were written all the same"
+    );
 
     // A table whose protocol nobody here knows.
     let log = left.lake().join("bronze/webtoon_events/_delta_log");
