@@ -232,7 +232,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = table(&folder).await;
         let old = stored(&folder, &table, HOUR + YOUNG).await;
-        assert_eq!(vacuum(&table, Duration::ZERO).await, [old.path.clone()]);
+        assert_eq!(
+            vacuum(&table, Duration::ZERO).await,
+            std::slice::from_ref(&old.path)
+        );
         let commit = adding(0, vec![old]);
         let error = table.commit(&commit, &guard()).await.unwrap_err();
         assert!(matches!(&error, CommitError::Conflict { .. }), "{error}");

@@ -185,11 +185,7 @@ fn next_offset(path: &Path) -> Option<i64> {
 
 #[cfg(test)]
 #[path = "../../../lake/tests/faults/faulty.rs"]
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "the lake's tests use all of it"
-)]
+#[expect(dead_code, reason = "the lake's tests use all of it")]
 mod faulty;
 
 #[cfg(test)]

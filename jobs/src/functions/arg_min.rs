@@ -614,12 +614,15 @@ mod tests {
             .collect()
     }
 
+    /// The best row so far: its order, then its value.
+    type Row<'a> = ((i64, &'a str), &'a str);
+
     /// Computed row by row: the smallest, or largest, order of each group, and the smallest value among those that have it.
     fn expected(
         rows: &[(i64, Option<String>, i64, String)],
         last: bool,
     ) -> BTreeMap<i64, Option<String>> {
-        let mut best: BTreeMap<i64, Option<((i64, &str), &str)>> = BTreeMap::new();
+        let mut best: BTreeMap<i64, Option<Row<'_>>> = BTreeMap::new();
         for (group, value, time, id) in rows {
             let kept = best.entry(*group).or_default();
             let Some(value) = value else { continue };
@@ -709,7 +712,7 @@ mod tests {
             (
                 "short memory",
                 config().with_target_partitions(2),
-                4 << 20,
+                2 << 20,
                 true,
             ),
         ] {

@@ -251,10 +251,11 @@ mod tests {
             .collect();
         let expected = [
             ("ab", None),
+            ("c", None),
             ("d", Some((0, 3))),
             ("d", Some((1, 3))),
             ("d", Some((2, 3))),
-            ("ce", None),
+            ("e", None),
             ("f", None),
         ];
         let expected = expected.map(|(names, slice)| (names.to_owned(), slice));

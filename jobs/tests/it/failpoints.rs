@@ -36,6 +36,11 @@ const OF_RUN: [&str; 8] = [
 struct Random(u64);
 
 impl Random {
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        reason = "the seed of a failed test is printed, and set to repeat it"
+    )]
     fn seeded() -> Self {
         let seed = match std::env::var("USERFLOW_TEST_SEED") {
             Ok(text) => text.parse().unwrap(),
@@ -66,6 +71,10 @@ impl Random {
 }
 
 /// Runs a job until it dies at a point. Whether it did: "some time later" may be after its end, "at once" may not.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the test run has put its binaries"
+)]
 fn dies(world: &World, arguments: &[&str], point: &str, times: u64) -> bool {
     use std::os::unix::process::ExitStatusExt;
     let product = world.command(arguments);

@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     reason = "a test stops at the first surprise, and says what it injected"
 )]
 

@@ -390,7 +390,10 @@ fn a_broken_sql_names_its_line_and_the_fix() {
         ),
         (
             "select 1\n where t < '{{ var('now') }}'",
-            ["base.sql:2:", "window_start, window_end and as_of"],
+            [
+                "base.sql:2:",
+                "window_start, window_end, as_of and margin_seconds",
+            ],
         ),
         (
             "\n{{ config(meta={'margins': '2h'}) }}",

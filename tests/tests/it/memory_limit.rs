@@ -30,6 +30,10 @@ fn event(id: &str, at_ms: i64, more: &str) -> String {
 /// Ingests all of a topic within the limit; the files that bronze and quarantine have then.
 ///
 /// A message that is larger than the parts of the limit is held a few times while it becomes a row: `largest` is the largest message.
+#[expect(
+    clippy::print_stdout,
+    reason = "the peak is part of a failed test's output"
+)]
 fn ingests_within(topic: &str, lake: &Path, limit_mb: u64, largest: u64) -> Result<(usize, usize)> {
     let (_, peak) = must_with_peak(
         ingest(topic, lake)

@@ -61,6 +61,10 @@ fn die(death: &Death, live: &Command, until_done: &Command, log: &Path) -> Resul
     Ok(died)
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the seed is part of a failed test's output"
+)]
 fn seeded() -> Result<(u64, ChaCha8Rng)> {
     let seed: u64 = match std::env::var("USERFLOW_TEST_SEED") {
         Ok(text) => text.parse()?,

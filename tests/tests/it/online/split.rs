@@ -16,8 +16,10 @@ fn send(sender: &Sender, partition: i32, event: &Value, time_ms: i64) -> Result<
     sender.flush()
 }
 
-/// Rows of the view: session, user, events, state, final.
-fn rows(store: &Store) -> Result<Vec<(String, String, i64, String, bool)>> {
+/// A row of the view: session, user, events, state, final.
+type SessionRow = (String, String, i64, String, bool);
+
+fn rows(store: &Store) -> Result<Vec<SessionRow>> {
     store.database.rows(
         "SELECT session_id, user_id, event_count, session_state, is_final FROM online.webtoon_session ORDER BY 1, 2",
     )
