@@ -1,6 +1,6 @@
--- Generic test: no group of events is cut by the margin that its model reads around a window (var margin_seconds). A group of the window
--- before whose events go on behind the margin has them in no row; a group that has none in the margin before the window's end, and goes
--- on behind it, has a second row in the next window.
+-- Generic test: no group of events is cut by the margin that its model reads around a window (var margin_seconds). A group of the
+-- window before whose events go on behind the margin has them in no row; a group that has none in the margin before the window's
+-- end, and goes on behind it, has a second row in the next window.
 {% test within_margin(model, of, group_by, order_by) %}
 {% set groups = [group_by] if group_by is string else group_by %}
 {% set columns = groups | join(', ') %}

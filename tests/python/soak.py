@@ -1,10 +1,11 @@
-"""Everything at once on one lake: two ingesters, runs, backfills, two maintainers and readers, for a time. Then the books are closed.
+"""Everything at once on one lake: two ingesters, runs, backfills, two maintainers and readers, for a time. Then the books are
+closed.
 
 What must hold, and is checked from the outside:
 
 * no read fails: a reader that opens a version finds its files, however much is merged and removed meanwhile;
-* every version of every table follows from the one before: no file is added twice, none is removed that is not there, a merge keeps
-  the number of rows, and a reader of that version counted what its log says;
+* every version of every table follows from the one before: no file is added twice, none is removed that is not there, a merge
+  keeps the number of rows, and a reader of that version counted what its log says;
 * bronze at every version holds exactly the offsets below its positions that are not in quarantine;
 * in the end every message is in bronze or quarantine, once, and silver and gold are what a new lake gets from the same topic.
 
@@ -101,8 +102,8 @@ class Soak:
         events = max(1, round(self.rate * self.seconds))
         return self.start(
             "simulate.log", "userflow-ingester", "simulate", "--domain", DOMAIN, "--brokers", self.brokers, "--topic", self.topic,
-            "--partitions", 4, "--seed", self.seed, "--events", events, "--start", f"{FIRST}T00:00:00Z", "--days", 2, "--rate", self.rate,
-            "--duplicates", 0.02, "--out-of-order", 0.05, "--late", 0.02, "--garbage", 0.02,
+            "--partitions", 4, "--seed", self.seed, "--events", events, "--start", f"{FIRST}T00:00:00Z", "--days", 2,
+            "--rate", self.rate, "--duplicates", 0.02, "--out-of-order", 0.05, "--late", 0.02, "--garbage", 0.02,
         )  # fmt: skip
 
     def wait_for_topic(self) -> None:
@@ -112,11 +113,24 @@ class Soak:
 
     def ingester(self, name: str) -> subprocess.Popen:
         return self.start(
-            "ingest.log", "userflow-ingester", *self.ingest(self.lake), "--threads", 1, "--instance-id", name, "--flush-interval", 0.3,
+            "ingest.log", "userflow-ingester", *self.ingest(self.lake), "--threads", 1, "--instance-id", name,
+            "--flush-interval", 0.3,
         )  # fmt: skip
 
     def ingest(self, lake: Path, group: str = "") -> list[object]:
-        return ["ingest", "--domain", DOMAIN, "--brokers", self.brokers, "--topic", self.topic, "--group", self.topic + group, "--lake", lake]
+        return [
+            "ingest",
+            "--domain",
+            DOMAIN,
+            "--brokers",
+            self.brokers,
+            "--topic",
+            self.topic,
+            "--group",
+            self.topic + group,
+            "--lake",
+            lake,
+        ]
 
     def runs(self) -> None:
         days = random.Random(self.seed)
@@ -154,9 +168,13 @@ class Soak:
         done = self.jobs(command, *arguments, check=False)
         self.done[f"{command} {done.returncode}"] += 1
         if done.returncode not in (0, *BEATEN):
-            raise AssertionError(f"{command} {arguments} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-3000:]}")
+            raise AssertionError(
+                f"{command} {arguments} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
+            )
 
-    def jobs(self, command: str, *arguments: object, lake: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def jobs(
+        self, command: str, *arguments: object, lake: Path | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         argv = [binary("userflow-jobs"), command, *map(str, arguments), "--lake", str(lake or self.lake)]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, f"{command} {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -188,8 +206,8 @@ class Soak:
         versions = sum(map(len, histories.values()))
         assert merges > 0 and self.done["run 0"] > 0 and self.done["backfill 0"] > 0, f"{merges} merges, {dict(self.done)}"
         return (
-            f"row 17, soak: seed {self.seed}, {self.seconds:.0f} s, {sent} messages, {versions} versions checked, {merges} merges, "
-            f"{len(self.reads)} reads, {dict(sorted(self.done.items()))}, 0 lost, 0 doubled"
+            f"row 17, soak: seed {self.seed}, {self.seconds:.0f} s, {sent} messages, {versions} versions checked, "
+            f"{merges} merges, {len(self.reads)} reads, {dict(sorted(self.done.items()))}, 0 lost, 0 doubled"
         )
 
     def every_offset_once(self, bronze: list["Version"]) -> int:
@@ -214,7 +232,9 @@ class Soak:
         for table in (SILVER, GOLD):
             found, expected = (collections.Counter(rows(lake, table)) for lake in (self.lake, new))
             assert expected, f"nothing in {table}: there is nothing to compare"
-            assert found == expected, f"{table}: {list((found - expected).items())[:3]} instead of {list((expected - found).items())[:3]}"
+            assert found == expected, (
+                f"{table}: {list((found - expected).items())[:3]} instead of {list((expected - found).items())[:3]}"
+            )
 
 
 @dataclass(frozen=True)
@@ -249,7 +269,9 @@ def history(lake: Path, table: str) -> list[Version]:
                     partition = int(place[2])
                     assert txn["version"] >= positions.get(partition, 0), f"{table} at version {number}: a position goes back"
                     positions[partition] = txn["version"]
-        assert moved or sum(live.values()) == before, f"{table} at version {number}: {before} rows became {sum(live.values())} by a merge"
+        assert moved or sum(live.values()) == before, (
+            f"{table} at version {number}: {before} rows became {sum(live.values())} by a merge"
+        )
         versions.append(Version(sum(live.values()), dict(positions), merge))
     return versions
 

@@ -1,4 +1,4 @@
-"""No byte of any value decides anything: hostile texts in every text column, through the real binaries, against the oracle and DuckDB."""
+"""No byte of any value decides anything: hostile texts in every text column, through the real binaries, against oracle and DuckDB."""
 
 import json
 import os
@@ -10,20 +10,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from topic_dump import dump
+from conftest import ROOT, run
 
 import compare
 import oracle
+from topic_dump import dump
 
 DAY = "2026-11-01"
 NEXT = "2026-11-02"
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 # What programs put between values, at their ends, or take for none.
-PIECES = ["", "\0", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f", "|", ",", ";", "\t", "\n", "\\", "'", '"', "\x7f", "\x85", " ",
-          "é", "\u2028", "\ufeff", "\U0010ffff", "a", "b", "UNKNOWN", "null"]  # fmt: skip
+PIECES = ["", "\0", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f", "|", ",", ";", "\t", "\n", "\\", "'", '"', "\x7f", "\x85",
+          " ", "é", "\u2028", "\ufeff", "\U0010ffff", "a", "b", "UNKNOWN", "null"]  # fmt: skip
 KEYS = ["session_id", "user_id", "webtoon_id", "episode_id"]
 ATTRIBUTES = ["platform", "country", "device", "browser", "network_type"]
 EVENTS = 6_000
@@ -36,7 +36,9 @@ def text(chance: random.Random, longest: int) -> str:
 
 def events(seed: int) -> list[dict[str, object]]:
     chance = random.Random(seed)
-    sessions = [{name: f"{text(chance, 12)}{number % 97 if name != 'session_id' else number}" for name in KEYS} for number in range(900)]
+    sessions = [
+        {name: f"{text(chance, 12)}{number % 97 if name != 'session_id' else number}" for name in KEYS} for number in range(900)
+    ]
     sent = []
     for number in range(EVENTS):
         at = NOON + timedelta(milliseconds=chance.randrange(5) * 1000)  # many at one instant: the id decides
@@ -107,7 +109,9 @@ def test_the_events_hold_what_they_are_meant_to_test(expected):
 @pytest.mark.parametrize("limits", [[], ["--memory-limit", "10MB", "--threads", "2"]], ids=["in memory", "spilling"])
 def test_every_cell_of_silver_and_gold_equals_the_oracle(lake, expected, limits):
     # Texts that no test of quality accepts are not what this is about.
-    run("userflow-jobs", "run", "+gold.webtoon_*", "--date", DAY, "--publish-blocked", "--lake", lake, "--output", "json", *limits)
+    run(
+        "userflow-jobs", "run", "+gold.webtoon_*", "--date", DAY, "--publish-blocked", "--lake", lake, "--output", "json", *limits
+    )
     # Of an interval around a rate of 0 the lower end is 0, or 5e-17 in the oracle's arithmetic: DuckDB judges that table.
     tables = {name: rows for name, rows in expected.items() if name != "gold.webtoon_experiment_daily"}
     differences = compare.compare(lake, tables)

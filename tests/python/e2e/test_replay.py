@@ -1,5 +1,5 @@
-"""Messages that a narrower contract refused are landed by `replay`. What is there then is held against the oracle, which knows only
-the contract of today, and counted by DuckDB."""
+"""Messages that a narrower contract refused are landed by `replay`. What is there then is held against the oracle, which only
+knows the contract of today, and counted by DuckDB."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_what_was_refused_lands_as_the_oracle_decodes_it(world):
     )]  # fmt: skip
     assert sum(parts) == dry["passed"] and parts[0] > 0 and parts[1] > 0 and parts[-1] == 0
 
-    # What is still refused keeps the reasons of its time, and is what the oracle refuses; everything else is as the oracle has it.
+    # What is still refused keeps the reasons of its time, and is what the oracle refuses; all else is as the oracle has it.
     findings = history_check.check(lake, messages, topic=topic)
     assert [found for found in findings if not found.startswith("quarantine")] == []
     landed = history_check.replayed(delta_read.snapshot(lake, EVENTS).rows())
@@ -79,9 +79,7 @@ def test_what_was_refused_lands_as_the_oracle_decodes_it(world):
 def test_duckdb_counts_every_message_once(world):
     lake, _, messages = world
     replay(lake)
-    events, quarantine = (
-        [str(file.path) for file in delta_read.snapshot(lake, table).files] for table in (EVENTS, QUARANTINE)
-    )
+    events, quarantine = ([str(file.path) for file in delta_read.snapshot(lake, table).files] for table in (EVENTS, QUARANTINE))
     place = "_topic_id, _partition, _offset"
     duckdb.execute("create or replace temp table events as from read_parquet(?, union_by_name = true)", [events])
     duckdb.execute("create or replace temp table refused as from read_parquet(?, union_by_name = true)", [quarantine])

@@ -1,4 +1,4 @@
-"""deploy/down in a tree of its own where the servers are pretended: whatever one of them does, none is left running in silence."""
+"""deploy/down in a tree of its own where the servers are pretended: whatever one of them does, none is left in silence."""
 
 import importlib.util
 import signal

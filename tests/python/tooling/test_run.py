@@ -93,7 +93,8 @@ def test_sums_all_suites(tree):
 
 
 def test_the_figures_of_fault_tests_are_repeated_at_the_end(tree):
-    tree.file("tests/python/test_a.py", "def test_faults(capsys):\n    with capsys.disabled():\n        print('\\nrow 99, something: 3 rounds')\n")
+    tree.file("tests/python/test_a.py", "def test_faults(capsys):\n    with capsys.disabled():\n"
+              "        print('\\nrow 99, something: 3 rounds')\n")
     code, output = tree.run("python")
     assert code == 0 and output.splitlines()[-3] == "row 99, something: 3 rounds", output
 
