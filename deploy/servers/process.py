@@ -149,7 +149,7 @@ def accepts(port):
 
 
 def stop_all(processes, sig, done):
-    """Stops every one, also when another cannot be stopped; then says what went wrong, or `done` if there was something to stop."""
+    """Stops every one, also when another cannot be stopped; then says what went wrong, or `done` if it stopped something."""
     stopped, problems = [], []
     for one in processes:
         try:

@@ -1,4 +1,4 @@
-"""No byte of any value decides anything: hostile texts in every text column, through the real binaries, against oracle and DuckDB."""
+"""No byte of any value decides anything: hostile texts in every text column, real binaries, against the oracle and DuckDB."""
 
 import json
 import os

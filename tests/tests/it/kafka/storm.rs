@@ -184,6 +184,7 @@ fn online_is_exact(label: &str, group: &[&str]) -> Result<()> {
     .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
     let mut feeder = feeder;
     wait_for("the last event", PATIENCE, || feeder.ended())?;
+    let store = store.in_another_group();
     ends_undisturbed(&store, &undisturbed(folder.path(), &topic)?, &topic, 1)?;
     figure(&format!(
         "row 4, online.{label}: {CHANGES} members came or went, rows as undisturbed; seed {seed}"

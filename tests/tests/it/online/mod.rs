@@ -79,6 +79,14 @@ impl Store {
         }
     }
 
+    /// The same in another consumer group, whose protocol is not that of members that were killed and are not missed yet.
+    pub(crate) fn in_another_group(self) -> Self {
+        Self {
+            group: format!("{}_after", self.group),
+            ..self
+        }
+    }
+
     /// The command, with settings that suit most tests: nothing here waits for an idle stream.
     pub(crate) fn sessionize(&self, topic: &str) -> Command {
         let mut command = self.sessionize_plain(topic);
