@@ -139,11 +139,15 @@ fn both_processes_go_on_when_a_broker_that_was_killed_is_back() -> Result<()> {
     };
     for (round, total) in [(0, 100), (1, 200)] {
         if round > 0 {
+            let lag = "userflow_ingest_lag{partition=\"0\"}";
+            wait_for("the lag, measured", PATIENCE, || {
+                Ok((ingester.metric(lag)? == Some(0)).then_some(()))
+            })?;
             broker.kill()?;
             ingester.wait_until_unready("kafka")?;
             sessionizer.wait_until_unready("kafka")?;
             // What was there last is still told.
-            ensure!(ingester.metric("userflow_ingest_lag{partition=\"0\"}")? == Some(0));
+            ensure!(ingester.metric(lag)? == Some(0));
             broker.start_again()?;
             send(&broker.address, topic, 2, 100..200)?;
         }
