@@ -14,6 +14,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
+/// For how long a run that has an end may read nothing while the process is not ready.
+const STANDSTILL: Duration = Duration::from_secs(120);
 /// What a loop that has come to its end shows instead of a time.
 const ENDED: u64 = u64::MAX;
 
@@ -139,6 +141,39 @@ impl Condition {
     }
 }
 
+/// Notices that a run that is to come to an end (`--until-caught-up`) does not get on. A service waits for a broker as long as it takes,
+/// and is not ready meanwhile; whoever waits for a run to end is told, and starts it again.
+pub struct Standstill {
+    read: u64,
+    since: Instant,
+}
+
+impl Standstill {
+    /// Nothing was read until `now`.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            read: 0,
+            since: now,
+        }
+    }
+
+    /// Looks at how many messages have been read; fails with the reasons when nothing comes and the process is not ready.
+    pub fn look(&mut self, health: &Health, read: u64, now: Instant) -> Result<()> {
+        let reasons = health.unready();
+        if read != self.read || reasons.is_none() {
+            *self = Self { read, since: now };
+        }
+        match reasons {
+            Some(reasons) if now.duration_since(self.since) > STANDSTILL => anyhow::bail!(
+                "nothing was read for {} s: {}; a new start goes on where this one stopped",
+                STANDSTILL.as_secs(),
+                reasons.trim_end().replace('\n', "; ")
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A loop that says when it turns.
 pub struct Loop {
     health: Health,
@@ -221,6 +256,33 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_is_to_end_does_not_wait_for_ever_for_what_is_away() {
+        let health = Health::new(Duration::from_secs(60));
+        let kafka = health.condition("kafka");
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut standstill = Standstill::new(start);
+        let mut look = |read, seconds| standstill.look(&health, read, at(seconds));
+        // Ready and idle: something else is waited for.
+        look(0, 1_000).unwrap();
+        kafka.unmet("no broker answers");
+        look(0, 1_100).unwrap();
+        // Not ready, but it gets on.
+        look(5, 1_119).unwrap();
+        look(5, 1_239).unwrap();
+        let error = look(5, 1_240).unwrap_err().to_string();
+        assert!(
+            error.starts_with("nothing was read for 120 s: kafka: no broker answers"),
+            "{error}"
+        );
+        kafka.met();
+        look(5, 1_241).unwrap();
+        kafka.unmet("no broker answers");
+        look(5, 1_361).unwrap();
+        look(5, 1_362).unwrap_err();
+    }
 
     #[test]
     fn ready_is_the_conjunction_of_all_conditions_and_says_what_is_missing() {

@@ -15,7 +15,7 @@ use super::positions::AppIds;
 use super::tables::Tables;
 use super::worker::Worker;
 use crate::config::{IngestArgs, Output};
-use crate::health::{self, Health};
+use crate::health::{self, Health, Standstill};
 use crate::kafka::Watermarks;
 use crate::metrics::Metrics;
 use crate::source::{self, Follower, Source};
@@ -152,6 +152,7 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
 fn watch(shared: &Shared, follower: &mut Follower) {
     let lake = shared.health.condition("lake");
     let mut looked = Instant::now();
+    let mut standstill = Standstill::new(looked);
     while !shared.stop.asked() {
         if shared.args.until_caught_up && shared.progress.done() {
             shared.stop.ask();
@@ -168,6 +169,13 @@ fn watch(shared: &Shared, follower: &mut Follower) {
                 Err(e) => lake.unmet(format!("{e:#}")),
             }
             shared.measure_lag(&follower.logs);
+            let read = shared.metrics.messages.get();
+            if shared.args.until_caught_up
+                && let Err(e) = standstill.look(&shared.health, read, looked)
+            {
+                shared.stop.fail(e);
+                return;
+            }
         }
         std::thread::sleep(WATCH);
     }

@@ -19,7 +19,7 @@ use super::store::{Store, judged};
 use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
 use crate::exit::WrongSetup;
-use crate::health::{self, Health};
+use crate::health::{self, Health, Standstill};
 use crate::kafka::Watermarks;
 use crate::metrics::SessionizeMetrics;
 use crate::source::{self, Follower, MadeAgain, Source};
@@ -235,6 +235,7 @@ fn watch(shared: &Shared, follower: &mut Follower) {
         Err(e) => tracing::debug!("{e:#}"),
     };
     let mut measured = Instant::now();
+    let mut standstill = Standstill::new(measured);
     while !shared.stop.asked() {
         let all = shared
             .caught_up
@@ -260,6 +261,13 @@ fn watch(shared: &Shared, follower: &mut Follower) {
             }
             ask(&mut stored, follower);
             shared.measure_lag(&follower.logs, &stored);
+            let read = shared.metrics.messages.get();
+            if shared.args.until_caught_up
+                && let Err(e) = standstill.look(&shared.health, read, measured)
+            {
+                shared.stop.fail(e);
+                return;
+            }
         }
         std::thread::sleep(WATCH);
     }
