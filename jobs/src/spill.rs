@@ -19,7 +19,7 @@ pub fn explained(error: Error, folder: &Path) -> Error {
         return error;
     }
     let open = |cause: &(dyn std::error::Error + 'static)| {
-        let code = cause.downcast_ref().and_then(io::Error::raw_os_error);
+        let code = cause.downcast_ref().and_then(os_code);
         code.is_some_and(|code| NO_MORE_FILES.contains(&code))
     };
     if error.chain().any(open) || of_spilling(&error).is_some_and(|error| open(error)) {
@@ -71,6 +71,15 @@ fn io_of(error: &DataFusionError) -> Option<&io::Error> {
     wrapped.and_then(io_of).or(Some(io))
 }
 
+/// The system's number of an error. `tempfile` puts the path around an error and hides the number, which is then in the text alone.
+fn os_code(error: &io::Error) -> Option<i32> {
+    error.raw_os_error().or_else(|| {
+        let text = error.to_string();
+        let (_, number) = text.split_once("(os error ")?;
+        number.split_once(')')?.0.parse().ok()
+    })
+}
+
 /// Whether queries can spill into a folder: tried at the start, because it is a mistake of the set-up.
 pub fn usable(folder: &Path) -> anyhow::Result<()> {
     let tried = std::fs::create_dir_all(folder).and_then(|()| {
@@ -110,6 +119,11 @@ mod tests {
                     None,
                 ),
                 DataFusionError::IoError(io()).context("ExternalSorter"),
+                // As `tempfile` has it.
+                DataFusionError::IoError(io::Error::new(
+                    io().kind(),
+                    format!("{} at path \"/spill/x\"", io()),
+                )),
                 DataFusionError::ArrowError(
                     Box::new(ArrowError::IoError(
                         "write".into(),
