@@ -77,6 +77,12 @@ impl Health {
         (!lines.is_empty()).then_some(lines)
     }
 
+    /// Whether a condition is not met whose name does not begin with `part`.
+    fn unready_beside(&self, part: &str) -> bool {
+        let unmet = lock(&self.0.unmet);
+        unmet.keys().any(|name| !name.starts_with(part))
+    }
+
     /// Which loops have not turned within the bound, one line each; nothing if all have.
     pub fn stuck(&self) -> Option<String> {
         let now = self.now();
@@ -144,14 +150,17 @@ impl Condition {
 /// Notices that a run that is to come to an end (`--until-caught-up`) does not get on. A service waits for a broker as long as it takes,
 /// and is not ready meanwhile; whoever waits for a run to end is told, and starts it again.
 pub struct Standstill {
+    store: &'static str,
     read: u64,
     since: Instant,
 }
 
 impl Standstill {
-    /// Nothing was read until `now`.
-    pub fn new(now: Instant) -> Self {
+    /// Nothing was read until `now`. Conditions whose names begin with `store` do not count: whoever writes there has a bound of its own,
+    /// and a large commit to a slow store is no standstill.
+    pub fn new(store: &'static str, now: Instant) -> Self {
         Self {
+            store,
             read: 0,
             since: now,
         }
@@ -159,11 +168,11 @@ impl Standstill {
 
     /// Looks at how many messages have been read; fails with the reasons when nothing comes and the process is not ready.
     pub fn look(&mut self, health: &Health, read: u64, now: Instant) -> Result<()> {
-        let reasons = health.unready();
-        if read != self.read || reasons.is_none() {
-            *self = Self { read, since: now };
+        if read != self.read || !health.unready_beside(self.store) {
+            self.read = read;
+            self.since = now;
         }
-        match reasons {
+        match health.unready() {
             Some(reasons) if now.duration_since(self.since) > STANDSTILL => anyhow::bail!(
                 "nothing was read for {} s: {}; a new start goes on where this one stopped",
                 STANDSTILL.as_secs(),
@@ -263,7 +272,7 @@ mod tests {
         let kafka = health.condition("kafka");
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut standstill = Standstill::new(start);
+        let mut standstill = Standstill::new("lake", start);
         let mut look = |read, seconds| standstill.look(&health, read, at(seconds));
         // Ready and idle: something else is waited for.
         look(0, 1_000).unwrap();
@@ -282,6 +291,10 @@ mod tests {
         kafka.unmet("no broker answers");
         look(5, 1_361).unwrap();
         look(5, 1_362).unwrap_err();
+        // A commit to a slow store has a bound of its own.
+        kafka.met();
+        health.condition("lake, worker-0").unmet("a slow commit");
+        look(5, 9_999).unwrap();
     }
 
     #[test]

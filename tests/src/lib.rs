@@ -10,4 +10,5 @@ pub mod lake;
 pub mod process;
 pub mod proxy;
 pub mod s3;
+pub mod seed;
 pub mod service;

@@ -30,9 +30,6 @@ impl Kept {
         between: &BTreeMap<i32, Range<i64>>,
     ) -> Result<Self> {
         let mut kept = Self::default();
-        if between.is_empty() {
-            return Ok(kept);
-        }
         for file in quarantine
             .files()
             .iter()

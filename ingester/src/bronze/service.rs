@@ -152,7 +152,7 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
 fn watch(shared: &Shared, follower: &mut Follower) {
     let lake = shared.health.condition("lake");
     let mut looked = Instant::now();
-    let mut standstill = Standstill::new(looked);
+    let mut standstill = Standstill::new("lake", looked);
     while !shared.stop.asked() {
         if shared.args.until_caught_up && shared.progress.done() {
             shared.stop.ask();

@@ -1,5 +1,5 @@
-//! What an error of Kafka means for the process: by its code, never by its words. Every loop that asks Kafka again asks here whether
-//! that can help.
+//! What an error of Kafka means for the process: by its code, never by its words (where a code says too little, `client.rs` finds a
+//! better one first). Every loop that asks Kafka again asks here whether that can help.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The classes of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Passes by waiting: brokers are away, leaders and coordinators move. Asked again without end; the process is not ready meanwhile.
+    /// Passes by waiting: brokers are away, leaders and coordinators move. Asked again without end, not ready meanwhile;
+    /// a run that is to end gives up (`health::Standstill`).
     Passes,
     /// Brokers refuse us. Credentials may be changed on one broker after the other, so the one client that asks questions all the
     /// time (`source`) decides when it has lasted: a wrong set-up.

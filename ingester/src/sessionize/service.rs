@@ -235,7 +235,7 @@ fn watch(shared: &Shared, follower: &mut Follower) {
         Err(e) => tracing::debug!("{e:#}"),
     };
     let mut measured = Instant::now();
-    let mut standstill = Standstill::new(measured);
+    let mut standstill = Standstill::new("online store", measured);
     while !shared.stop.asked() {
         let all = shared
             .caught_up

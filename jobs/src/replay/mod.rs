@@ -57,10 +57,10 @@ const PROGRESS: Duration = Duration::from_secs(10);
 pub const HELP: &str = "\
 What is refused is not lost: the quarantine keeps every message with its bytes. When the contract has been widened or a mistake in it mended:
 
-  userflow-jobs replay --domain webtoon --dry-run          what waits, what would land, and why the rest would not
+  userflow-jobs replay --domain D --dry-run                what waits, what would land, and why the rest would not
   userflow-jobs init                                       if the contract gained a column
-  userflow-jobs replay --domain webtoon --reason missing_field --from 2026-11-01 --to 2026-11-03
-  userflow-jobs replay --domain webtoon --where \"problems[1]['field'] = 'country'\"
+  userflow-jobs replay --domain D --reason missing_field --from 2026-11-01 --to 2026-11-03
+  userflow-jobs replay --domain D --where \"problems[1]['field'] = 'NAME'\"
   userflow-jobs run '+gold.*' --planned                    the windows that the landed rows touch
 
 Rows keep their topic id, partition, offset and Kafka time; _ingested_at and _replayed_at are the time of landing. The quarantine keeps

@@ -154,21 +154,13 @@ fn death_at_any_point_of_a_run_leaves_each_partition_old_or_new() {
 }
 
 /// Files go at once, so that there are some to remove.
-fn maintain(world: &World) -> Vec<&'static str> {
-    let (_, help, _) = world.jobs(&["maintain", "--help"]);
-    let mut arguments = vec!["maintain", "--retention", "0s"];
-    if help.contains("--unsafe-retention") {
-        arguments.push("--unsafe-retention");
-    }
-    arguments
-}
+const MAINTAIN: [&str; 4] = ["maintain", "--retention", "0s", "--unsafe-retention"];
 
 #[test]
 fn death_at_any_point_of_maintain_changes_no_row() {
     let mut random = Random::seeded();
     let world = World::with_events();
     world.run_all();
-    let maintain = maintain(&world);
     let (silver, mut expected) = (world.everything(), world.content(BRONZE));
     let of_run = |point: &&str| OF_RUN.contains(point) && point.starts_with("jobs.");
     let parts = ["lake.", "jobs."];
@@ -188,11 +180,11 @@ fn death_at_any_point_of_maintain_changes_no_row() {
         assert_eq!(rows(&before), rows(&expected) + 3);
         expected = before;
 
-        died += u32::from(dies(&world, &maintain, point, *times));
+        died += u32::from(dies(&world, &MAINTAIN, point, *times));
         assert_eq!(world.content(BRONZE), expected, "after {point}:{times}");
         assert_eq!(world.everything(), silver, "after {point}:{times}");
         // Nothing that the dead one held keeps the next one out.
-        world.ok(&maintain);
+        world.ok(&MAINTAIN);
         assert_eq!(
             world.content(BRONZE),
             expected,

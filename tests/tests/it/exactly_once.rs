@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use userflow_tests::broker::{Sender, brokers, create_topic, watermarks};
 use userflow_tests::figure::figure;
 use userflow_tests::process::{Running, binary, must, start, wait_for};
+use userflow_tests::seed::seed;
 
 use crate::ledger::{accounts_for_every_offset, every_version_is_consistent};
 
@@ -80,11 +81,7 @@ pub(crate) fn ingest_plain(topic: &str, lake: &Path) -> Command {
 
 #[test]
 fn kill_9_at_any_moment_loses_and_repeats_nothing() -> Result<()> {
-    let seed: u64 = match std::env::var("USERFLOW_TEST_SEED") {
-        Ok(text) => text.parse()?,
-        Err(_) => rand::rng().random(),
-    };
-    println!("seed {seed} (repeat with USERFLOW_TEST_SEED={seed})");
+    let seed = seed()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let folder = tempfile::tempdir()?;
     let lake = folder.path().join("lake");

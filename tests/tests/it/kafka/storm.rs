@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use userflow_tests::broker::{Sender, create_topic, watermarks};
 use userflow_tests::figure::figure;
 use userflow_tests::process::{Running, must, start, wait_for};
+use userflow_tests::seed::seed;
 
 use super::PATIENCE;
 use crate::exactly_once::{KAFKA_TIME_MS, ingest, simulated};
@@ -25,14 +26,6 @@ const EVERY: Duration = Duration::from_secs(2);
 const EAGER: &[&str] = &["--assignor", "roundrobin"];
 const COOPERATIVE: &[&str] = &["--assignor", "cooperative-sticky"];
 const BROKERS_DECIDE: &[&str] = &["--group-protocol", "consumer"];
-
-fn seed() -> Result<u64> {
-    let seed = match std::env::var("USERFLOW_TEST_SEED") {
-        Ok(text) => text.parse()?,
-        Err(_) => rand::rng().random(),
-    };
-    Ok(seed)
-}
 
 /// Starts, stops and kills members, one change every two seconds. A member with a number has a name that it keeps, if `named`.
 fn storm(

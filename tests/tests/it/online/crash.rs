@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use userflow_tests::broker::create_topic;
 use userflow_tests::figure::figure;
 use userflow_tests::process::{Running, start};
+use userflow_tests::seed::seed;
 
 use super::{Store, ends_undisturbed, simulate, undisturbed};
 use crate::postgres::Database;
@@ -18,11 +19,7 @@ const KILLS: u32 = 24;
 
 #[test]
 fn kill_9_at_any_moment_leaves_the_rows_of_an_undisturbed_run() -> Result<()> {
-    let seed: u64 = match std::env::var("USERFLOW_TEST_SEED") {
-        Ok(text) => text.parse()?,
-        Err(_) => rand::rng().random(),
-    };
-    println!("seed {seed} (repeat with USERFLOW_TEST_SEED={seed})");
+    let seed = seed()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let folder = tempfile::tempdir()?;
     let topic = create_topic("online.kill", 4)?;

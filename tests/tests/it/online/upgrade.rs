@@ -142,18 +142,20 @@ fn what_release_0_1_left_is_taken_over_without_loss() -> Result<()> {
     let left = Left::new("upgrade")?;
     let url = left.store.database.url();
     let mut init = left.jobs(&["init", "--domain", "webtoon", "--postgres-url", url]);
+    // The one view whose meaning has changed since is said, with what to do.
     let output = init.output()?;
-    if !output.status.success() {
-        // A view whose meaning has changed since: said, with what to do.
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.code() == Some(2), "{said}");
-        let named = said.matches("--recreate ").count();
-        ensure!(
-            named == 1 && said.contains("--recreate webtoon_session"),
-            "{said}"
-        );
-        must(init.args(["--recreate", "webtoon_session"]))?;
-    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.code() == Some(2),
+        "{:?}: {said}",
+        output.status
+    );
+    let named = said.matches("--recreate ").count();
+    ensure!(
+        named == 1 && said.contains("--recreate webtoon_session"),
+        "{said}"
+    );
+    must(init.args(["--recreate", "webtoon_session"]))?;
 
     // Two messages that 0.1 has not seen; what it has landed is not landed again.
     let sender = Sender::new(&left.topic)?;
@@ -224,10 +226,10 @@ fn what_a_later_release_left_is_refused_with_words() -> Result<()> {
         std::fs::write(file, bytes)?;
     }
     let url = left.store.database.url();
-    let mut init = left.jobs(&["init", "--domain", "webtoon", "--postgres-url", url]);
-    if !init.output()?.status.success() {
-        must(init.args(["--recreate", "webtoon_session"]))?;
-    }
+    must(
+        left.jobs(&["init", "--domain", "webtoon", "--postgres-url", url])
+            .args(["--recreate", "webtoon_session"]),
+    )?;
     let before = left.store.contents()?;
     let output = (left.store.sessionize(&left.topic))
         .arg("--until-caught-up")
