@@ -7,11 +7,11 @@
 //! It is here because both binaries commit through this crate. And it is the one place beside `config.rs` that reads the environment: as a
 //! setting it would be in the help of a product that does not have it.
 
-/// Every point, by the part that it is in. `tests/tests/it/failpoints` walks those of `lake`, `ingest` and `sessionize`,
+/// Every point, by the part that it is in. `tests/tests/it/failpoints` walks those of `lake`, `ingest`, `sessionize` and `replay`,
 /// `jobs/tests/it/failpoints.rs` those of `lake` and `jobs`; a point that a walk does not reach fails it.
 ///
 /// "Under way" is reached at each step of an operation, before anybody sees its answer: each time a little further in it.
-pub const POINTS: [&str; 29] = [
+pub const POINTS: [&str; 31] = [
     "lake.file-under-way",
     "lake.file-stored",
     "lake.entry-under-way",
@@ -41,6 +41,8 @@ pub const POINTS: [&str; 29] = [
     "jobs.model-done",
     "jobs.merge-written",
     "jobs.merged",
+    "replay.stored",
+    "replay.landed",
 ];
 
 pub use imp::{during, reached};

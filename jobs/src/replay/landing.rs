@@ -9,7 +9,9 @@ use arrow::array::{BooleanArray, Date32Array, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use serde_json::{Map, json};
-use userflow_lake::{Commit, CommitError, FileWriter, Guard, NewFile, Table, WriteSettings};
+use userflow_lake::{
+    Commit, CommitError, FileWriter, Guard, NewFile, Table, WriteSettings, failpoint,
+};
 use userflow_models::bronze::{self, Origin, OriginColumns, TOPIC_ID, with_constants};
 use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Rejection};
@@ -116,6 +118,7 @@ impl Landing {
         described: &Map<String, serde_json::Value>,
     ) -> Result<i64> {
         let adds = self.store(table).await?;
+        failpoint::reached("replay.stored");
         let rows: u64 = adds.iter().map(|file| file.rows).sum();
         let commit = Commit {
             base,
@@ -132,7 +135,10 @@ impl Landing {
         };
         let guard = Guard::Positions(HashSet::from([POSITION.to_owned()]));
         match table.commit(&commit, &guard).await {
-            Ok(version) => Ok(version),
+            Ok(version) => {
+                failpoint::reached("replay.landed");
+                Ok(version)
+            }
             Err(error) => {
                 // Only then is it certain that no version has them.
                 if matches!(

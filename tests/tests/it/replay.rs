@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use userflow_tests::broker::{Sender, create_topic, watermarks};
 use userflow_tests::lake::{offsets, replayed_offsets};
 use userflow_tests::process::{Running, binary, must, root, start, wait_for};
+use userflow_tests::seed::seed;
 
 use crate::exactly_once::{KAFKA_TIME_MS, ingest, simulated};
 use crate::ledger::{accounts_for_every_offset, every_version_is_consistent};
@@ -21,7 +22,7 @@ const EVENTS: &str = "bronze.webtoon_events";
 const QUARANTINE: &str = "bronze.webtoon_quarantine";
 
 /// The models folder with a contract that does not know an event type.
-fn narrow_models(folder: &Path) -> Result<PathBuf> {
+pub fn narrow_models(folder: &Path) -> Result<PathBuf> {
     fn copy(from: &Path, to: &Path) -> Result<()> {
         std::fs::create_dir_all(to)?;
         for entry in std::fs::read_dir(from)? {
@@ -44,7 +45,7 @@ fn narrow_models(folder: &Path) -> Result<PathBuf> {
     Ok(models)
 }
 
-fn replay(lake: &Path) -> Command {
+pub fn replay(lake: &Path) -> Command {
     let mut command = binary("userflow-jobs");
     command
         .args(["replay", "--domain", "webtoon", "--output", "json"])
@@ -60,11 +61,7 @@ fn count(found: &std::collections::BTreeMap<i32, Vec<i64>>) -> usize {
 
 #[test]
 fn beside_an_ingester_merges_and_kills_every_message_lands_once() -> Result<()> {
-    let seed: u64 = match std::env::var("USERFLOW_TEST_SEED") {
-        Ok(text) => text.parse()?,
-        Err(_) => rand::rng().random(),
-    };
-    println!("seed {seed} (repeat with USERFLOW_TEST_SEED={seed})");
+    let seed = seed()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let folder = tempfile::tempdir()?;
     let lake = folder.path().join("lake");

@@ -1,9 +1,10 @@
-//! Death at each named point of a commit: every point of `userflow_lake::failpoint` that ingest and sessionize pass, the first time that it is
+//! Death at each named point of a commit: every point of `userflow_lake::failpoint` that ingest, sessionize and replay pass, the first time that it is
 //! reached and once more somewhere further. Then an ordinary process goes on, and an oracle that knows nothing of points judges.
 //!
 //! The points of the jobs are walked by `jobs/tests/it/failpoints.rs`.
 
 mod ingest;
+mod replay;
 mod sessionize;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use userflow_lake::failpoint::POINTS;
 use userflow_tests::process::{binary, died_at, dying_at, start};
+use userflow_tests::seed::seed;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -61,16 +63,8 @@ fn die(death: &Death, live: &Command, until_done: &Command, log: &Path) -> Resul
     Ok(died)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the seed is part of a failed test's output"
-)]
 fn seeded() -> Result<(u64, ChaCha8Rng)> {
-    let seed: u64 = match std::env::var("USERFLOW_TEST_SEED") {
-        Ok(text) => text.parse()?,
-        Err(_) => rand::rng().random(),
-    };
-    println!("seed {seed} (repeat with USERFLOW_TEST_SEED={seed})");
+    let seed = seed()?;
     Ok((seed, ChaCha8Rng::seed_from_u64(seed)))
 }
 
