@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use userflow_ingester::sessionize::engine::{
     Column, Counts, Engine, Events, Nobody, Observer, Plan, Rows, Settings,
 };
+use userflow_models::contract::Contract;
 use userflow_models::features::FeatureView;
 use userflow_models::features::online::{self, Source};
 
@@ -199,5 +200,33 @@ proptest! {
         run(&mut replayed, cut.saturating_sub(3)..events.len());
         run(&mut undisturbed, cut..events.len());
         prop_assert_eq!(all_rows(&mut undisturbed), all_rows(&mut replayed));
+    }
+
+    /// A contract that gains a column moves the numbers of the others. Entities are found by the names of their columns.
+    #[test]
+    fn a_snapshot_is_read_by_a_contract_with_a_column_more(ops in stream::ops()) {
+        let of = |contract: &Contract| {
+            let views = views::all(contract);
+            let plan = Plan::new(contract, &views, SETTINGS.lateness).expect("a plan");
+            (views, Arc::new(plan))
+        };
+        let (contract, wider) = (views::contract(), views::wider_contract());
+        prop_assert_eq!(wider.columns()[1].name.as_str(), contract.columns()[0].name.as_str());
+        let (views, plan) = of(&contract);
+        let events = stream::events(&ops);
+        let batch = Events::new(&stream::batch(&contract, &events), views::TIME);
+        let mut engine = Engine::new(plan, SETTINGS, 0, 0);
+        for (row, event) in events.iter().enumerate() {
+            let offset = i64::try_from(row).expect("small");
+            engine.apply(&batch, row, offset, event.ceiling, &mut Nobody);
+        }
+        let bytes = engine.snapshot();
+        let (mut restored, found) = Engine::restore(of(&wider).1, SETTINGS, &bytes).expect("readable");
+        prop_assert_eq!(found.whole.len(), views.len());
+        prop_assert!(found.dropped.is_empty() && found.empty.is_empty());
+        for (n, view) in views.iter().enumerate() {
+            let before = by_key(view, &engine.take(n, usize::MAX));
+            prop_assert_eq!(by_key(view, &restored.take(n, usize::MAX)), before);
+        }
     }
 }

@@ -8,24 +8,37 @@ use userflow_models::features::{self, FeatureView};
 /// Number of the column `time`.
 pub(crate) const TIME: usize = 8;
 
+const CONTRACT: &str = r#"{
+  "$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "description": "an event",
+  "x-domain": "test", "x-limits": {"max_bytes": 65536, "max_depth": 8, "max_future": "1h"},
+  "x-event-id": "id", "x-event-type": "type", "x-event-time": "time", "x-key": "user", "x-partition": "event_date",
+  "required": ["id", "type", "user", "session", "item", "time"],
+  "properties": {
+    "id": {"type": "string", "x-column": {"name": "id", "type": "string"}},
+    "type": {"type": "string", "enum": ["a", "b", "c"], "x-column": {"name": "type", "type": "string"}},
+    "user": {"type": "string", "x-column": {"name": "user", "type": "string"}},
+    "session": {"type": "string", "x-column": {"name": "session", "type": "string"}},
+    "item": {"type": "string", "x-column": {"name": "item", "type": "string"}},
+    "genre": {"type": ["string", "null"], "x-column": {"name": "genre", "type": "string"}},
+    "amount": {"type": ["number", "null"], "x-column": {"name": "amount", "type": "decimal(9,3)"}},
+    "n": {"type": ["integer", "null"], "x-column": {"name": "n", "type": "bigint"}},
+    "time": {"type": "string", "format": "date-time", "x-column": {"name": "time", "type": "timestamp"}}
+  }
+}"#;
+
 pub(crate) fn contract() -> Contract {
-    let text = r#"{
-      "$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "description": "an event",
-      "x-domain": "test", "x-limits": {"max_bytes": 65536, "max_depth": 8, "max_future": "1h"},
-      "x-event-id": "id", "x-event-type": "type", "x-event-time": "time", "x-key": "user", "x-partition": "event_date",
-      "required": ["id", "type", "user", "session", "item", "time"],
-      "properties": {
-        "id": {"type": "string", "x-column": {"name": "id", "type": "string"}},
-        "type": {"type": "string", "enum": ["a", "b", "c"], "x-column": {"name": "type", "type": "string"}},
-        "user": {"type": "string", "x-column": {"name": "user", "type": "string"}},
-        "session": {"type": "string", "x-column": {"name": "session", "type": "string"}},
-        "item": {"type": "string", "x-column": {"name": "item", "type": "string"}},
-        "genre": {"type": ["string", "null"], "x-column": {"name": "genre", "type": "string"}},
-        "amount": {"type": ["number", "null"], "x-column": {"name": "amount", "type": "decimal(9,3)"}},
-        "n": {"type": ["integer", "null"], "x-column": {"name": "n", "type": "bigint"}},
-        "time": {"type": "string", "format": "date-time", "x-column": {"name": "time", "type": "timestamp"}}
-      }
-    }"#;
+    read(CONTRACT)
+}
+
+/// The contract with a column more, before all others.
+pub(crate) fn wider_contract() -> Contract {
+    let first = r#""id": {"#;
+    let more =
+        r#""zero": {"type": ["string", "null"], "x-column": {"name": "zero", "type": "string"}},"#;
+    read(&CONTRACT.replacen(first, &format!("{more}\n{first}"), 1))
+}
+
+fn read(text: &str) -> Contract {
     Contract::parse(Path::new("contract.json"), text).expect("the contract")
 }
 

@@ -5,10 +5,12 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 
+use super::ids::ColumnId;
+
 /// A decoded batch.
 pub struct Events {
     columns: Vec<Cells>,
-    time: usize,
+    time: ColumnId,
     rows: usize,
 }
 
@@ -43,7 +45,7 @@ impl Events {
         };
         Self {
             columns: batch.columns().iter().map(cells).collect(),
-            time,
+            time: ColumnId::new(time),
             rows: batch.num_rows(),
         }
     }
@@ -59,16 +61,16 @@ impl Events {
     }
 
     /// A text, or none: null, or no text column.
-    pub(super) fn text(&self, column: usize, row: usize) -> Option<&str> {
-        match &self.columns[column] {
+    pub(super) fn text(&self, column: ColumnId, row: usize) -> Option<&str> {
+        match &self.columns[column.index()] {
             Cells::Text(texts) if texts.is_valid(row) => Some(texts.value(row)),
             _ => None,
         }
     }
 
     /// A number in units of its column: a timestamp's microseconds, a decimal's digits, a truth value as 0 or 1.
-    pub(super) fn number(&self, column: usize, row: usize) -> Option<i64> {
-        match &self.columns[column] {
+    pub(super) fn number(&self, column: ColumnId, row: usize) -> Option<i64> {
+        match &self.columns[column.index()] {
             Cells::Int(numbers) if numbers.is_valid(row) => Some(numbers.value(row)),
             Cells::Time(times) if times.is_valid(row) => Some(times.value(row)),
             Cells::Decimal(numbers) if numbers.is_valid(row) => {

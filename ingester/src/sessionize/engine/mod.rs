@@ -8,7 +8,7 @@
 //!                                                                                  └▶ marked as changed ─▶ rows
 //! ```
 //!
-//! * `plan`: views compiled to layout. `table`, `pool`, `symbols`: where state lies. `pane`, `sketch`: what it means.
+//! * `ids`: numbers of records, views, columns. `plan`: views compiled to layout. `table`, `pool`, `symbols`: where state lies. `pane`, `sketch`: what it means.
 //! * `wheel`: timers. `repeats`: events sent again. `rows`, `value`: state as columns for the store. `snapshot`,
 //!   `segment`: state as bytes.
 //!
@@ -18,6 +18,7 @@
 
 mod cells;
 mod hash;
+mod ids;
 mod pane;
 mod plan;
 mod pool;
@@ -40,6 +41,7 @@ pub use snapshot::{RestoreError, Restored, StoreMark, Summary, inspect};
 use std::sync::Arc;
 
 use hash::hash;
+use ids::{RecordId, ViewId};
 use pane::{Cells, Matter, Seen};
 use plan::{
     EVENT_TIME, FILLED_PANE, Kind, NEWEST_PANE, PANES, PHASE, RING, SEEN_AT, SHOWN_PANE, TIMER,
@@ -111,9 +113,9 @@ pub struct Engine {
     wheel: Wheel<Timer>,
     repeats: Repeats,
     /// Records of sliding windows with content: by table, by view.
-    listed: Vec<Vec<Vec<u32>>>,
+    listed: Vec<Vec<Vec<RecordId>>>,
     /// Records that have changed: by table, by view.
-    dirty: Vec<Vec<Vec<u32>>>,
+    dirty: Vec<Vec<Vec<RecordId>>>,
     dirty_rows: usize,
     /// Newest effective event time, or the time that was said to have come.
     newest: i64,
@@ -129,9 +131,8 @@ pub struct Engine {
 /// Wakes the session of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Timer {
-    table: u16,
-    view: u16,
-    record: u32,
+    view: ViewId,
+    record: RecordId,
 }
 
 impl Engine {
@@ -201,11 +202,12 @@ impl Engine {
     pub fn mark_all(&mut self) {
         let plan = Arc::clone(&self.plan);
         for (number, table) in plan.tables.iter().enumerate() {
-            let used: Vec<usize> = self.tables[number].used().collect();
+            let used: Vec<RecordId> = self.tables[number].used().collect();
             for record in used {
                 for index in 0..table.views.len() {
-                    if self.tables[number].headers[record].alive >> index & 1 == 1 {
-                        self.mark(number, index, record);
+                    let id = ViewId::new(number, index);
+                    if self.tables[number].header(record).alive & id.bit() != 0 {
+                        self.mark(id, record);
                     }
                 }
             }
@@ -234,8 +236,8 @@ impl Engine {
 
     /// Of one view.
     pub fn changed_rows_of(&self, view: usize) -> usize {
-        let (table, index) = self.plan.places[view];
-        self.dirty[table][index].len()
+        let view = self.plan.places[view];
+        self.dirty[view.table()][view.place()].len()
     }
 
     /// Number of entities held, by entity in the order of the plan.
@@ -270,7 +272,7 @@ impl Engine {
         let time = events.time(row);
         let effective = time.min(ceiling);
         let id = events.text(self.plan.event_id, row);
-        let id = id.expect("the decoder refuses an event without an id");
+        let id = id.expect("an event without an id is no event: the decoder refuses it");
         let newest = self.newest.max(effective);
         match (self.repeats).see(hash(id.as_bytes()), effective, newest, self.watermark) {
             Known::New => {}
@@ -311,6 +313,7 @@ impl Engine {
         let hashed = hash(&self.key);
         let mut found = self.tables[number].find(hashed, &self.key);
         for (index, view) in table.views.iter().enumerate() {
+            let id = ViewId::new(number, index);
             if self.is_late(view.kind, effective) {
                 self.counts.late[view.number] += 1;
                 continue;
@@ -318,9 +321,9 @@ impl Engine {
             let record =
                 *found.get_or_insert_with(|| self.tables[number].insert(hashed, &self.key));
             // Forgotten, but its last row was not taken yet: it never will be, this event begins anew.
-            let header = &self.tables[number].headers[record];
-            if header.alive >> index & 1 == 0 && header.dirty >> index & 1 == 1 {
-                self.empty(number, index, record);
+            let header = self.tables[number].header(record);
+            if header.alive & id.bit() == 0 && header.dirty & id.bit() != 0 {
+                self.empty(id, record);
             }
             let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
             words[VERSION] = offset;
@@ -336,10 +339,10 @@ impl Engine {
                     words[FILLED_PANE] = words[FILLED_PANE].max(pane);
                     words[SHOWN_PANE] = newest;
                     matter.apply(&view.pane, pane_words(view, words, pane, ring), event);
-                    let header = &mut self.tables[number].headers[record];
-                    if header.listed >> index & 1 == 0 {
-                        header.listed |= 1 << index;
-                        self.listed[number][index].push(numbered(record));
+                    let header = self.tables[number].header_mut(record);
+                    if header.listed & id.bit() == 0 {
+                        header.listed |= id.bit();
+                        self.listed[number][index].push(record);
                     }
                 }
                 Kind::Session { gap, ends_on, .. } => {
@@ -354,12 +357,12 @@ impl Engine {
                     let ends = words[SEEN_AT].saturating_add(gap);
                     if ends < words[TIMER] {
                         words[TIMER] = ends;
-                        self.wheel.set(ends, timer(number, index, record));
+                        self.wheel.set(ends, Timer { view: id, record });
                     }
                 }
             }
-            self.tables[number].headers[record].alive |= 1 << index;
-            self.mark(number, index, record);
+            self.tables[number].header_mut(record).alive |= id.bit();
+            self.mark(id, record);
         }
     }
 
@@ -377,26 +380,13 @@ impl Engine {
     }
 
     /// Notes that a row has changed.
-    fn mark(&mut self, table: usize, view: usize, record: usize) {
-        let header = &mut self.tables[table].headers[record];
-        if header.dirty >> view & 1 == 0 {
-            header.dirty |= 1 << view;
-            self.dirty[table][view].push(numbered(record));
+    fn mark(&mut self, view: ViewId, record: RecordId) {
+        let header = self.tables[view.table()].header_mut(record);
+        if header.dirty & view.bit() == 0 {
+            header.dirty |= view.bit();
+            self.dirty[view.table()][view.place()].push(record);
             self.dirty_rows += 1;
         }
-    }
-}
-
-/// The number of a record or a text.
-fn numbered(at: usize) -> u32 {
-    u32::try_from(at).expect("4 billion entities do not fit in memory")
-}
-
-fn timer(table: usize, view: usize, record: usize) -> Timer {
-    Timer {
-        table: u16::try_from(table).expect("few entities"),
-        view: u16::try_from(view).expect("at most 32 views of an entity"),
-        record: numbered(record),
     }
 }
 
@@ -415,7 +405,7 @@ fn keep_last(
         if ring.front().is_some_and(|oldest| event.time < oldest.time) {
             return;
         }
-        kept = ring.pop_front().unwrap_or_default();
+        kept = ring.pop_front().expect("a full ring has an oldest event");
     }
     matter.cells(&view.pane, event, &mut kept.cells);
     kept.time = event.time;
@@ -452,7 +442,7 @@ fn pane_words<'w>(
     ring: i64,
 ) -> &'w mut [i64] {
     let width = view.pane.empty.len();
-    let at = PANES
-        + usize::try_from(pane.rem_euclid(ring)).expect("a remainder is not negative") * width;
+    let place = usize::try_from(pane.rem_euclid(ring)).expect("a remainder is not negative");
+    let at = PANES + place * width;
     &mut words[at..at + width]
 }

@@ -5,6 +5,7 @@ use userflow_models::features::Predicate;
 
 use super::cells::Events;
 use super::hash::hash;
+use super::ids::{ColumnId, length};
 use super::plan::{Keeps, PanePlan, Slot, passes};
 use super::pool::Pools;
 use super::symbols::Symbols;
@@ -61,7 +62,13 @@ pub(super) enum Cells<'a> {
 
 impl Cells<'_> {
     /// The value of feature `index`, which keeps `column`; a text's symbol.
-    fn word(self, index: usize, column: usize, text: bool, symbols: &mut Symbols) -> Option<i64> {
+    fn word(
+        self,
+        index: usize,
+        column: ColumnId,
+        text: bool,
+        symbols: &mut Symbols,
+    ) -> Option<i64> {
         match self {
             Self::Kept(cells) => cells[index],
             Self::Row(events, row) if text => {
@@ -72,7 +79,7 @@ impl Cells<'_> {
     }
 
     /// The hash of the row of several columns, unless one is null.
-    fn hashed(self, index: usize, columns: &[usize], buffer: &mut Vec<u8>) -> Option<u64> {
+    fn hashed(self, index: usize, columns: &[ColumnId], buffer: &mut Vec<u8>) -> Option<u64> {
         match self {
             Self::Kept(cells) => cells[index].map(i64::cast_unsigned),
             Self::Row(events, row) => {
@@ -86,14 +93,18 @@ impl Cells<'_> {
 }
 
 /// Writes several texts so that different rows are different bytes; false if one is null.
-pub(super) fn encode(events: &Events, row: usize, columns: &[usize], buffer: &mut Vec<u8>) -> bool {
+pub(super) fn encode(
+    events: &Events,
+    row: usize,
+    columns: &[ColumnId],
+    buffer: &mut Vec<u8>,
+) -> bool {
     buffer.clear();
     for column in columns {
         let Some(text) = events.text(*column, row) else {
             return false;
         };
-        let length = u32::try_from(text.len()).expect("a message has less than 4 GiB");
-        buffer.extend_from_slice(&length.to_le_bytes());
+        buffer.extend_from_slice(&length(text.len()).to_le_bytes());
         buffer.extend_from_slice(text.as_bytes());
     }
     true
@@ -103,8 +114,7 @@ pub(super) fn encode(events: &Events, row: usize, columns: &[usize], buffer: &mu
 pub(super) fn decode(mut bytes: &[u8]) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).expect("32 bits fit");
-        let (text, rest) = rest.split_at(length.min(rest.len()));
+        let (text, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
         texts.push(String::from_utf8_lossy(text).into_owned());
         bytes = rest;
     }

@@ -6,6 +6,8 @@ use userflow_models::contract::{ColumnType, Contract};
 use userflow_models::features::online::{self, Stored};
 use userflow_models::features::{Aggregation, FeatureView, Predicate, Test, Window};
 
+use super::ids::{ColumnId, ViewId};
+
 /// Everything an engine needs to know of the views.
 pub struct Plan {
     /// Entities with their views.
@@ -13,17 +15,25 @@ pub struct Plan {
     /// Every different filter; an event passes a set of them, one bit each.
     pub(super) filters: Vec<Predicate>,
     /// Number of the column with the event's identifier.
-    pub(super) event_id: usize,
+    pub(super) event_id: ColumnId,
     /// For each view, in the order given: its table and its place in it.
-    pub(super) places: Vec<(usize, usize)>,
+    pub(super) places: Vec<ViewId>,
 }
 
 /// One entity.
 pub(super) struct TablePlan {
-    pub(super) entity: Vec<usize>,
+    pub(super) entity: Vec<ColumnId>,
     pub(super) views: Vec<ViewPlan>,
     /// Words of a record.
     pub(super) stride: usize,
+}
+
+impl TablePlan {
+    /// The entity's columns by name.
+    pub(super) fn names(&self) -> &[String] {
+        let view = self.views.first().expect("a table is made for a view");
+        &view.view.entity
+    }
 }
 
 /// One view.
@@ -88,21 +98,21 @@ pub(super) enum Keeps {
     /// (1) events.
     Count,
     /// (3) low and high half of the sum, values in it.
-    Sum { column: usize },
+    Sum { column: ColumnId },
     /// (1) the value; the largest number for none.
-    Min { column: usize },
+    Min { column: ColumnId },
     /// (1) the value; the smallest number for none.
-    Max { column: usize },
+    Max { column: ColumnId },
     /// (2) time and value; the largest time for none.
-    First { column: usize },
+    First { column: ColumnId },
     /// (2) time and value; the smallest time for none.
-    Last { column: usize },
+    Last { column: ColumnId },
     /// (1) a list of times and values.
-    Newest { column: usize, n: usize },
+    Newest { column: ColumnId, n: usize },
     /// (1) a sketch.
-    Sketch { columns: Vec<usize>, size: usize },
+    Sketch { columns: Vec<ColumnId>, size: usize },
     /// (1) a list of values and counts.
-    Counts { column: usize },
+    Counts { column: ColumnId },
     /// (4) a list of times, the number of older ones, the newest of those, the newest end.
     Streak { until: usize },
 }
@@ -134,9 +144,8 @@ impl Plan {
     /// Compiles views of one contract. `lateness` in microseconds is how long a window waits for late events. Says what is too much.
     pub fn new(contract: &Contract, views: &[FeatureView], lateness: i64) -> Result<Self, String> {
         let number = |name: &str| {
-            (contract.columns().iter())
-                .position(|column| column.name == name)
-                .expect("views and contracts are checked when they are read")
+            let column = (contract.columns().iter()).position(|column| column.name == name);
+            ColumnId::new(column.expect("views are checked against the contract"))
         };
         let mut plan = Self {
             tables: Vec::new(),
@@ -145,7 +154,7 @@ impl Plan {
             places: Vec::new(),
         };
         for (index, view) in views.iter().enumerate() {
-            let entity: Vec<usize> = view.entity.iter().map(|name| number(name)).collect();
+            let entity: Vec<ColumnId> = view.entity.iter().map(|name| number(name)).collect();
             let known = plan.tables.iter().position(|table| table.entity == entity);
             let table = known.unwrap_or_else(|| {
                 plan.tables.push(TablePlan {
@@ -159,7 +168,7 @@ impl Plan {
             compiled.number = index;
             compiled.at = plan.tables[table].stride;
             plan.tables[table].stride += compiled.words;
-            plan.places.push((table, plan.tables[table].views.len()));
+            (plan.places).push(ViewId::new(table, plan.tables[table].views.len()));
             if view.features.len() > 64 {
                 return Err(format!("{} has more than 64 features: split it", view.name));
             }
@@ -185,8 +194,8 @@ impl Plan {
         self.places.iter().map(|place| &self.view(*place).view)
     }
 
-    pub(super) fn view(&self, (table, view): (usize, usize)) -> &ViewPlan {
-        &self.tables[table].views[view]
+    pub(super) fn view(&self, id: ViewId) -> &ViewPlan {
+        &self.tables[id.table()].views[id.place()]
     }
 }
 
@@ -203,8 +212,8 @@ fn compile(
             filters.len() - 1
         })
     };
-    let is_text = |column: usize| {
-        let column_type = contract.columns()[column].column_type;
+    let is_text = |column: ColumnId| {
+        let column_type = contract.columns()[column.index()].column_type;
         matches!(column_type, ColumnType::String | ColumnType::Id)
     };
     let (mut slots, mut empty) = (Vec::new(), Vec::new());
@@ -213,27 +222,38 @@ fn compile(
         let (keeps, none, text): (_, &[i64], _) = match &feature.aggregation {
             Aggregation::Count | Aggregation::Seen => (Keeps::Count, &[0], false),
             Aggregation::Sum { column, .. } | Aggregation::Avg { column, .. } => {
-                (Keeps::Sum { column: *column }, &[0, 0, 0], false)
+                let column = ColumnId::new(*column);
+                (Keeps::Sum { column }, &[0, 0, 0], false)
             }
-            Aggregation::Min(column) => (Keeps::Min { column: *column }, &[i64::MAX], false),
-            Aggregation::Max(column) => (Keeps::Max { column: *column }, &[i64::MIN], false),
+            Aggregation::Min(column) => {
+                let column = ColumnId::new(*column);
+                (Keeps::Min { column }, &[i64::MAX], false)
+            }
+            Aggregation::Max(column) => {
+                let column = ColumnId::new(*column);
+                (Keeps::Max { column }, &[i64::MIN], false)
+            }
             Aggregation::First(column) => {
-                let keeps = Keeps::First { column: *column };
-                (keeps, &[i64::MAX, 0], is_text(*column))
+                let column = ColumnId::new(*column);
+                (Keeps::First { column }, &[i64::MAX, 0], is_text(column))
             }
             Aggregation::Last(column) => {
-                let keeps = Keeps::Last { column: *column };
-                (keeps, &[i64::MIN, 0], is_text(*column))
+                let column = ColumnId::new(*column);
+                (Keeps::Last { column }, &[i64::MIN, 0], is_text(column))
             }
             Aggregation::LastN { column, n } => {
-                let (column, n) = (*column, *n);
+                let (column, n) = (ColumnId::new(*column), *n);
                 (Keeps::Newest { column, n }, &[0], true)
             }
             Aggregation::DistinctCount { columns, exact } => {
-                let (columns, size) = (columns.clone(), exact + 1);
+                let columns = columns.iter().copied().map(ColumnId::new).collect();
+                let size = exact + 1;
                 (Keeps::Sketch { columns, size }, &[0], false)
             }
-            Aggregation::TopK { column, .. } => (Keeps::Counts { column: *column }, &[0], true),
+            Aggregation::TopK { column, .. } => {
+                let column = ColumnId::new(*column);
+                (Keeps::Counts { column }, &[0], true)
+            }
             Aggregation::Streak { until } => {
                 let until = filter(until);
                 (Keeps::Streak { until }, &[0, 0, i64::MIN, i64::MIN], false)
@@ -261,7 +281,7 @@ fn compile(
             let panes = size / every;
             let ring = panes + (lateness + every - 1) / every;
             let every = *every;
-            let width = width * usize::try_from(ring).expect("a ring has panes");
+            let width = width * panes_of(ring);
             (Kind::Sliding { every, panes, ring }, PANES - HEAD + width)
         }
         Window::Last { events } => (Kind::Last { events: *events }, 1),
@@ -278,6 +298,11 @@ fn compile(
     }
 }
 
+/// Panes of a ring, as an index.
+pub(super) fn panes_of(ring: i64) -> usize {
+    usize::try_from(ring).expect("a window is made of one pane or more")
+}
+
 fn scale_of(contract: &Contract, keeps: &Keeps) -> u32 {
     let (Keeps::Min { column }
     | Keeps::Max { column }
@@ -286,7 +311,7 @@ fn scale_of(contract: &Contract, keeps: &Keeps) -> u32 {
     else {
         return 0;
     };
-    match contract.columns()[*column].column_type {
+    match contract.columns()[column.index()].column_type {
         ColumnType::Decimal { scale, .. } => u32::from(scale),
         _ => 0,
     }
@@ -296,11 +321,12 @@ fn scale_of(contract: &Contract, keeps: &Keeps) -> u32 {
 pub(super) fn passes(predicate: &Predicate, events: &super::Events, row: usize) -> bool {
     predicate.0.iter().all(|(column, test)| match test {
         Test::OneOf(_) => events
-            .text(*column, row)
+            .text(ColumnId::new(*column), row)
             .is_some_and(|text| test.text(text)),
-        Test::Is(_) => (events.number(*column, row)).is_some_and(|number| test.truth(number != 0)),
+        Test::Is(_) => (events.number(ColumnId::new(*column), row))
+            .is_some_and(|number| test.truth(number != 0)),
         Test::Within { .. } => {
-            (events.number(*column, row)).is_some_and(|number| test.number(number))
+            (events.number(ColumnId::new(*column), row)).is_some_and(|number| test.number(number))
         }
     })
 }

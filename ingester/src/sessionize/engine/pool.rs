@@ -43,28 +43,22 @@ impl<T> Reset for VecDeque<T> {
     }
 }
 
-/// Why a word can be an index.
-const NAMED: &str = "a word that is not 0 names a thing";
-
 impl<T: Reset> Pool<T> {
     /// The thing of a word; a word without one gets one.
     pub(super) fn of(&mut self, word: &mut i64) -> &mut T {
         if *word == 0 {
             let number = self.free.pop().unwrap_or_else(|| {
                 self.things.push(T::default());
-                u32::try_from(self.things.len()).expect("4 billion lists do not fit in memory")
+                u32::try_from(self.things.len()).expect("fewer than 2^32 sketches or lists")
             });
             *word = i64::from(number);
         }
-        let index = usize::try_from(*word - 1).expect(NAMED);
-        &mut self.things[index]
+        &mut self.things[index(*word)]
     }
 
     /// The thing of a word, if it has one.
     pub(super) fn get(&self, word: i64) -> Option<&T> {
-        usize::try_from(word - 1)
-            .ok()
-            .and_then(|index| self.things.get(index))
+        (word != 0).then(|| &self.things[index(word)])
     }
 
     /// Empties a word.
@@ -72,16 +66,15 @@ impl<T: Reset> Pool<T> {
         if *word == 0 {
             return;
         }
-        let index = usize::try_from(*word - 1).expect(NAMED);
-        self.things[index].reset();
-        self.free.push(u32::try_from(*word).expect(NAMED));
+        self.things[index(*word)].reset();
+        let number = u32::try_from(*word).expect("a word holds what `of` gave it");
+        self.free.push(number);
         *word = 0;
     }
 
     /// Takes the thing of a word for a moment; [`Pool::put`] brings it back.
     pub(super) fn take(&mut self, word: i64) -> T {
-        let index = usize::try_from(word - 1).expect(NAMED);
-        std::mem::take(&mut self.things[index])
+        std::mem::take(&mut self.things[index(word)])
     }
 
     /// [`Pool::take`] of a word that may be empty.
@@ -91,9 +84,13 @@ impl<T: Reset> Pool<T> {
 
     /// Puts a thing back that was taken.
     pub(super) fn put(&mut self, word: i64, thing: T) {
-        let index = usize::try_from(word - 1).expect(NAMED);
-        self.things[index] = thing;
+        self.things[index(word)] = thing;
     }
+}
+
+/// Words count from 1. What is no word of a pool is no index of it either.
+fn index(word: i64) -> usize {
+    usize::try_from(word - 1).expect("a word of a pool that holds something")
 }
 
 /// All pools of an engine.

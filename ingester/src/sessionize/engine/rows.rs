@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use userflow_models::features::online::{Source, Wire};
 
+use super::ids::RecordId;
 use super::pane::{Cells, Seen, decode};
 use super::plan::{HEAD, Kind, PANES, RING, SHOWN_PANE, ViewPlan};
 use super::value::{Row, Value, real};
@@ -58,14 +59,13 @@ impl Engine {
     /// Takes the changed rows of a view, each entity once; `most` bounds how many.
     pub fn take(&mut self, view: usize, most: usize) -> Rows {
         let plan = Arc::clone(&self.plan);
-        let (number, index) = plan.places[view];
-        let view = &plan.tables[number].views[index];
+        let id = plan.places[view];
+        let (number, index, view) = (id.table(), id.place(), plan.view(id));
         let mut rows = Rows::new(view);
         let mut dirty = std::mem::take(&mut self.dirty[number][index]);
         let kept = dirty.split_off(dirty.len().min(most));
         self.dirty_rows -= dirty.len();
         for record in dirty {
-            let record = record as usize;
             // The window is part of the state: it must not depend on when the row is taken.
             let end = match view.kind {
                 Kind::Sliding { every, .. } => {
@@ -74,8 +74,8 @@ impl Engine {
                 _ => 0,
             };
             self.row_of_window(&mut rows, number, view, record, end);
-            self.tables[number].headers[record].dirty &= !(1 << index);
-            self.forget(number, index, record);
+            self.tables[number].header_mut(record).dirty &= !id.bit();
+            self.forget(id, record);
         }
         self.dirty[number][index] = kept;
         rows
@@ -87,7 +87,7 @@ impl Engine {
         rows: &mut Rows,
         number: usize,
         view: &ViewPlan,
-        record: usize,
+        record: RecordId,
         end: i64,
     ) {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -135,7 +135,7 @@ impl Engine {
             matter: &self.matter,
         };
         let mut values = row.values();
-        let mut key = decode(&self.tables[number].headers[record].key);
+        let mut key = decode(&self.tables[number].header(record).key);
         for (column, stored) in rows.columns.iter_mut().zip(&view.stored) {
             match stored.source {
                 // Each is stored in one column, so it is moved there.
@@ -170,9 +170,9 @@ impl Column {
             (Self::Boolean(column), Value::Truth(truth)) => column.push(Some(truth)),
             (Self::Boolean(column), _) => column.push(None),
             (Self::Int(column), Value::Int(value)) => {
-                column.push(i32::try_from(value).expect("only Kafka partitions are of this type"));
+                column.push(i32::try_from(value).expect("a Kafka partition has 32 bits"));
             }
-            (Self::Int(_), other) => unreachable!("a Kafka partition is a number, not {other:?}"),
+            (Self::Int(_), value) => unreachable!("a partition's number is {value:?}"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The words of a view as bytes, with what they stand for: texts, sketches, lists, rings.
 
+use super::ids::length;
 use super::pane::Matter;
-use super::plan::{HEAD, Keeps, Kind, PANES, PanePlan, RING, ViewPlan};
+use super::plan::{HEAD, Keeps, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
 use super::pool::Kept;
 use super::snapshot::RestoreError;
 
@@ -12,10 +13,9 @@ fn panes(view: &ViewPlan) -> Vec<usize> {
         Kind::Session { .. } => vec![PANES],
         Kind::Lifetime => vec![HEAD],
         Kind::Last { .. } => Vec::new(),
-        Kind::Sliding { ring, .. } => {
-            let ring = usize::try_from(ring).expect("a ring has panes");
-            (0..ring).map(|pane| PANES + pane * width).collect()
-        }
+        Kind::Sliding { ring, .. } => (0..panes_of(ring))
+            .map(|pane| PANES + pane * width)
+            .collect(),
     }
 }
 
@@ -34,6 +34,7 @@ pub(super) fn write_view(
     }
     if let Kind::Last { .. } = view.kind {
         let ring = matter.pools.rings.get(words[RING]);
+        // An empty word is a ring without events.
         put_number(out, ring.map_or(0, |ring| number(ring.len())));
         for kept in ring.into_iter().flatten() {
             put_number(out, kept.time);
@@ -193,8 +194,8 @@ fn read_pane(
     Ok(())
 }
 
-fn number(length: usize) -> i64 {
-    i64::try_from(length).expect("what is in memory can be counted")
+fn number(count: usize) -> i64 {
+    i64::from(length(count))
 }
 
 fn put_number(out: &mut Vec<u8>, number: i64) {
@@ -202,18 +203,12 @@ fn put_number(out: &mut Vec<u8>, number: i64) {
 }
 
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).expect("a text or a view's state has less than 4 GiB");
-    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&length(bytes.len()).to_le_bytes());
     out.extend_from_slice(bytes);
 }
 
 fn put_symbol(out: &mut Vec<u8>, symbol: i64, matter: &Matter, marked: &mut [bool]) {
-    if let Some(mark) = usize::try_from(symbol)
-        .ok()
-        .and_then(|at| marked.get_mut(at))
-    {
-        *mark = true;
-    }
+    marked[usize::try_from(symbol).expect("a number that `intern` gave")] = true;
     put_bytes(out, matter.symbols.text(symbol).as_bytes());
 }
 
@@ -237,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], RestoreError> {
-        let length = usize::try_from(self.mask()?).expect("32 bits fit");
+        let length = self.mask()? as usize;
         let (bytes, rest) = (self.0.split_at_checked(length))
             .ok_or(RestoreError::Damaged("it ends in the middle"))?;
         self.0 = rest;

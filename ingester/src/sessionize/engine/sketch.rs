@@ -43,7 +43,7 @@ impl Sketch {
                 let share = (*largest as f64 + 1.0) / 18_446_744_073_709_551_616.0;
                 ((size - 1) as f64 / share).round() as i64
             }
-            _ => i64::try_from(kept).expect("a sketch is small"),
+            _ => i64::from(super::ids::length(kept)),
         }
     }
 }

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::hash::hash;
-use super::plan::{Kind, Plan, TIMER};
+use super::ids::{ColumnId, ViewId, length};
+use super::plan::{Kind, Plan, TIMER, TablePlan};
 use super::segment::{Reader, put_bytes, read_view, write_view};
-use super::{Engine, Settings, numbered, timer};
+use super::{Engine, Settings, Timer};
 
 /// The last character is the number of the format.
 const MAGIC: &[u8; 8] = b"USFLCKP1";
@@ -62,8 +63,11 @@ pub struct Summary {
 /// One entity of a snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EntitySummary {
-    /// Its columns' numbers in the contract.
+    /// Its columns' numbers in the contract of that time.
     pub columns: Vec<usize>,
+    /// Their names, by which they are found when the contract has changed; releases up to 0.1 did not write them.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Records held.
     pub records: usize,
     /// Its views.
@@ -125,6 +129,20 @@ fn open(bytes: &[u8]) -> Result<(Summary, Reader<'_>), RestoreError> {
     Ok((summary, reader))
 }
 
+impl EntitySummary {
+    fn is(&self, table: &TablePlan) -> bool {
+        match self.names.is_empty() {
+            true => self
+                .columns
+                .iter()
+                .copied()
+                .map(ColumnId::new)
+                .eq(table.entity.iter().copied()),
+            false => self.names == table.names(),
+        }
+    }
+}
+
 impl Engine {
     /// All state as bytes. Texts that nothing uses any more are forgotten on the way.
     pub fn snapshot(&mut self) -> Vec<u8> {
@@ -132,7 +150,7 @@ impl Engine {
         let mut out = Vec::with_capacity(1 << 16);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&[0; 8]);
-        let summary = serde_json::to_vec(&self.summary()).expect("names and numbers are JSON");
+        let summary = serde_json::to_vec(&self.summary()).expect("numbers and texts are JSON");
         put_bytes(&mut out, &summary);
         for (hash, span) in self.repeats.entries() {
             out.extend_from_slice(&hash.to_le_bytes());
@@ -141,7 +159,7 @@ impl Engine {
         let mut marked = vec![false; self.matter.symbols.capacity()];
         for (number, table) in plan.tables.iter().enumerate() {
             for record in self.tables[number].used() {
-                let header = &self.tables[number].headers[record];
+                let header = self.tables[number].header(record);
                 put_bytes(&mut out, &header.key);
                 let held = header.alive | header.dirty;
                 for mask in [held, header.alive, header.dirty] {
@@ -155,9 +173,8 @@ impl Engine {
                     out.extend_from_slice(&[0; 4]);
                     let words = &self.tables[number].look(record)[view.at..view.at + view.words];
                     write_view(&mut out, view, words, &self.matter, &mut marked);
-                    let length = u32::try_from(out.len() - at - 4)
-                        .expect("the state of one entity has less than 4 GiB");
-                    out[at..at + 4].copy_from_slice(&length.to_le_bytes());
+                    let written = length(out.len() - at - 4);
+                    out[at..at + 4].copy_from_slice(&written.to_le_bytes());
                 }
             }
         }
@@ -178,7 +195,7 @@ impl Engine {
                 let mut alive = vec![0; plan.views.len()];
                 for record in table.used() {
                     for (index, count) in alive.iter_mut().enumerate() {
-                        *count += usize::from(table.headers[record].alive >> index & 1 == 1);
+                        *count += usize::from(table.header(record).alive >> index & 1 == 1);
                     }
                 }
                 let views = plan
@@ -192,7 +209,8 @@ impl Engine {
                         alive,
                     });
                 EntitySummary {
-                    columns: plan.entity.clone(),
+                    columns: plan.entity.iter().map(|column| column.index()).collect(),
+                    names: plan.names().to_vec(),
                     records: table.len(),
                     views: views.collect(),
                 }
@@ -229,10 +247,7 @@ impl Engine {
             ..Restored::default()
         };
         for entity in &summary.entities {
-            let number = plan
-                .tables
-                .iter()
-                .position(|table| table.entity == entity.columns);
+            let number = plan.tables.iter().position(|table| entity.is(table));
             let place = |view: &ViewSummary| {
                 let table = &plan.tables[number?];
                 table.views.iter().position(|known| {
@@ -283,23 +298,23 @@ impl Engine {
             let record = *record.get_or_insert_with(|| table.insert(hash(key), key));
             let words = &mut table.record(record)[view.at..view.at + view.words];
             read_view(&mut segment, view, words, &mut self.matter)?;
-            let timer_at = match view.kind {
-                Kind::Session { .. } => words[TIMER],
-                _ => 0, // they have no timer
-            };
+            let id = ViewId::new(number, *index);
             if alive >> written & 1 == 1 {
-                self.tables[number].headers[record].alive |= 1 << index;
                 match view.kind {
-                    Kind::Session { .. } => self.wheel.set(timer_at, timer(number, *index, record)),
+                    Kind::Session { .. } => {
+                        let timer = Timer { view: id, record };
+                        self.wheel.set(words[TIMER], timer);
+                    }
                     Kind::Sliding { .. } => {
-                        self.tables[number].headers[record].listed |= 1 << index;
-                        self.listed[number][*index].push(numbered(record));
+                        table.header_mut(record).listed |= id.bit();
+                        self.listed[number][*index].push(record);
                     }
                     Kind::Last { .. } | Kind::Lifetime => {}
                 }
+                self.tables[number].header_mut(record).alive |= id.bit();
             }
             if dirty >> written & 1 == 1 {
-                self.mark(number, *index, record);
+                self.mark(id, record);
             }
         }
         Ok(())

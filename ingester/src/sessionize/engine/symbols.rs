@@ -30,7 +30,7 @@ impl Symbols {
             }
             None => {
                 self.texts.push(text.into());
-                super::numbered(self.texts.len() - 1)
+                u32::try_from(self.texts.len() - 1).expect("fewer than 2^32 different texts")
             }
         };
         let texts = &self.texts;
@@ -42,10 +42,7 @@ impl Symbols {
 
     /// The text of a number that [`Symbols::intern`] gave.
     pub(super) fn text(&self, symbol: i64) -> &str {
-        usize::try_from(symbol)
-            .ok()
-            .and_then(|index| self.texts.get(index))
-            .map_or("", |text| text)
+        &self.texts[usize::try_from(symbol).expect("a number that `intern` gave")]
     }
 
     /// Beyond the largest number given so far.

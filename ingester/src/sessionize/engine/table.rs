@@ -2,6 +2,8 @@
 
 use hashbrown::HashTable;
 
+use super::ids::RecordId;
+
 /// A record's own data; its words are in the slab.
 pub(super) struct Header {
     pub(super) hash: u64,
@@ -19,10 +21,10 @@ pub(super) struct Table {
     stride: usize,
     /// What the words of a new record hold.
     empty: Vec<i64>,
-    pub(super) words: Vec<i64>,
-    pub(super) headers: Vec<Header>,
-    index: HashTable<u32>,
-    free: Vec<u32>,
+    words: Vec<i64>,
+    headers: Vec<Header>,
+    index: HashTable<RecordId>,
+    free: Vec<RecordId>,
 }
 
 impl Table {
@@ -43,17 +45,17 @@ impl Table {
     }
 
     /// The record of a key, if there is one.
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<RecordId> {
         let headers = &self.headers;
-        let same = |at: &u32| {
-            let header = &headers[*at as usize];
+        let same = |at: &RecordId| {
+            let header = &headers[at.index()];
             header.hash == hash && *header.key == *key
         };
-        self.index.find(hash, same).map(|at| *at as usize)
+        self.index.find(hash, same).copied()
     }
 
     /// Makes the record of a key that has none.
-    pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> usize {
+    pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> RecordId {
         let header = Header {
             hash,
             key: key.into(),
@@ -63,40 +65,49 @@ impl Table {
         };
         let at = match self.free.pop() {
             Some(at) => {
-                self.headers[at as usize] = header;
-                at as usize
+                self.headers[at.index()] = header;
+                at
             }
             None => {
+                let at = RecordId::new(self.headers.len());
                 self.headers.push(header);
                 self.words.extend_from_slice(&self.empty);
-                self.headers.len() - 1
+                at
             }
         };
         let headers = &self.headers;
-        let number = super::numbered(at);
         self.index
-            .insert_unique(hash, number, |at| headers[*at as usize].hash);
+            .insert_unique(hash, at, |at| headers[at.index()].hash);
         at
     }
 
     /// Forgets a record that holds nothing any more; its words must be as empty as a new one's.
-    pub(super) fn remove(&mut self, at: usize) {
-        let hash = self.headers[at].hash;
-        let number = super::numbered(at);
-        if let Ok(found) = self.index.find_entry(hash, |known| *known == number) {
+    pub(super) fn remove(&mut self, at: RecordId) {
+        let hash = self.headers[at.index()].hash;
+        if let Ok(found) = self.index.find_entry(hash, |known| *known == at) {
             found.remove();
-            self.headers[at].key = Box::default();
-            self.free.push(number);
+            self.headers[at.index()].key = Box::default();
+            self.free.push(at);
         }
     }
 
+    pub(super) fn header(&self, at: RecordId) -> &Header {
+        &self.headers[at.index()]
+    }
+
+    pub(super) fn header_mut(&mut self, at: RecordId) -> &mut Header {
+        &mut self.headers[at.index()]
+    }
+
     /// The words of a record.
-    pub(super) fn record(&mut self, at: usize) -> &mut [i64] {
+    pub(super) fn record(&mut self, at: RecordId) -> &mut [i64] {
+        let at = at.index();
         &mut self.words[at * self.stride..(at + 1) * self.stride]
     }
 
     /// The words of a record, to look at.
-    pub(super) fn look(&self, at: usize) -> &[i64] {
+    pub(super) fn look(&self, at: RecordId) -> &[i64] {
+        let at = at.index();
         &self.words[at * self.stride..(at + 1) * self.stride]
     }
 
@@ -106,8 +117,8 @@ impl Table {
     }
 
     /// The records in use.
-    pub(super) fn used(&self) -> impl Iterator<Item = usize> + '_ {
-        self.index.iter().map(|at| *at as usize)
+    pub(super) fn used(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.index.iter().copied()
     }
 
     /// Bytes of the slab and its index, an estimate.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ids::{RecordId, ViewId};
 use super::plan::{
     FILLED_PANE, Kind, NEWEST_PANE, PANES, PHASE, SEEN_AT, SHOWN_PANE, TIMER, VERSION, ViewPlan,
 };
@@ -32,7 +33,7 @@ impl Engine {
                 // Without content there is nothing to end, so a jump of years costs no more than one of minutes.
                 let mut end = before.max(i64::MIN / 2).div_euclid(every) * every + every;
                 while end <= watermark && !self.listed[number][index].is_empty() {
-                    self.end_window(number, index, view, end, observer);
+                    self.end_window(ViewId::new(number, index), view, end, observer);
                     end += every;
                 }
             }
@@ -46,21 +47,15 @@ impl Engine {
     }
 
     /// Ends the windows of a view at `end`: an entity whose row shows such a window moves on to the newest one.
-    fn end_window<O: Observer>(
-        &mut self,
-        number: usize,
-        index: usize,
-        view: &ViewPlan,
-        end: i64,
-        observer: &mut O,
-    ) {
+    fn end_window<O: Observer>(&mut self, id: ViewId, view: &ViewPlan, end: i64, observer: &mut O) {
         let Kind::Sliding { every, panes, ring } = view.kind else {
             return;
         };
+        let (number, index) = (id.table(), id.place());
         let oldest = end.div_euclid(every) - panes;
         let mut listed = std::mem::take(&mut self.listed[number][index]);
         listed.retain(|record| {
-            let record = *record as usize;
+            let record = *record;
             if O::WANTED {
                 let mut row = Rows::new(view);
                 self.row_of_window(&mut row, number, view, record, end);
@@ -79,13 +74,13 @@ impl Engine {
             }
             let filled = words[FILLED_PANE] > oldest;
             if moves {
-                self.mark(number, index, record);
+                self.mark(id, record);
             }
             if !filled {
-                let header = &mut self.tables[number].headers[record];
-                header.listed &= !(1 << index);
-                header.alive &= !(1 << index);
-                self.forget(number, index, record);
+                let header = self.tables[number].header_mut(record);
+                header.listed &= !id.bit();
+                header.alive &= !id.bit();
+                self.forget(id, record);
             }
             filled
         });
@@ -94,10 +89,10 @@ impl Engine {
 
     /// A session's timer: ends it, forgets it, or goes to sleep again.
     fn wake(&mut self, at: i64, timer: Timer) {
-        let (number, index) = (usize::from(timer.table), usize::from(timer.view));
-        let record = timer.record as usize;
+        let Timer { view: id, record } = timer;
+        let number = id.table();
         let plan = Arc::clone(&self.plan);
-        let view = &plan.tables[number].views[index];
+        let view = plan.view(id);
         let Kind::Session { gap, keep, .. } = view.kind else {
             return;
         };
@@ -124,33 +119,33 @@ impl Engine {
             i64::MAX
         };
         if open {
-            self.mark(number, index, record);
+            self.mark(id, record);
         }
         if forget >= self.watermark {
             self.wheel.set(forget, timer);
             return;
         }
-        self.tables[number].headers[record].alive &= !(1 << index);
-        self.forget(number, index, record);
+        self.tables[number].header_mut(record).alive &= !id.bit();
+        self.forget(id, record);
     }
 
     /// Empties the state of a view that is not alive, unless its last row was not taken yet; the last view takes the record along.
-    pub(super) fn forget(&mut self, number: usize, index: usize, record: usize) {
-        let header = &self.tables[number].headers[record];
-        if (header.alive | header.dirty) >> index & 1 == 1 {
+    pub(super) fn forget(&mut self, id: ViewId, record: RecordId) {
+        let header = self.tables[id.table()].header(record);
+        if (header.alive | header.dirty) & id.bit() != 0 {
             return;
         }
-        self.empty(number, index, record);
-        let header = &self.tables[number].headers[record];
+        self.empty(id, record);
+        let header = self.tables[id.table()].header(record);
         if header.alive == 0 && header.dirty == 0 {
-            self.tables[number].remove(record);
+            self.tables[id.table()].remove(record);
         }
     }
 
     /// Makes the state of a view of a record as that of a new one.
-    pub(super) fn empty(&mut self, number: usize, index: usize, record: usize) {
+    pub(super) fn empty(&mut self, id: ViewId, record: RecordId) {
         let plan = Arc::clone(&self.plan);
-        let view = &plan.tables[number].views[index];
+        let (number, view) = (id.table(), plan.view(id));
         let empty = self.tables[number].empty_words(view.at, view.words);
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
         match view.kind {

@@ -3,6 +3,7 @@
 use userflow_models::features::online::Source;
 use userflow_models::features::{Aggregation, Condition, Feature, Test, ValueType, Window};
 
+use super::ids::length;
 use super::pane::{Matter, total};
 use super::plan::{EVENT_TIME, Keeps, PANES, PHASE, RING, VERSION, ViewPlan};
 use super::symbols::Symbols;
@@ -163,12 +164,12 @@ impl Row<'_> {
             }
             Keeps::Newest { .. } => self.newest(words[0]),
             Keeps::Sketch { size, .. } => {
+                // An empty word: no value was seen.
                 Value::Int(pools.sketches.get(words[0]).map_or(0, |s| s.count(*size)))
             }
             Keeps::Counts { .. } => {
-                let k = match feature.aggregation {
-                    Aggregation::TopK { k, .. } => k,
-                    _ => 0,
+                let Aggregation::TopK { k, .. } = feature.aggregation else {
+                    unreachable!("counts are kept for top_k alone");
                 };
                 let mut counts: Vec<(i64, &str)> = (pools.counts.get(words[0]).into_iter())
                     .flatten()
@@ -178,10 +179,9 @@ impl Row<'_> {
                 text_literal(counts.into_iter().take(k).map(|(_, text)| text))
             }
             Keeps::Streak { .. } => {
+                // An empty word: no event since the streak began.
                 let kept = pools.times.get(words[0]).map_or(0, Vec::len);
-                Value::Int(
-                    words[1] + i64::try_from(kept).expect("what is in memory can be counted"),
-                )
+                Value::Int(words[1] + i64::from(length(kept)))
             }
         }
     }
@@ -251,7 +251,7 @@ impl Row<'_> {
 }
 
 fn power(scale: u32) -> i32 {
-    i32::try_from(scale).expect("a contract's scale is small")
+    i32::try_from(scale).expect("a decimal has fewer than 39 digits")
 }
 
 pub(super) fn real(value: &Value) -> Option<f64> {

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 /// Length of a tick in microseconds.
 const TICK: i64 = 1_000_000;
 /// Slots; a timer farther away than so many ticks is looked at once a turn.
-const SLOTS: usize = 4_096;
+const SLOTS: i64 = 4_096;
 
 /// Timers of one engine; what a timer means is the caller's.
 pub(super) struct Wheel<T> {
@@ -45,13 +45,10 @@ impl<T: Ord> Wheel<T> {
         // Timers that were set before any time was known may lie anywhere.
         let steps = match self.now {
             None => SLOTS,
-            // No step when time stands still.
-            Some(now) => usize::try_from((to - now).max(0))
-                .expect("it is not negative")
-                .min(SLOTS),
+            Some(now) => (to - now).clamp(0, SLOTS),
         };
         for step in 0..steps {
-            let tick = to - i64::try_from(step).expect("at most as many as slots");
+            let tick = to - step;
             let slot = &mut self.slots[slot(tick)];
             for (at, timer) in slot.extract_if(.., |(at, _)| at.div_euclid(TICK) <= to) {
                 self.near.push(Reverse((at, timer)));
@@ -67,7 +64,7 @@ impl<T: Ord> Wheel<T> {
 }
 
 fn slot(tick: i64) -> usize {
-    usize::try_from(tick.rem_euclid(4_096)).expect("a remainder is not negative")
+    usize::try_from(tick.rem_euclid(SLOTS)).expect("a remainder is not negative")
 }
 
 #[cfg(test)]
