@@ -116,7 +116,8 @@ pub struct SessionizeArgs {
     #[arg(long, env = "USERFLOW_CATCH_UP_INTERVAL", default_value = "2", value_name = "SECONDS", value_parser = seconds)]
     pub catch_up_interval: Duration,
     /// Most state in memory, over all workers (on /metrics as userflow_sessionize_state_bytes). Beyond, it ends with exit code 2 and says so, before the
-    /// machine ends it without a word. The process has about three times as much, and 150 MB [default: no limit]
+    /// machine ends it without a word. The process has about three times as much, and 150 MB [default: a quarter of the memory of the container
+    /// or the machine]
     #[arg(long, env = "USERFLOW_STATE_LIMIT", value_name = "SIZE", value_parser = bytes)]
     pub state_limit: Option<usize>,
     /// Stop at the offsets that were the end at start, everything written

@@ -21,6 +21,7 @@ mod delivery;
 pub mod engine;
 mod owning;
 mod service;
+mod state_limit;
 mod store;
 mod worker;
 mod writing;

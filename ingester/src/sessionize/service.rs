@@ -15,6 +15,7 @@ use userflow_models::features::{self, FeatureView};
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
 use super::engine::{Plan, Settings};
+use super::state_limit;
 use super::store::{Store, judged};
 use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) views: Vec<FeatureView>,
     pub(super) plan: Arc<Plan>,
     pub(super) settings: Settings,
+    /// Most bytes of state, over all workers.
+    pub(super) state_limit: usize,
     pub(super) store: Store,
     pub(super) delivery: Delivery,
     pub(super) checkpoints: Checkpoints,
@@ -193,6 +196,7 @@ async fn set_up(
         views,
         plan: Arc::new(plan),
         settings,
+        state_limit: state_limit::or_default(args.state_limit),
         store,
         delivery: Delivery::new(&health),
         checkpoints,

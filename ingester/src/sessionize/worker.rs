@@ -309,9 +309,7 @@ impl Worker {
 
     /// State that has outgrown its bound does not get smaller by waiting, and the machine would end the process without a word.
     fn require_room(&self) -> Result<()> {
-        let Some(limit) = self.shared.args.state_limit else {
-            return Ok(());
-        };
+        let limit = self.shared.state_limit;
         let held: usize = self.parts.values().map(|part| part.engine.bytes()).sum();
         if held <= limit / self.shared.caught_up.len() {
             return Ok(());
@@ -320,10 +318,11 @@ impl Worker {
             .flat_map(|part| part.engine.entities())
             .sum();
         Err(WrongSetup(format!(
-            "the state of partitions {:?} has {} MB ({entities} entities), more than this worker's share of --state-limit: give it more memory and raise \
+            "the state of partitions {:?} has {} MB ({entities} entities), more than this worker's share of --state-limit ({} MB): give it more memory and raise \
              the limit, start more members of the group, which share the partitions, or keep less in the feature views",
             self.parts.keys().collect::<Vec<_>>(),
             held >> 20,
+            limit >> 20,
         ))
         .into())
     }

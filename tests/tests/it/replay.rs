@@ -22,7 +22,7 @@ const EVENTS: &str = "bronze.webtoon_events";
 const QUARANTINE: &str = "bronze.webtoon_quarantine";
 
 /// The models folder with a contract that does not know an event type.
-pub fn narrow_models(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn narrow_models(folder: &Path) -> Result<PathBuf> {
     fn copy(from: &Path, to: &Path) -> Result<()> {
         std::fs::create_dir_all(to)?;
         for entry in std::fs::read_dir(from)? {
@@ -45,7 +45,7 @@ pub fn narrow_models(folder: &Path) -> Result<PathBuf> {
     Ok(models)
 }
 
-pub fn replay(lake: &Path) -> Command {
+pub(crate) fn replay(lake: &Path) -> Command {
     let mut command = binary("userflow-jobs");
     command
         .args(["replay", "--domain", "webtoon", "--output", "json"])
