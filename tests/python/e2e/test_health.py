@@ -20,7 +20,7 @@ SERVER = ROOT / "deploy/servers/prometheus"
 PATIENCE = 120
 PARTITIONS = 2
 FILES = dashboards.FILES
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "docs/operator.md", "docs/data-engineer.md", "deploy/prometheus/rules.yml"]
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "docs/operate.md", "docs/troubleshooting.md", "deploy/prometheus/rules.yml"]
 TEXTS = [*DOCUMENTS, *(str(file.relative_to(ROOT)) for file in FILES)]
 
 
