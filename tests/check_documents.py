@@ -2,9 +2,10 @@
 
     python3 tests/check_documents.py [--binaries target/release]
 
-What belongs here: relative links, images and anchors of every .md that git knows, and the command lines in their fenced
-code blocks. A link has to lead to something; a command of userflow has to be one that its `--help` knows, with flags that
-`--help` knows; a make target and a script of deploy/ or tests/ have to be there. What a command does is for the tests.
+What belongs here: relative links, images and anchors of every .md that git knows; the command lines in their fenced code
+blocks and in `code` within a line; and what is `code` and looks like a path from the root. A link has to lead to something;
+a command of userflow has to be one that its `--help` knows, with flags that `--help` knows; a make target, a script of
+deploy/ or tests/ and a path have to be there. What a command does is for the tests.
 
 CHANGELOG.md tells of the past, so only its links are checked.
 """
@@ -25,7 +26,8 @@ SCRIPT = re.compile(r"(?:\./)?((?:deploy|tests|\.ci)/[\w./-]+)$")
 FENCE = re.compile(r"^\s*(```+|~~~+)\s*(\S*)")
 SHELL = ("", "sh", "bash", "shell", "console")  # the languages of blocks whose lines are commands
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
-CODE = re.compile(r"(`+)(?:.*?)\1")
+CODE = re.compile(r"(`+)(.*?)\1")
+PATH = re.compile(r"^[\w.-]+(?:/[\w.-]+)+/?$")
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$")
 FLAG = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w-]*)")
 OPERATORS = re.compile(r"^[|&;<>()]+$")
@@ -96,6 +98,17 @@ def broken_links(root: Path, document: str, text: str) -> list[str]:
     return problems
 
 
+def missing_paths(root: Path, folders: set[str], document: str, text: str) -> list[str]:
+    """What stands as `code`, begins with one of the folders and is not there. With a blank, a pattern or a `<name>` it is no path."""
+    problems = []
+    for number, line in text_lines(text):
+        for _, code in CODE.findall(line):
+            path = re.sub(r":\d+$", "", code.strip())
+            if PATH.match(path) and path.split("/")[0] in folders and not (root / path).exists():
+                problems.append(f"{document}:{number}: there is no {path}")
+    return problems
+
+
 def split_commands(line: str) -> list[list[str]]:
     """The simple commands of a line of shell, as words; its comment and what assigns variables left out."""
     line = re.sub(r"^\s*\$ ", "", SUBSHELL.sub("SUBSHELL", line))
@@ -150,9 +163,17 @@ class Known:
         return None
 
 
+def inline_commands(text: str) -> Iterator[tuple[int, str]]:
+    """What stands as `code` in the numbered lines of text and is more than a name: `make test`, `userflow-jobs run --date D`."""
+    for number, line in text_lines(text):
+        for _, code in CODE.findall(line):
+            if " " in code.strip():
+                yield number, code.strip()
+
+
 def wrong_commands(known: Known, document: str, text: str) -> list[str]:
     problems = []
-    for number, line in command_lines(text):
+    for number, line in sorted([*command_lines(text), *inline_commands(text)]):
         try:
             commands = split_commands(line)
         except ValueError as error:
@@ -186,13 +207,15 @@ def main() -> int:
     if missing:
         print(f"documents: {binaries} has no {' and no '.join(missing)}: run `make build` first", file=sys.stderr)
         return 1
-    listed = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    folders = {path.split("/")[0] for path in tracked if "/" in path}
     known = Known(ROOT, make_targets((ROOT / "Makefile").read_text()), help_texts(binaries))
     problems = []
-    for document in filter(None, listed.stdout.split("\0")):
+    for document in (path for path in tracked if path.endswith(".md")):
         text = (ROOT / document).read_text()
         problems += broken_links(ROOT, document, text)
         if document != "CHANGELOG.md":
+            problems += missing_paths(ROOT, folders, document, text)
             problems += wrong_commands(known, document, text)
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -1,7 +1,7 @@
 """One server process that lives in one folder.
 
-The scripts beside this file (airflow, kafka, postgres, prometheus, redis, s3, trino) say how their server is configured and when it is ready. What they
-share is here: free ports, start detached, find again, stop, kill. Nothing here knows a particular server.
+The scripts beside this file, one per server, say how it is configured and when it is ready. What they share is here: free
+ports, start detached, find again, stop, kill. Nothing here knows a particular server.
 
     D/pid    process id and start time, so that a recycled id is never taken for ours
     D/log    what the server wrote, appended over restarts

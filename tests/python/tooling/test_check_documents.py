@@ -12,7 +12,12 @@ ROOT = Path(__file__).resolve().parents[3]
 CHECKER = ROOT / "tests/check_documents.py"
 HELP = {
     ("userflow-jobs", ""): "Usage: userflow-jobs\n\nOptions:\n  -h, --help  Print help\n",
-    ("userflow-jobs", "run"): "Options:\n      --date <DATE>\n          The day; see --gone\n\n  -j, --jobs <N>  How many [default: 2]\n",
+    ("userflow-jobs", "run"): """Options:
+      --date <DATE>
+          The day; see --gone
+
+  -j, --jobs <N>  How many [default: 2]
+""",
 }
 
 
@@ -68,6 +73,22 @@ def test_what_is_wrong_is_found_with_its_line(tmp_path, line, message):
 def test_a_command_over_several_lines_is_one_and_other_languages_are_none(tmp_path):
     assert commands(tmp_path, "userflow-jobs run \\", "  --dates 1") == ["d.md:3: userflow-jobs run has no flag --dates"]
     assert commands(tmp_path, "userflow-jobs walk", language="text") == []
+
+
+def test_a_command_within_a_line_is_held_against_the_help_too(tmp_path):
+    known = checker.Known(tmp_path, {"demo"}, lambda program, command: HELP.get((program, command)))
+    text = "`make demo`, `make gone`,\n`userflow-jobs` alone, `userflow-jobs run --date D` or ``userflow-jobs run --until D``\n"
+    assert checker.wrong_commands(known, "d.md", text) == [
+        "d.md:1: the Makefile has no target gone",
+        "d.md:2: userflow-jobs run has no flag --until",
+    ]
+
+
+def test_a_path_that_is_not_there_is_found(tmp_path):
+    (tmp_path / "deploy/servers").mkdir(parents=True)
+    (tmp_path / "deploy/up").write_text("")
+    text = "`deploy/up`, `deploy/servers/`, `deploy/*.sh`, `deploy/<name>/x`, `bronze/by_date.rs`\n`deploy/down`\n"
+    assert checker.missing_paths(tmp_path, {"deploy"}, "d.md", text) == ["d.md:2: there is no deploy/down"]
 
 
 def test_links_images_and_anchors(tmp_path):
