@@ -99,7 +99,7 @@ def broken_links(root: Path, document: str, text: str) -> list[str]:
 
 
 def missing_paths(root: Path, folders: set[str], document: str, text: str) -> list[str]:
-    """What stands as `code`, begins with one of the folders and is not there. With a blank, a pattern or a `<name>` it is no path."""
+    """What stands as `code`, begins with one of the folders and is not there. A pattern and a `<name>` are no paths."""
     problems = []
     for number, line in text_lines(text):
         for _, code in CODE.findall(line):
