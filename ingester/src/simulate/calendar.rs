@@ -90,7 +90,8 @@ impl Intensity {
     /// so starts come in order without being held or sorted.
     pub(crate) fn moment(&self, index: u64, jitter: u32, count: u64) -> i64 {
         // In units of weight / 2^32. Weights stay below 2^52 in all, counts below 2^40: no overflow.
-        let total = u128::from(self.totals.last().copied().unwrap_or(0));
+        let total = *self.totals.last().expect("a calendar has a day");
+        let total = u128::from(total);
         let point = ((u128::from(index) << 32) | u128::from(jitter)) * total / u128::from(count);
         let whole = (point >> 32) as u64;
         let slot = self

@@ -64,7 +64,8 @@ impl Draws {
 
     /// The lowest of `times` draws from `0..n`: 1 is uniform, more prefers low numbers.
     pub(crate) fn lowest(&mut self, n: u64, times: u32) -> u64 {
-        (0..times.max(1)).map(|_| self.below(n)).min().unwrap_or(0)
+        let draws = (0..times.max(1)).map(|_| self.below(n));
+        draws.min().expect("it draws once or more")
     }
 
     /// A number of the range, both ends included.
@@ -117,7 +118,10 @@ impl Weights {
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.0.last().copied().unwrap_or(0)
+        *self
+            .0
+            .last()
+            .expect("weights without a sum are refused when they are read")
     }
 
     pub(crate) fn draw(&self, draws: &mut Draws) -> usize {

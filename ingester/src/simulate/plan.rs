@@ -138,7 +138,7 @@ impl Plan {
             .iter()
             .map(|variant| variant.shift_ms.abs())
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0); // without variants nothing is shifted
         let reach = span + ahead + program.longest_visit();
         let zones: Vec<Zone> = program
             .users

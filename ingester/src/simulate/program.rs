@@ -125,7 +125,7 @@ impl Program {
             .iter()
             .map(step)
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0); // all of it is scripted
         scripted + end
     }
 

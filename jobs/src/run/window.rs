@@ -310,6 +310,7 @@ fn same(stored: &DataType, declared: &DataType) -> bool {
 fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
+        // A source that counts nothing is an empty relation or a row of constants.
         return plan
             .metrics()
             .and_then(|metrics| metrics.output_rows())

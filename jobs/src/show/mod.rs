@@ -192,7 +192,7 @@ fn rounded(value: f64) -> String {
         } else {
             size.log10().floor() as i32
         };
-        let decimals = usize::try_from(3 - first).unwrap_or(0);
+        let decimals = usize::try_from(3 - first).unwrap_or(0); // a large number shows none
         let text = format!("{value:.decimals$}");
         return match text.contains('.') {
             true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
