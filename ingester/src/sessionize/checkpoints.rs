@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use userflow_engine::{Engine, Plan, RestoreError, Restored, Settings, inspect};
 use userflow_lake::failpoint;
 
-use super::engine::{Engine, Plan, RestoreError, Restored, Settings, inspect};
 use crate::exit::WrongSetup;
 use crate::metrics::SessionizeMetrics;
 

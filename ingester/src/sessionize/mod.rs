@@ -7,7 +7,7 @@
 //!             └──────────────── checkpoints ◀── state + next offset ┘
 //! ```
 //!
-//! * [`engine`]: events and time in, rows out. All meaning is there; nothing else here knows what a window is.
+//! * `userflow_engine`: events and time in, rows out. All meaning is there; nothing else here knows what a window is.
 //! * `store`: PostgreSQL. A row gives way only to a newer one, and only the owner of a partition writes.
 //! * `checkpoints`: state as objects. Rows are always written before the state that made them is kept.
 //! * `worker`: the loop; `owning` and `writing`: its beginnings and ends; `delivery`: a batch's way into the store, whatever that says. `service`: threads, targets, metrics, summary.
@@ -18,7 +18,6 @@
 
 mod checkpoints;
 mod delivery;
-pub mod engine;
 mod owning;
 mod service;
 mod state_limit;

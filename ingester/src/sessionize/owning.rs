@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use userflow_engine::{Counts, Engine, Restored};
 use userflow_lake::failpoint;
 use userflow_models::features::FeatureView;
 
 use super::delivery;
-use super::engine::{Counts, Engine, Restored};
 use super::service::Shared;
 use super::store::{Claim, Taken, judged, passes};
 use super::worker::{Part, Worker};
@@ -332,8 +332,9 @@ async fn claim(shared: &Shared, partition: i32) -> Result<Taken> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use userflow_engine::StoreMark;
+
     use super::*;
-    use crate::sessionize::engine::StoreMark;
 
     fn mark(id: &str, made: &str) -> StoreMark {
         StoreMark {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
+use userflow_engine::{Plan, Settings};
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
 use userflow_models::features::online::REASONS;
@@ -14,7 +15,6 @@ use userflow_models::features::{self, FeatureView};
 
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
-use super::engine::{Plan, Settings};
 use super::state_limit;
 use super::store::{Store, judged};
 use super::worker::{Worker, micros};

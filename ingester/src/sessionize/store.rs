@@ -9,15 +9,16 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use userflow_engine::{Column, StoreMark};
 use userflow_models::features::online::Refusal;
 use userflow_models::features::{FeatureView, online};
 
-use super::engine::{Column, StoreMark};
 use crate::config::{Pooling, PostgresArgs};
 use crate::exit::WrongSetup;
 
 mod aside;
 mod batch;
+mod cells;
 mod connect;
 mod errors;
 mod identity;

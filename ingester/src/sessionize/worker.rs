@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rdkafka::Message;
 use tokio::task::JoinHandle;
+use userflow_engine::{Counts, Engine, Events, Nobody};
 use userflow_models::decode::Decoder;
 
-use super::engine::{Counts, Engine, Events, Nobody};
 use super::service::{At, Shared};
 use super::store::Written;
 use super::writing::{Kept, SETTLE};

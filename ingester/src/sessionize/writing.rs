@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
+use userflow_engine::Rows;
 use userflow_lake::failpoint;
 
 use super::delivery::deliver;
-use super::engine::Rows;
 use super::service::Shared;
 use super::store::{Batch, Written, judged, passes};
 use super::worker::{Worker, micros};
@@ -128,7 +128,7 @@ impl Worker {
             }
             let Some(mut rows) = rows else { return };
             let name = &self.shared.views[view].name;
-            let split = self.shared.store.tables()[view].one_row_per_key(&mut rows);
+            let split = self.shared.store.tables()[view].admit(&mut rows);
             if split > 0 {
                 let split = u64::try_from(split).expect("rows fit in memory");
                 (self.shared.metrics.split.with_label_values(&[name])).inc_by(split);

@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use userflow_engine::Rows;
 use userflow_models::features::FeatureView;
 use userflow_models::features::online::{self, Source, Stored};
 
-use super::super::engine::{Column, Rows};
+use super::cells;
 
 /// Most characters of a key in a log line and in `ops.rows_set_aside`.
 const KEY_SHOWN: usize = 1_000;
@@ -64,12 +65,18 @@ impl Table {
         }
     }
 
+    /// Makes the rows such as PostgreSQL takes: texts that it can hold, and then one row of each key. Returns how many rows went.
+    pub(in super::super) fn admit(&self, rows: &mut Rows) -> usize {
+        rows.columns.iter_mut().for_each(cells::make_storable);
+        self.one_row_per_key(rows)
+    }
+
     /// Leaves one row of each key: PostgreSQL refuses a statement with two. In the table an entity gives way to its newest row, and so
     /// it does here: of the newest event, then of the higher offset, then of the higher partition. Returns how many rows went.
     ///
     /// Two rows of one key come from two partitions of an entity that was said to be local to one, and of keys that differ in bytes
     /// that PostgreSQL cannot hold.
-    pub(in super::super) fn one_row_per_key(&self, rows: &mut Rows) -> usize {
+    fn one_row_per_key(&self, rows: &mut Rows) -> usize {
         let mut newest: HashMap<u64, usize> = HashMap::with_capacity(rows.len);
         let mut keep = vec![true; rows.len];
         let mut gone = 0;
@@ -104,7 +111,7 @@ impl Table {
     }
 
     fn age(&self, rows: &Rows, row: usize) -> (Option<i64>, Option<i64>, Option<i64>) {
-        let number = |column: usize| rows.columns[column].number(row);
+        let number = |column: usize| cells::number(&rows.columns[column], row);
         (
             number(self.event_time),
             number(self.version),
@@ -113,15 +120,15 @@ impl Table {
     }
 
     fn same_key(&self, rows: &Rows, one: usize, other: usize) -> bool {
-        (self.key.iter()).all(|column| rows.columns[*column].same(one, other))
+        (self.key.iter()).all(|column| cells::same(&rows.columns[*column], one, other))
     }
 
     /// A hash of a row's key.
     pub(in super::super) fn hash(&self, rows: &Rows, row: usize) -> u64 {
         let mut hasher = DefaultHasher::new();
         for column in &self.key {
-            rows.columns[*column].text(row).hash(&mut hasher);
-            rows.columns[*column].number(row).hash(&mut hasher);
+            cells::text(&rows.columns[*column], row).hash(&mut hasher);
+            cells::number(&rows.columns[*column], row).hash(&mut hasher);
         }
         hasher.finish()
     }
@@ -211,7 +218,7 @@ impl Batch {
     pub(in super::super) fn only_row(&self, tables: &[Table]) -> Option<Refused> {
         let view = self.views.iter().position(|rows| rows.len > 0)?;
         let (table, rows) = (&tables[view], &self.views[view]);
-        let value = |column: usize| rows.columns[column].json(0);
+        let value = |column: usize| cells::to_json(&rows.columns[column], 0);
         let key = table.entity.iter().map(|column| value(*column)).collect();
         let key = Value::Array(key).to_string();
         let row: Map<String, Value> = (table.stored.iter().enumerate())
@@ -219,10 +226,11 @@ impl Batch {
             .collect();
         Some(Refused {
             view: table.name.clone(),
-            partition: (rows.columns[table.partition].number(0))
+            partition: (cells::number(&rows.columns[table.partition], 0))
                 .and_then(|partition| i32::try_from(partition).ok())
                 .expect("every row says its Kafka partition"),
-            version: (rows.columns[table.version].number(0)).expect("every row has a version"),
+            version: cells::number(&rows.columns[table.version], 0)
+                .expect("every row has a version"),
             key_hash: format!("{:016x}", twox_hash::XxHash3_64::oneshot(key.as_bytes())),
             key: cut(key, KEY_SHOWN),
             row: cut(Value::Object(row).to_string(), ROW_SHOWN),
@@ -238,45 +246,11 @@ fn cut(text: String, most: usize) -> String {
     }
 }
 
-impl Column {
-    fn number(&self, row: usize) -> Option<i64> {
-        match self {
-            Self::BigInt(values) | Self::Time(values) => values[row],
-            Self::Int(values) => Some(i64::from(values[row])),
-            Self::Double(_) | Self::Text(_) | Self::Boolean(_) => None,
-        }
-    }
-
-    fn text(&self, row: usize) -> Option<&str> {
-        match self {
-            Self::Text(values) => values[row].as_deref(),
-            _ => None,
-        }
-    }
-
-    fn same(&self, one: usize, other: usize) -> bool {
-        self.number(one) == self.number(other) && self.text(one) == self.text(other)
-    }
-
-    fn json(&self, row: usize) -> Value {
-        match self {
-            Self::BigInt(values) => json!(values[row]),
-            Self::Double(values) => json!(values[row]),
-            Self::Text(values) => json!(values[row]),
-            Self::Boolean(values) => json!(values[row]),
-            Self::Int(values) => json!(values[row]),
-            Self::Time(values) => {
-                let time = values[row].and_then(chrono::DateTime::from_timestamp_micros);
-                json!(time.map(|time| time.to_rfc3339()))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use userflow_engine::Column;
     use userflow_models::domain::Domain;
     use userflow_models::features;
 
@@ -334,6 +308,21 @@ mod tests {
         let mut batch = rows(&[("a", 10, 7, 0), ("a", 10, 8, 0)]);
         assert_eq!(table("").one_row_per_key(&mut batch), 1);
         assert_eq!(batch, rows(&[("a", 10, 8, 0)]));
+    }
+
+    #[test]
+    fn a_zero_byte_gives_way_before_keys_are_compared() {
+        // Both keys become the same one, and PostgreSQL refuses a statement with two rows of it.
+        let mut batch = rows(&[
+            ("a\0b", 10, 7, 0),
+            ("a\u{fffd}b", 20, 8, 0),
+            ("\0\0", 1, 9, 0),
+        ]);
+        assert_eq!(table("partition_local: true\n").admit(&mut batch), 1);
+        assert_eq!(
+            batch,
+            rows(&[("a\u{fffd}b", 20, 8, 0), ("\u{fffd}\u{fffd}", 1, 9, 0)])
+        );
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! Not here: what is done when they do not fit (`owning.rs`).
 
 use sqlx::{Error, PgConnection};
+use userflow_engine::StoreMark;
 
-use super::super::engine::StoreMark;
 use super::Store;
 
 /// Reads the mark of the store, and of all tables in it.

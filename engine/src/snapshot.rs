@@ -4,7 +4,7 @@
 //! the others come back. Layout, little endian: magic, XXH3 of all that follows, length and JSON of [`Summary`], the identifiers, then
 //! per entity its records: key, masks, and per view that is alive a segment with its length.
 //!
-//! Where snapshots are stored, and which one is read: `sessionize/checkpoints.rs`.
+//! Where snapshots are stored, and which one is read: `ingester/src/sessionize/checkpoints.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

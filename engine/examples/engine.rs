@@ -5,6 +5,11 @@
 //! REPEATS the same events come again, each time later and as other entities (keys get a suffix), so that the number of keys grows.
 //! The `hash` floor in the same run touches what the engine must at least touch: the event's id and its entities' keys.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time; the engine itself reads no clock"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +19,7 @@ use anyhow::{Context, Result, anyhow};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampMicrosecondType;
-use userflow_ingester::sessionize::engine::{Engine, Events, Nobody, Plan, Settings};
+use userflow_engine::{Engine, Events, Nobody, Plan, Settings};
 use userflow_models::decode::Decoder;
 use userflow_models::domain::Domain;
 use userflow_models::features;

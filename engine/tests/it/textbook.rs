@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use userflow_ingester::sessionize::engine::Settings;
+use userflow_engine::Settings;
 use userflow_models::features::{FeatureView, Window};
 
 use crate::ByKey;

@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use userflow_ingester::sessionize::engine::{
-    Column, Counts, Engine, Events, Nobody, Observer, Plan, Rows, Settings,
-};
+use userflow_engine::{Column, Counts, Engine, Events, Nobody, Observer, Plan, Rows, Settings};
 use userflow_models::contract::Contract;
 use userflow_models::features::FeatureView;
 use userflow_models::features::online::{self, Source};

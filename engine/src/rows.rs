@@ -165,7 +165,7 @@ impl Column {
             }
             (Self::BigInt(column) | Self::Time(column), _) => column.push(None),
             (Self::Double(column), value) => column.push(real(&value)),
-            (Self::Text(column), Value::Text(text)) => column.push(Some(storable(text))),
+            (Self::Text(column), Value::Text(text)) => column.push(Some(text)),
             (Self::Text(column), _) => column.push(None),
             (Self::Boolean(column), Value::Truth(truth)) => column.push(Some(truth)),
             (Self::Boolean(column), _) => column.push(None),
@@ -260,14 +260,5 @@ impl Rows {
             columns: columns.collect(),
             len: rows.len(),
         }
-    }
-}
-
-/// PostgreSQL has no text with a zero byte in it; the replacement character stands for one, as in a decoder.
-fn storable(text: String) -> String {
-    if text.contains('\0') {
-        text.replace('\0', "\u{fffd}")
-    } else {
-        text
     }
 }

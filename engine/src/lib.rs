@@ -1,7 +1,9 @@
-//! The engine: events and time in, changed rows out. One engine per Kafka partition.
+//! The streaming engine: events and time in, changed rows out. One [`Engine`] per Kafka partition.
 //!
 //! Pure: no clock, no thread, no Kafka, no store, no name of a domain. The same events give the same rows, whenever and however often
 //! they are processed, which is what a replay after a crash relies on.
+//!
+//! Not here: what a view means and how it is written (`models`), decoding (`models`), Kafka, and the stores and their limits (`ingester`).
 //!
 //! ```text
 //! Events ─▶ repeats? ─▶ time (watermark, timers, windows that end) ─▶ filters ─▶ one record per entity ─▶ panes of its views
@@ -9,7 +11,7 @@
 //! ```
 //!
 //! * `ids`: numbers of records, views, columns. `plan`: views compiled to layout. `table`, `pool`, `symbols`: where state lies. `pane`, `sketch`: what it means.
-//! * `wheel`: timers. `repeats`: events sent again. `rows`, `value`: state as columns for the store. `snapshot`,
+//! * `wheel`: timers. `repeats`: events sent again. `rows`, `value`: state as columns. `snapshot`,
 //!   `segment`: state as bytes.
 //!
 //! Times are microseconds UTC. Event time is what the event says; a clock that is ahead is capped for windows and the watermark
