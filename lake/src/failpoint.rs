@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_point_is_one_that_a_test_walks() {
-        let walked = ["lake", "ingest", "sessionize", "jobs"];
+        let walked = ["lake", "ingest", "sessionize", "jobs", "replay"];
         for (number, point) in POINTS.iter().enumerate() {
             let (part, _) = point.split_once('.').unwrap();
             assert!(walked.contains(&part), "{point}: no test walks {part}");
