@@ -259,6 +259,10 @@ impl Member {
     }
 
     /// From now on callbacks answer by themselves: nothing is read any more, but librdkafka waits for answers.
+    ///
+    /// Only what a callback has told is answered here. An answer that came before its question would let librdkafka end the group while
+    /// the question is still in the queue, and whoever answers that one later can wait for ever: once the group has ended, librdkafka
+    /// drops the answer without a word (`rd_kafka_cgrp_op_serve`).
     pub(crate) fn close(&self) {
         let notes = self.consumer.context();
         notes.closing.store(true, Ordering::Release);
@@ -271,6 +275,8 @@ impl Member {
                 }
                 Note::Revoke(partitions) => self.give(partitions),
             })
+        } else if unanswered.is_empty() {
+            Ok(())
         } else {
             self.consumer.unassign().map_err(Into::into)
         };
