@@ -233,9 +233,10 @@ mod tests {
         writer.write(&batch).unwrap();
         let stats: serde_json::Value =
             serde_json::from_str(&writer.finish().unwrap().stats).unwrap();
-        if let Some(max) = stats["maxValues"]["s"].as_str() {
-            assert!(max >= long.as_str(), "{max}");
-        }
-        assert!(stats["minValues"]["s"].as_str().unwrap() <= long.as_str());
+        let bound = |side: &str| stats[side]["s"].as_str().expect("a bound").to_owned();
+        let (least, most) = (bound("minValues"), bound("maxValues"));
+        assert!(least.as_str() <= long.as_str(), "{least}");
+        assert!(most.as_str() >= long.as_str(), "{most}");
+        assert!(least.len() < long.len() && most.len() < long.len());
     }
 }

@@ -13,6 +13,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message as _};
 
+use crate::process::wait_for;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The brokers that `make test` started.
@@ -75,12 +77,11 @@ pub fn delete_topic(name: &str) -> Result<()> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers())
         .create()?;
-    loop {
+    wait_for("the broker to forget the topic", PATIENCE, || {
         let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
-        if metadata.topics().iter().all(|t| t.partitions().is_empty()) {
-            return Ok(());
-        }
-    }
+        let forgotten = metadata.topics().iter().all(|t| t.partitions().is_empty());
+        Ok(forgotten.then_some(()))
+    })
 }
 
 fn admin() -> Result<AdminClient<DefaultClientContext>> {
@@ -154,10 +155,13 @@ impl Sender {
             .partition(partition)
             .timestamp(time_ms);
         record.payload = value;
+        let until = Instant::now() + PATIENCE;
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                    if Instant::now() < until =>
+                {
                     self.producer.poll(Duration::from_millis(10));
                     record = back;
                 }
