@@ -44,7 +44,7 @@ use std::sync::Arc;
 
 use hash::hash;
 use ids::{RecordId, ViewId};
-use pane::{Cells, Matter, Seen};
+use pane::{Arena, Cells, Seen};
 use plan::{
     EVENT_TIME, FILLED_PANE, Kind, NEWEST_PANE, PANES, PHASE, RING, SEEN_AT, SHOWN_PANE, TIMER,
     VERSION,
@@ -111,7 +111,7 @@ pub struct Engine {
     /// The store that has the rows of this state.
     store: Option<StoreMark>,
     tables: Vec<Table>,
-    matter: Matter,
+    arena: Arena,
     wheel: Wheel<Timer>,
     repeats: Repeats,
     /// Records of sliding windows with content: by table, by view.
@@ -171,7 +171,7 @@ impl Engine {
             listed: lists(),
             dirty: lists(),
             dirty_rows: 0,
-            matter: Matter {
+            arena: Arena {
                 pools: Pools::default(),
                 symbols: Symbols::default(),
                 buffer: Vec::new(),
@@ -330,17 +330,17 @@ impl Engine {
             let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
             words[VERSION] = offset;
             words[EVENT_TIME] = words[EVENT_TIME].max(event.time);
-            let matter = &mut self.matter;
+            let arena = &mut self.arena;
             match view.kind {
-                Kind::Lifetime => matter.apply(&view.pane, &mut words[plan::HEAD..], event),
-                Kind::Last { events } => keep_last(matter, view, words, events, event),
+                Kind::Lifetime => arena.apply(&view.pane, &mut words[plan::HEAD..], event),
+                Kind::Last { events } => keep_last(arena, view, words, events, event),
                 Kind::Sliding { every, ring, .. } => {
                     let newest = self.newest.div_euclid(every);
-                    clean_panes(matter, view, words, newest, ring);
+                    clean_panes(arena, view, words, newest, ring);
                     let pane = effective.div_euclid(every);
                     words[FILLED_PANE] = words[FILLED_PANE].max(pane);
                     words[SHOWN_PANE] = newest;
-                    matter.apply(&view.pane, pane_words(view, words, pane, ring), event);
+                    arena.apply(&view.pane, pane_words(view, words, pane, ring), event);
                     let header = self.tables[number].header_mut(record);
                     if header.listed & id.bit() == 0 {
                         header.listed |= id.bit();
@@ -350,9 +350,9 @@ impl Engine {
                 Kind::Session { gap, ends_on, .. } => {
                     words[SEEN_AT] = words[SEEN_AT].max(effective);
                     words[PHASE] = 0;
-                    matter.apply(&view.pane, &mut words[PANES..], event);
+                    arena.apply(&view.pane, &mut words[PANES..], event);
                     if ends_on.is_some_and(|filter| event.filters >> filter & 1 == 1)
-                        && value::is_over(view, words, &matter.symbols)
+                        && value::is_over(view, words, &arena.symbols)
                     {
                         words[PHASE] = ENDED;
                     }
@@ -394,14 +394,14 @@ impl Engine {
 
 /// Keeps an event among the newest.
 fn keep_last(
-    matter: &mut Matter,
+    arena: &mut Arena,
     view: &plan::ViewPlan,
     words: &mut [i64],
     events: usize,
     event: &Seen<'_>,
 ) {
     // A full ring gives the place of its oldest event to the new one, so that nothing is allocated.
-    let ring = matter.pools.rings.of(&mut words[RING]);
+    let ring = arena.pools.rings.of(&mut words[RING]);
     let mut kept = Kept::default();
     if ring.len() >= events {
         if ring.front().is_some_and(|oldest| event.time < oldest.time) {
@@ -409,17 +409,17 @@ fn keep_last(
         }
         kept = ring.pop_front().expect("a full ring has an oldest event");
     }
-    matter.cells(&view.pane, event, &mut kept.cells);
+    arena.cells(&view.pane, event, &mut kept.cells);
     kept.time = event.time;
     kept.filters = event.by_feature(&view.pane);
-    let ring = matter.pools.rings.of(&mut words[RING]);
+    let ring = arena.pools.rings.of(&mut words[RING]);
     let at = ring.partition_point(|kept| kept.time <= event.time);
     ring.insert(at, kept);
 }
 
 /// Empties the panes that time has reached since this record was last touched.
 fn clean_panes(
-    matter: &mut Matter,
+    arena: &mut Arena,
     view: &plan::ViewPlan,
     words: &mut [i64],
     newest: i64,
@@ -431,7 +431,7 @@ fn clean_panes(
     }
     for pane in (newest - ring + 1).max(clean.saturating_add(1))..=newest {
         let words = pane_words(view, words, pane, ring);
-        matter.clear(&view.pane, words);
+        arena.clear(&view.pane, words);
     }
     words[NEWEST_PANE] = newest;
 }

@@ -6,7 +6,7 @@ use userflow_models::features::Predicate;
 use super::cells::Events;
 use super::hash::hash;
 use super::ids::{ColumnId, length};
-use super::plan::{Keeps, PanePlan, Slot, passes};
+use super::plan::{Accumulator, PanePlan, Slot, passes};
 use super::pool::Pools;
 use super::symbols::Symbols;
 
@@ -34,9 +34,9 @@ impl Seen<'_> {
     }
 
     fn ends_streak(&self, index: usize, slot: &Slot) -> bool {
-        match (self.cells, &slot.keeps) {
+        match (self.cells, &slot.accumulator) {
             (Cells::Kept(_), _) => self.filters >> (64 + index) & 1 == 1,
-            (Cells::Row(..), Keeps::Streak { until }) => self.filters >> until & 1 == 1,
+            (Cells::Row(..), Accumulator::Streak { until }) => self.filters >> until & 1 == 1,
             _ => false,
         }
     }
@@ -131,13 +131,13 @@ pub(super) fn filters(filters: &[Predicate], events: &Events, row: usize) -> u12
 }
 
 /// What panes need beside their words.
-pub(super) struct Matter {
+pub(super) struct Arena {
     pub(super) pools: Pools,
     pub(super) symbols: Symbols,
     pub(super) buffer: Vec<u8>,
 }
 
-impl Matter {
+impl Arena {
     /// Counts an event in a pane.
     pub(super) fn apply(&mut self, plan: &PanePlan, words: &mut [i64], event: &Seen<'_>) {
         for (index, slot) in plan.slots.iter().enumerate() {
@@ -152,58 +152,58 @@ impl Matter {
 
     fn count(&mut self, slot: &Slot, index: usize, words: &mut [i64], event: &Seen<'_>) {
         let cells = event.cells;
-        match &slot.keeps {
-            Keeps::Nothing => {}
-            Keeps::Count => words[0] += 1,
-            Keeps::Sum { column } => {
+        match &slot.accumulator {
+            Accumulator::Nothing => {}
+            Accumulator::Count => words[0] += 1,
+            Accumulator::Sum { column } => {
                 if let Some(value) = cells.word(index, *column, false, &mut self.symbols) {
                     let total = total(words) + i128::from(value);
                     set_total(words, total);
                     words[2] += 1;
                 }
             }
-            Keeps::Min { column } => {
+            Accumulator::Min { column } => {
                 if let Some(value) = cells.word(index, *column, false, &mut self.symbols) {
                     words[0] = words[0].min(value);
                 }
             }
-            Keeps::Max { column } => {
+            Accumulator::Max { column } => {
                 if let Some(value) = cells.word(index, *column, false, &mut self.symbols) {
                     words[0] = words[0].max(value);
                 }
             }
             // The time is compared first, so that a text is looked up only when it is kept.
-            Keeps::First { column } => {
+            Accumulator::First { column } => {
                 if event.time < words[0]
                     && let Some(value) = cells.word(index, *column, slot.text, &mut self.symbols)
                 {
                     (words[0], words[1]) = (event.time, value);
                 }
             }
-            Keeps::Last { column } => {
+            Accumulator::Last { column } => {
                 if event.time >= words[0]
                     && let Some(value) = cells.word(index, *column, slot.text, &mut self.symbols)
                 {
                     (words[0], words[1]) = (event.time, value);
                 }
             }
-            Keeps::Newest { column, n } => {
+            Accumulator::Newest { column, n } => {
                 if let Some(value) = cells.word(index, *column, true, &mut self.symbols) {
                     let list = self.pools.newest.of(&mut words[0]);
                     keep_newest(list, &self.symbols, event.time, value, *n);
                 }
             }
-            Keeps::Sketch { columns, size } => {
+            Accumulator::Sketch { columns, size } => {
                 if let Some(hash) = cells.hashed(index, columns, &mut self.buffer) {
                     self.pools.sketches.of(&mut words[0]).insert(hash, *size);
                 }
             }
-            Keeps::Counts { column } => {
+            Accumulator::Counts { column } => {
                 if let Some(value) = cells.word(index, *column, true, &mut self.symbols) {
                     add_count(self.pools.counts.of(&mut words[0]), value, 1);
                 }
             }
-            Keeps::Streak { .. } => {
+            Accumulator::Streak { .. } => {
                 if event.time > words[3] {
                     let times = self.pools.times.of(&mut words[0]);
                     let at = times.partition_point(|time| *time <= event.time);
@@ -236,28 +236,28 @@ impl Matter {
         for slot in &plan.slots {
             let into = &mut into[slot.at..];
             let from = &from[slot.at..];
-            match &slot.keeps {
-                Keeps::Nothing => {}
-                Keeps::Count => into[0] += from[0],
-                Keeps::Sum { .. } => {
+            match &slot.accumulator {
+                Accumulator::Nothing => {}
+                Accumulator::Count => into[0] += from[0],
+                Accumulator::Sum { .. } => {
                     let sum = total(into) + total(from);
                     set_total(into, sum);
                     into[2] += from[2];
                 }
-                Keeps::Min { .. } => into[0] = into[0].min(from[0]),
-                Keeps::Max { .. } => into[0] = into[0].max(from[0]),
-                Keeps::First { .. } => {
+                Accumulator::Min { .. } => into[0] = into[0].min(from[0]),
+                Accumulator::Max { .. } => into[0] = into[0].max(from[0]),
+                Accumulator::First { .. } => {
                     if from[0] < into[0] {
                         into[..2].copy_from_slice(&from[..2]);
                     }
                 }
                 // Panes are merged in the order of time, so of equal times the later pane's wins; there are none.
-                Keeps::Last { .. } => {
+                Accumulator::Last { .. } => {
                     if from[0] >= into[0] && from[0] != i64::MIN {
                         into[..2].copy_from_slice(&from[..2]);
                     }
                 }
-                Keeps::Newest { n, .. } => {
+                Accumulator::Newest { n, .. } => {
                     if from[0] != 0 {
                         let other = self.pools.newest.take(from[0]);
                         let list = self.pools.newest.of(&mut into[0]);
@@ -267,14 +267,14 @@ impl Matter {
                         self.pools.newest.put(from[0], other);
                     }
                 }
-                Keeps::Sketch { size, .. } => {
+                Accumulator::Sketch { size, .. } => {
                     if from[0] != 0 {
                         let other = self.pools.sketches.take(from[0]);
                         self.pools.sketches.of(&mut into[0]).merge(&other, *size);
                         self.pools.sketches.put(from[0], other);
                     }
                 }
-                Keeps::Counts { .. } => {
+                Accumulator::Counts { .. } => {
                     if from[0] != 0 {
                         let other = self.pools.counts.take(from[0]);
                         let list = self.pools.counts.of(&mut into[0]);
@@ -284,7 +284,7 @@ impl Matter {
                         self.pools.counts.put(from[0], other);
                     }
                 }
-                Keeps::Streak { .. } => self.merge_streak(into, from),
+                Accumulator::Streak { .. } => self.merge_streak(into, from),
             }
         }
     }
@@ -310,11 +310,11 @@ impl Matter {
     pub(super) fn clear(&mut self, plan: &PanePlan, words: &mut [i64]) {
         for slot in &plan.slots {
             let word = &mut words[slot.at..];
-            match slot.keeps {
-                Keeps::Newest { .. } => self.pools.newest.release(&mut word[0]),
-                Keeps::Sketch { .. } => self.pools.sketches.release(&mut word[0]),
-                Keeps::Counts { .. } => self.pools.counts.release(&mut word[0]),
-                Keeps::Streak { .. } => self.pools.times.release(&mut word[0]),
+            match slot.accumulator {
+                Accumulator::Newest { .. } => self.pools.newest.release(&mut word[0]),
+                Accumulator::Sketch { .. } => self.pools.sketches.release(&mut word[0]),
+                Accumulator::Counts { .. } => self.pools.counts.release(&mut word[0]),
+                Accumulator::Streak { .. } => self.pools.times.release(&mut word[0]),
                 _ => {}
             }
         }
@@ -333,18 +333,20 @@ impl Matter {
         }
         let symbols = &mut self.symbols;
         for (index, (slot, cell)) in plan.slots.iter().zip(into.iter_mut()).enumerate() {
-            *cell = match &slot.keeps {
-                Keeps::Sum { column } | Keeps::Min { column } | Keeps::Max { column } => {
-                    event.cells.word(index, *column, false, symbols)
+            *cell = match &slot.accumulator {
+                Accumulator::Sum { column }
+                | Accumulator::Min { column }
+                | Accumulator::Max { column } => event.cells.word(index, *column, false, symbols),
+                Accumulator::First { column }
+                | Accumulator::Last { column }
+                | Accumulator::Newest { column, .. }
+                | Accumulator::Counts { column } => {
+                    event.cells.word(index, *column, slot.text, symbols)
                 }
-                Keeps::First { column }
-                | Keeps::Last { column }
-                | Keeps::Newest { column, .. }
-                | Keeps::Counts { column } => event.cells.word(index, *column, slot.text, symbols),
-                Keeps::Sketch { columns, .. } => (event.cells)
+                Accumulator::Sketch { columns, .. } => (event.cells)
                     .hashed(index, columns, &mut self.buffer)
                     .map(u64::cast_signed),
-                Keeps::Nothing | Keeps::Count | Keeps::Streak { .. } => None,
+                Accumulator::Nothing | Accumulator::Count | Accumulator::Streak { .. } => None,
             };
         }
     }

@@ -81,7 +81,7 @@ pub(super) struct PanePlan {
 pub(super) struct Slot {
     /// Where its words begin in the pane.
     pub(super) at: usize,
-    pub(super) keeps: Keeps,
+    pub(super) accumulator: Accumulator,
     /// The filter that its events must pass.
     pub(super) filter: Option<usize>,
     /// The column is a text: its words are symbols.
@@ -92,7 +92,7 @@ pub(super) struct Slot {
 
 /// The words of a feature. Numbers in brackets: how many.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Keeps {
+pub(super) enum Accumulator {
     /// Nothing: computed from others.
     Nothing,
     /// (1) events.
@@ -219,52 +219,64 @@ fn compile(
     let (mut slots, mut empty) = (Vec::new(), Vec::new());
     for feature in &view.features {
         let at = empty.len();
-        let (keeps, none, text): (_, &[i64], _) = match &feature.aggregation {
-            Aggregation::Count | Aggregation::Seen => (Keeps::Count, &[0], false),
+        let (accumulator, none, text): (_, &[i64], _) = match &feature.aggregation {
+            Aggregation::Count | Aggregation::Seen => (Accumulator::Count, &[0], false),
             Aggregation::Sum { column, .. } | Aggregation::Avg { column, .. } => {
                 let column = ColumnId::new(*column);
-                (Keeps::Sum { column }, &[0, 0, 0], false)
+                (Accumulator::Sum { column }, &[0, 0, 0], false)
             }
             Aggregation::Min(column) => {
                 let column = ColumnId::new(*column);
-                (Keeps::Min { column }, &[i64::MAX], false)
+                (Accumulator::Min { column }, &[i64::MAX], false)
             }
             Aggregation::Max(column) => {
                 let column = ColumnId::new(*column);
-                (Keeps::Max { column }, &[i64::MIN], false)
+                (Accumulator::Max { column }, &[i64::MIN], false)
             }
             Aggregation::First(column) => {
                 let column = ColumnId::new(*column);
-                (Keeps::First { column }, &[i64::MAX, 0], is_text(column))
+                (
+                    Accumulator::First { column },
+                    &[i64::MAX, 0],
+                    is_text(column),
+                )
             }
             Aggregation::Last(column) => {
                 let column = ColumnId::new(*column);
-                (Keeps::Last { column }, &[i64::MIN, 0], is_text(column))
+                (
+                    Accumulator::Last { column },
+                    &[i64::MIN, 0],
+                    is_text(column),
+                )
             }
             Aggregation::LastN { column, n } => {
                 let (column, n) = (ColumnId::new(*column), *n);
-                (Keeps::Newest { column, n }, &[0], true)
+                (Accumulator::Newest { column, n }, &[0], true)
             }
             Aggregation::DistinctCount { columns, exact } => {
                 let columns = columns.iter().copied().map(ColumnId::new).collect();
                 let size = exact + 1;
-                (Keeps::Sketch { columns, size }, &[0], false)
+                (Accumulator::Sketch { columns, size }, &[0], false)
             }
             Aggregation::TopK { column, .. } => {
                 let column = ColumnId::new(*column);
-                (Keeps::Counts { column }, &[0], true)
+                (Accumulator::Counts { column }, &[0], true)
             }
             Aggregation::Streak { until } => {
                 let until = filter(until);
-                (Keeps::Streak { until }, &[0, 0, i64::MIN, i64::MIN], false)
+                (
+                    Accumulator::Streak { until },
+                    &[0, 0, i64::MIN, i64::MIN],
+                    false,
+                )
             }
-            Aggregation::Ratio(..) | Aggregation::Case(_) => (Keeps::Nothing, &[], false),
+            Aggregation::Ratio(..) | Aggregation::Case(_) => (Accumulator::Nothing, &[], false),
         };
         empty.extend_from_slice(none);
         slots.push(Slot {
             at,
-            column_scale: scale_of(contract, &keeps),
-            keeps,
+            column_scale: scale_of(contract, &accumulator),
+            accumulator,
             filter: feature.when.as_ref().map(&mut filter),
             text,
         });
@@ -303,11 +315,11 @@ pub(super) fn panes_of(ring: i64) -> usize {
     usize::try_from(ring).expect("a window is made of one pane or more")
 }
 
-fn scale_of(contract: &Contract, keeps: &Keeps) -> u32 {
-    let (Keeps::Min { column }
-    | Keeps::Max { column }
-    | Keeps::First { column }
-    | Keeps::Last { column }) = keeps
+fn scale_of(contract: &Contract, accumulator: &Accumulator) -> u32 {
+    let (Accumulator::Min { column }
+    | Accumulator::Max { column }
+    | Accumulator::First { column }
+    | Accumulator::Last { column }) = accumulator
     else {
         return 0;
     };

@@ -93,30 +93,30 @@ impl Engine {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&view.pane.empty);
-        let matter = &mut self.matter;
+        let arena = &mut self.arena;
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
         match view.kind {
             Kind::Lifetime => scratch.copy_from_slice(&words[HEAD..]),
             Kind::Session { .. } => scratch.copy_from_slice(&words[PANES..]),
             Kind::Last { .. } => {
-                let ring = matter.pools.rings.take_or_none(words[RING]);
+                let ring = arena.pools.rings.take_or_none(words[RING]);
                 for kept in ring.iter().flatten() {
                     let event = Seen {
                         time: kept.time,
                         filters: kept.filters,
                         cells: Cells::Kept(&kept.cells),
                     };
-                    matter.apply(&view.pane, &mut scratch, &event);
+                    arena.apply(&view.pane, &mut scratch, &event);
                 }
                 if let Some(ring) = ring {
-                    matter.pools.rings.put(words[RING], ring);
+                    arena.pools.rings.put(words[RING], ring);
                 }
             }
             Kind::Sliding { every, panes, ring } => {
                 let (to, clean) = (end.div_euclid(every), words[super::NEWEST_PANE]);
                 for pane in (to - panes)..to {
                     if pane <= clean && pane > clean - ring {
-                        matter.merge(
+                        arena.merge(
                             &view.pane,
                             &mut scratch,
                             pane_words(view, words, pane, ring),
@@ -132,7 +132,7 @@ impl Engine {
             view,
             words: &head,
             pane: &scratch,
-            matter: &self.matter,
+            arena: &self.arena,
         };
         let mut values = row.values();
         let mut key = decode(&self.tables[number].header(record).key);
@@ -151,7 +151,7 @@ impl Engine {
         rows.len += 1;
         // A session's and a lifetime's words are the record's own; the others' were made here.
         if matches!(view.kind, Kind::Last { .. } | Kind::Sliding { .. }) {
-            self.matter.clear(&view.pane, &mut scratch);
+            self.arena.clear(&view.pane, &mut scratch);
         }
         self.scratch = scratch;
     }

@@ -1,8 +1,8 @@
 //! The words of a view as bytes, with what they stand for: texts, sketches, lists, rings.
 
 use super::ids::length;
-use super::pane::Matter;
-use super::plan::{HEAD, Keeps, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
+use super::pane::Arena;
+use super::plan::{Accumulator, HEAD, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
 use super::pool::Kept;
 use super::snapshot::RestoreError;
 
@@ -23,17 +23,17 @@ pub(super) fn write_view(
     out: &mut Vec<u8>,
     view: &ViewPlan,
     words: &[i64],
-    matter: &Matter,
+    arena: &Arena,
     marked: &mut [bool],
 ) {
     for word in words {
         out.extend_from_slice(&word.to_le_bytes());
     }
     for at in panes(view) {
-        write_pane(out, &view.pane, &words[at..], matter, marked);
+        write_pane(out, &view.pane, &words[at..], arena, marked);
     }
     if let Kind::Last { .. } = view.kind {
-        let ring = matter.pools.rings.get(words[RING]);
+        let ring = arena.pools.rings.get(words[RING]);
         // An empty word is a ring without events.
         put_number(out, ring.map_or(0, |ring| number(ring.len())));
         for kept in ring.into_iter().flatten() {
@@ -44,7 +44,7 @@ pub(super) fn write_view(
                     None => out.push(0),
                     Some(symbol) if slot.text => {
                         out.push(2);
-                        put_symbol(out, *symbol, matter, marked);
+                        put_symbol(out, *symbol, arena, marked);
                     }
                     Some(value) => {
                         out.push(1);
@@ -60,43 +60,43 @@ fn write_pane(
     out: &mut Vec<u8>,
     plan: &PanePlan,
     words: &[i64],
-    matter: &Matter,
+    arena: &Arena,
     marked: &mut [bool],
 ) {
-    let pools = &matter.pools;
+    let pools = &arena.pools;
     for slot in &plan.slots {
         let words = &words[slot.at..];
-        match &slot.keeps {
-            Keeps::First { .. } if slot.text && words[0] != i64::MAX => {
-                put_symbol(out, words[1], matter, marked);
+        match &slot.accumulator {
+            Accumulator::First { .. } if slot.text && words[0] != i64::MAX => {
+                put_symbol(out, words[1], arena, marked);
             }
-            Keeps::Last { .. } if slot.text && words[0] != i64::MIN => {
-                put_symbol(out, words[1], matter, marked);
+            Accumulator::Last { .. } if slot.text && words[0] != i64::MIN => {
+                put_symbol(out, words[1], arena, marked);
             }
-            Keeps::Newest { .. } => {
+            Accumulator::Newest { .. } => {
                 let list = pools.newest.get(words[0]).map_or(&[][..], Vec::as_slice);
                 put_number(out, number(list.len()));
                 for (time, symbol) in list {
                     put_number(out, *time);
-                    put_symbol(out, *symbol, matter, marked);
+                    put_symbol(out, *symbol, arena, marked);
                 }
             }
-            Keeps::Counts { .. } => {
+            Accumulator::Counts { .. } => {
                 let list = pools.counts.get(words[0]).map_or(&[][..], Vec::as_slice);
                 put_number(out, number(list.len()));
                 for (symbol, count) in list {
                     put_number(out, *count);
-                    put_symbol(out, *symbol, matter, marked);
+                    put_symbol(out, *symbol, arena, marked);
                 }
             }
-            Keeps::Sketch { .. } => {
+            Accumulator::Sketch { .. } => {
                 let hashes = pools.sketches.get(words[0]).map_or(&[][..], |s| &s.0);
                 put_number(out, number(hashes.len()));
                 for hash in hashes {
                     out.extend_from_slice(&hash.to_le_bytes());
                 }
             }
-            Keeps::Streak { .. } => {
+            Accumulator::Streak { .. } => {
                 let times = pools.times.get(words[0]).map_or(&[][..], Vec::as_slice);
                 put_number(out, number(times.len()));
                 for time in times {
@@ -112,13 +112,13 @@ pub(super) fn read_view(
     reader: &mut Reader<'_>,
     view: &ViewPlan,
     words: &mut [i64],
-    matter: &mut Matter,
+    arena: &mut Arena,
 ) -> Result<(), RestoreError> {
     for word in words.iter_mut() {
         *word = reader.number()?;
     }
     for at in panes(view) {
-        read_pane(reader, &view.pane, &mut words[at..], matter)?;
+        read_pane(reader, &view.pane, &mut words[at..], arena)?;
     }
     if let Kind::Last { .. } = view.kind {
         words[RING] = 0;
@@ -130,7 +130,7 @@ pub(super) fn read_view(
                 cells.push(match reader.array::<1>()? {
                     [0] => None,
                     [1] => Some(reader.number()?),
-                    _ => Some(reader.symbol(matter)?),
+                    _ => Some(reader.symbol(arena)?),
                 });
             }
             let cells = cells.into();
@@ -139,7 +139,7 @@ pub(super) fn read_view(
                 filters,
                 cells,
             };
-            matter.pools.rings.of(&mut words[RING]).push_back(kept);
+            arena.pools.rings.of(&mut words[RING]).push_back(kept);
         }
     }
     Ok(())
@@ -149,43 +149,43 @@ fn read_pane(
     reader: &mut Reader<'_>,
     plan: &PanePlan,
     words: &mut [i64],
-    matter: &mut Matter,
+    arena: &mut Arena,
 ) -> Result<(), RestoreError> {
     for slot in &plan.slots {
         let words = &mut words[slot.at..];
-        match &slot.keeps {
-            Keeps::First { .. } if slot.text && words[0] != i64::MAX => {
-                words[1] = reader.symbol(matter)?;
+        match &slot.accumulator {
+            Accumulator::First { .. } if slot.text && words[0] != i64::MAX => {
+                words[1] = reader.symbol(arena)?;
             }
-            Keeps::Last { .. } if slot.text && words[0] != i64::MIN => {
-                words[1] = reader.symbol(matter)?;
+            Accumulator::Last { .. } if slot.text && words[0] != i64::MIN => {
+                words[1] = reader.symbol(arena)?;
             }
-            Keeps::Newest { .. } => {
+            Accumulator::Newest { .. } => {
                 words[0] = 0;
                 for _ in 0..reader.number()? {
-                    let entry = (reader.number()?, reader.symbol(matter)?);
-                    matter.pools.newest.of(&mut words[0]).push(entry);
+                    let entry = (reader.number()?, reader.symbol(arena)?);
+                    arena.pools.newest.of(&mut words[0]).push(entry);
                 }
             }
-            Keeps::Counts { .. } => {
+            Accumulator::Counts { .. } => {
                 words[0] = 0;
                 for _ in 0..reader.number()? {
-                    let (count, symbol) = (reader.number()?, reader.symbol(matter)?);
-                    matter.pools.counts.of(&mut words[0]).push((symbol, count));
+                    let (count, symbol) = (reader.number()?, reader.symbol(arena)?);
+                    arena.pools.counts.of(&mut words[0]).push((symbol, count));
                 }
             }
-            Keeps::Sketch { .. } => {
+            Accumulator::Sketch { .. } => {
                 words[0] = 0;
                 for _ in 0..reader.number()? {
                     let hash = reader.number()?.cast_unsigned();
-                    matter.pools.sketches.of(&mut words[0]).0.push(hash);
+                    arena.pools.sketches.of(&mut words[0]).0.push(hash);
                 }
             }
-            Keeps::Streak { .. } => {
+            Accumulator::Streak { .. } => {
                 words[0] = 0;
                 for _ in 0..reader.number()? {
                     let time = reader.number()?;
-                    matter.pools.times.of(&mut words[0]).push(time);
+                    arena.pools.times.of(&mut words[0]).push(time);
                 }
             }
             _ => {}
@@ -207,9 +207,9 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn put_symbol(out: &mut Vec<u8>, symbol: i64, matter: &Matter, marked: &mut [bool]) {
+fn put_symbol(out: &mut Vec<u8>, symbol: i64, arena: &Arena, marked: &mut [bool]) {
     marked[usize::try_from(symbol).expect("a number that `intern` gave")] = true;
-    put_bytes(out, matter.symbols.text(symbol).as_bytes());
+    put_bytes(out, arena.symbols.text(symbol).as_bytes());
 }
 
 /// Bytes still to read.
@@ -239,9 +239,9 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    fn symbol(&mut self, matter: &mut Matter) -> Result<i64, RestoreError> {
+    fn symbol(&mut self, arena: &mut Arena) -> Result<i64, RestoreError> {
         let text = std::str::from_utf8(self.bytes()?)
             .map_err(|_| RestoreError::Damaged("a text is no UTF-8"))?;
-        Ok(matter.symbols.intern(text))
+        Ok(arena.symbols.intern(text))
     }
 }

@@ -156,7 +156,7 @@ impl Engine {
             out.extend_from_slice(&hash.to_le_bytes());
             out.extend_from_slice(&span.to_le_bytes());
         }
-        let mut marked = vec![false; self.matter.symbols.capacity()];
+        let mut marked = vec![false; self.arena.symbols.capacity()];
         for (number, table) in plan.tables.iter().enumerate() {
             for record in self.tables[number].used() {
                 let header = self.tables[number].header(record);
@@ -172,13 +172,13 @@ impl Engine {
                     let at = out.len();
                     out.extend_from_slice(&[0; 4]);
                     let words = &self.tables[number].look(record)[view.at..view.at + view.words];
-                    write_view(&mut out, view, words, &self.matter, &mut marked);
+                    write_view(&mut out, view, words, &self.arena, &mut marked);
                     let written = length(out.len() - at - 4);
                     out[at..at + 4].copy_from_slice(&written.to_le_bytes());
                 }
             }
         }
-        self.matter.symbols.keep(&marked);
+        self.arena.symbols.keep(&marked);
         let sum = hash(&out[16..]);
         out[8..16].copy_from_slice(&sum.to_le_bytes());
         out
@@ -297,7 +297,7 @@ impl Engine {
             let table = &mut self.tables[number];
             let record = *record.get_or_insert_with(|| table.insert(hash(key), key));
             let words = &mut table.record(record)[view.at..view.at + view.words];
-            read_view(&mut segment, view, words, &mut self.matter)?;
+            read_view(&mut segment, view, words, &mut self.arena)?;
             let id = ViewId::new(number, *index);
             if alive >> written & 1 == 1 {
                 match view.kind {

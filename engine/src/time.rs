@@ -70,7 +70,7 @@ impl Engine {
             }
             if oldest > words[NEWEST_PANE] - ring && oldest <= words[NEWEST_PANE] {
                 let pane = pane_words(view, words, oldest, ring);
-                self.matter.clear(&view.pane, pane);
+                self.arena.clear(&view.pane, pane);
             }
             let filled = words[FILLED_PANE] > oldest;
             if moves {
@@ -149,16 +149,16 @@ impl Engine {
         let empty = self.tables[number].empty_words(view.at, view.words);
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
         match view.kind {
-            Kind::Session { .. } => self.matter.clear(&view.pane, &mut words[PANES..]),
+            Kind::Session { .. } => self.arena.clear(&view.pane, &mut words[PANES..]),
             Kind::Sliding { ring, .. } => {
                 for pane in 0..ring {
-                    self.matter
+                    self.arena
                         .clear(&view.pane, pane_words(view, words, pane, ring));
                 }
             }
-            Kind::Last { .. } => self.matter.pools.rings.release(&mut words[super::RING]),
+            Kind::Last { .. } => self.arena.pools.rings.release(&mut words[super::RING]),
             Kind::Lifetime => self
-                .matter
+                .arena
                 .clear(&view.pane, &mut words[super::plan::HEAD..]),
         }
         words.copy_from_slice(&empty);

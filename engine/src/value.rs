@@ -4,8 +4,8 @@ use userflow_models::features::online::Source;
 use userflow_models::features::{Aggregation, Condition, Feature, Test, ValueType, Window};
 
 use super::ids::length;
-use super::pane::{Matter, total};
-use super::plan::{EVENT_TIME, Keeps, PANES, PHASE, RING, VERSION, ViewPlan};
+use super::pane::{Arena, total};
+use super::plan::{Accumulator, EVENT_TIME, PANES, PHASE, RING, VERSION, ViewPlan};
 use super::symbols::Symbols;
 use super::{ENDED, TIMED_OUT};
 
@@ -63,12 +63,12 @@ fn holds(
 fn single(view: &ViewPlan, pane: &[i64], feature: usize) -> Option<i64> {
     let slot = &view.pane.slots[feature];
     let words = &pane[slot.at..];
-    let value = match slot.keeps {
-        Keeps::Count => Some(words[0]),
-        Keeps::Min { .. } => (words[0] != i64::MAX).then_some(words[0]),
-        Keeps::Max { .. } => (words[0] != i64::MIN).then_some(words[0]),
-        Keeps::First { .. } => (words[0] != i64::MAX).then_some(words[1]),
-        Keeps::Last { .. } => (words[0] != i64::MIN).then_some(words[1]),
+    let value = match slot.accumulator {
+        Accumulator::Count => Some(words[0]),
+        Accumulator::Min { .. } => (words[0] != i64::MAX).then_some(words[0]),
+        Accumulator::Max { .. } => (words[0] != i64::MIN).then_some(words[0]),
+        Accumulator::First { .. } => (words[0] != i64::MAX).then_some(words[1]),
+        Accumulator::Last { .. } => (words[0] != i64::MIN).then_some(words[1]),
         _ => None,
     };
     value.map(|value| rounded(&view.view.features[feature], slot.column_scale, value))
@@ -93,7 +93,7 @@ pub(super) struct Row<'a> {
     pub(super) view: &'a ViewPlan,
     pub(super) words: &'a [i64],
     pub(super) pane: &'a [i64],
-    pub(super) matter: &'a Matter,
+    pub(super) arena: &'a Arena,
 }
 
 impl Row<'_> {
@@ -114,7 +114,7 @@ impl Row<'_> {
                     let phase = self.words[PHASE];
                     let found = (cases.iter()).find(|case| {
                         (case.conditions.iter()).all(|condition| {
-                            holds(self.view, self.pane, phase, &self.matter.symbols, condition)
+                            holds(self.view, self.pane, phase, &self.arena.symbols, condition)
                         })
                     });
                     found.map_or(Value::Null, |case| Value::Text(case.value.clone()))
@@ -132,13 +132,15 @@ impl Row<'_> {
     fn value(&self, index: usize, feature: &Feature) -> Value {
         let slot = &self.view.pane.slots[index];
         let words = &self.pane[slot.at..];
-        let pools = &self.matter.pools;
-        match &slot.keeps {
-            Keeps::Nothing => Value::Null,
-            Keeps::Count if feature.value_type == ValueType::Boolean => Value::Truth(words[0] > 0),
-            Keeps::Count => Value::Int(words[0]),
-            Keeps::Sum { .. } if words[2] == 0 => Value::Null,
-            Keeps::Sum { .. } => match &feature.aggregation {
+        let pools = &self.arena.pools;
+        match &slot.accumulator {
+            Accumulator::Nothing => Value::Null,
+            Accumulator::Count if feature.value_type == ValueType::Boolean => {
+                Value::Truth(words[0] > 0)
+            }
+            Accumulator::Count => Value::Int(words[0]),
+            Accumulator::Sum { .. } if words[2] == 0 => Value::Null,
+            Accumulator::Sum { .. } => match &feature.aggregation {
                 Aggregation::Avg { scale, .. } => {
                     Value::Real(total(words) as f64 / words[2] as f64 / 10_f64.powi(power(*scale)))
                 }
@@ -147,38 +149,39 @@ impl Row<'_> {
                 }
                 _ => i64::try_from(total(words)).map_or(Value::Null, Value::Int),
             },
-            Keeps::Min { .. } | Keeps::Max { .. } | Keeps::First { .. } | Keeps::Last { .. } => {
-                match single(self.view, self.pane, index) {
-                    None => Value::Null,
-                    Some(symbol) if slot.text => {
-                        Value::Text(self.matter.symbols.text(symbol).to_owned())
-                    }
-                    Some(value) => match feature.value_type {
-                        ValueType::Decimal { scale } => {
-                            Value::Real(value as f64 / 10_f64.powi(power(scale)))
-                        }
-                        ValueType::Boolean => Value::Truth(value != 0),
-                        _ => Value::Int(value),
-                    },
+            Accumulator::Min { .. }
+            | Accumulator::Max { .. }
+            | Accumulator::First { .. }
+            | Accumulator::Last { .. } => match single(self.view, self.pane, index) {
+                None => Value::Null,
+                Some(symbol) if slot.text => {
+                    Value::Text(self.arena.symbols.text(symbol).to_owned())
                 }
-            }
-            Keeps::Newest { .. } => self.newest(words[0]),
-            Keeps::Sketch { size, .. } => {
+                Some(value) => match feature.value_type {
+                    ValueType::Decimal { scale } => {
+                        Value::Real(value as f64 / 10_f64.powi(power(scale)))
+                    }
+                    ValueType::Boolean => Value::Truth(value != 0),
+                    _ => Value::Int(value),
+                },
+            },
+            Accumulator::Newest { .. } => self.newest(words[0]),
+            Accumulator::Sketch { size, .. } => {
                 // An empty word: no value was seen.
                 Value::Int(pools.sketches.get(words[0]).map_or(0, |s| s.count(*size)))
             }
-            Keeps::Counts { .. } => {
+            Accumulator::Counts { .. } => {
                 let Aggregation::TopK { k, .. } = feature.aggregation else {
                     unreachable!("counts are kept for top_k alone");
                 };
                 let mut counts: Vec<(i64, &str)> = (pools.counts.get(words[0]).into_iter())
                     .flatten()
-                    .map(|(value, count)| (-count, self.matter.symbols.text(*value)))
+                    .map(|(value, count)| (-count, self.arena.symbols.text(*value)))
                     .collect();
                 counts.sort_unstable();
                 text_literal(counts.into_iter().take(k).map(|(_, text)| text))
             }
-            Keeps::Streak { .. } => {
+            Accumulator::Streak { .. } => {
                 // An empty word: no event since the streak began.
                 let kept = pools.times.get(words[0]).map_or(0, Vec::len);
                 Value::Int(words[1] + i64::from(length(kept)))
@@ -187,13 +190,13 @@ impl Row<'_> {
     }
 
     fn newest(&self, word: i64) -> Value {
-        let list = self.matter.pools.newest.get(word).into_iter().flatten();
-        text_literal(list.map(|(_, symbol)| self.matter.symbols.text(*symbol)))
+        let list = self.arena.pools.newest.get(word).into_iter().flatten();
+        text_literal(list.map(|(_, symbol)| self.arena.symbols.text(*symbol)))
     }
 
     /// What a partial holds.
     pub(super) fn stored(&self, source: Source) -> Value {
-        let pools = &self.matter.pools;
+        let pools = &self.arena.pools;
         let words = |feature: usize| &self.pane[self.view.pane.slots[feature].at..];
         let known = |time: i64| match time {
             i64::MIN | i64::MAX => Value::Null,
@@ -216,11 +219,11 @@ impl Row<'_> {
             }
             Source::Values(feature) => {
                 let word = words(feature)[0];
-                match &self.view.pane.slots[feature].keeps {
-                    Keeps::Newest { .. } => self.newest(word),
+                match &self.view.pane.slots[feature].accumulator {
+                    Accumulator::Newest { .. } => self.newest(word),
                     _ => {
                         let counts = pools.counts.get(word).into_iter().flatten();
-                        text_literal(counts.map(|(symbol, _)| self.matter.symbols.text(*symbol)))
+                        text_literal(counts.map(|(symbol, _)| self.arena.symbols.text(*symbol)))
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! A member of a consumer group: it joins, is told which partitions are its own, answers, and reads. What eager, cooperative and KIP-848
 //! groups do differently ends here; so does what an error of Kafka means.
 //!
-//! Rebalance callbacks run inside a poll, where state must not be touched. They leave notes, on which the worker acts after the poll, so
+//! Rebalance callbacks run inside a poll, where state must not be touched. They queue events, on which the worker acts after the poll, so
 //! that state has one owner.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -44,7 +44,7 @@ pub(crate) struct Joining<'a> {
 
 /// A member.
 pub(crate) struct Member {
-    consumer: BaseConsumer<Notes>,
+    consumer: BaseConsumer<Rebalances>,
     topic: String,
     topic_id: String,
     errors: Errors,
@@ -86,7 +86,7 @@ impl Member {
         if let Some(id) = &membership.instance_id {
             settings.set("group.instance.id", &format!("{id}-{}", joining.number));
         }
-        let consumer: BaseConsumer<Notes> = settings.create_with(Notes::new)?;
+        let consumer: BaseConsumer<Rebalances> = settings.create_with(Rebalances::new)?;
         consumer
             .subscribe(&[topic])
             .with_context(|| format!("subscribe to {topic}"))?;
@@ -105,14 +105,14 @@ impl Member {
     }
 
     /// The client, for questions.
-    pub(crate) fn client(&self) -> &BaseConsumer<Notes> {
+    pub(crate) fn client(&self) -> &BaseConsumer<Rebalances> {
         &self.consumer
     }
 
-    /// The oldest note on which nobody has acted yet.
-    pub(crate) fn note(&mut self) -> Option<Note> {
-        let note = self.consumer.context().lock().pop_front();
-        if note.is_some() {
+    /// The oldest rebalance event on which nobody has acted yet.
+    pub(crate) fn rebalance_event(&mut self) -> Option<RebalanceEvent> {
+        let event = self.consumer.context().lock().pop_front();
+        if event.is_some() {
             self.untold = None;
         } else if self
             .untold
@@ -121,7 +121,7 @@ impl Member {
             self.untold = None;
             self.owns.met();
         }
-        note
+        event
     }
 
     /// Whether the group takes and gives single partitions, instead of all at once.
@@ -178,7 +178,7 @@ impl Member {
     pub(crate) fn rejoin(&self, why: &str) -> Result<()> {
         self.owns.unmet(why);
         if self.is_incremental() {
-            // What is to be given back comes as a note, and is answered like any other.
+            // What is to be given back comes as an event, and is answered like any other.
             self.consumer.unsubscribe();
         } else {
             self.consumer.unassign().context("give partitions back")?;
@@ -214,7 +214,7 @@ impl Member {
                 if let Some((fatal, why)) = self.consumer.client().fatal_error() {
                     (code, words) = (fatal, why);
                 }
-                if let Err(end) = self.errors.judge(code, &words) {
+                if let Err(end) = self.errors.classify(code, &words) {
                     // That is also how it looks when the topic was made again.
                     self.require_the_same_topic()?;
                     return Err(end);
@@ -264,16 +264,16 @@ impl Member {
     /// the question is still in the queue, and whoever answers that one later can wait for ever: once the group has ended, librdkafka
     /// drops the answer without a word (`rd_kafka_cgrp_op_serve`).
     pub(crate) fn close(&self) {
-        let notes = self.consumer.context();
-        notes.closing.store(true, Ordering::Release);
-        let unanswered: Vec<Note> = notes.lock().drain(..).collect();
+        let rebalances = self.consumer.context();
+        rebalances.closing.store(true, Ordering::Release);
+        let unanswered: Vec<RebalanceEvent> = rebalances.lock().drain(..).collect();
         let answered = if self.is_incremental() {
-            unanswered.iter().try_for_each(|note| match note {
-                Note::Assign(partitions) => {
+            unanswered.iter().try_for_each(|event| match event {
+                RebalanceEvent::Assign(partitions) => {
                     let list = self.list(&partitions.iter().map(|p| (*p, 0)).collect())?;
                     Ok(self.consumer.incremental_assign(&list)?)
                 }
-                Note::Revoke(partitions) => self.give(partitions),
+                RebalanceEvent::Revoke(partitions) => self.give(partitions),
             })
         } else if unanswered.is_empty() {
             Ok(())
@@ -301,9 +301,9 @@ fn incremental<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
     )
 }
 
-/// One note.
+/// What the group tells a member.
 #[derive(Debug)]
-pub(crate) enum Note {
+pub(crate) enum RebalanceEvent {
     /// These partitions are ours now: all that are, or those that came to the others.
     Assign(Vec<i32>),
     /// These partitions are to be given back.
@@ -311,15 +311,15 @@ pub(crate) enum Note {
 }
 
 /// What callbacks leave for the worker.
-pub(crate) struct Notes {
+pub(crate) struct Rebalances {
     link: Link,
-    pending: Mutex<VecDeque<Note>>,
+    pending: Mutex<VecDeque<RebalanceEvent>>,
     /// The offset of the end of a partition that the poll under way will tell.
     end: Mutex<Option<i64>>,
     closing: AtomicBool,
 }
 
-impl Notes {
+impl Rebalances {
     fn new(link: Link) -> Self {
         Self {
             link,
@@ -329,12 +329,12 @@ impl Notes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Note>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RebalanceEvent>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ClientContext for Notes {
+impl ClientContext for Rebalances {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = Link::ENABLE_REFRESH_OAUTH_TOKEN;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -367,7 +367,7 @@ fn end_of(reason: &str) -> Option<i64> {
     rest[..digits].parse().ok()
 }
 
-impl ConsumerContext for Notes {
+impl ConsumerContext for Rebalances {
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -389,9 +389,9 @@ impl ConsumerContext for Notes {
         let list = partitions.elements();
         let numbers = list.iter().map(|e| e.partition()).collect();
         self.lock().push_back(if assigned {
-            Note::Assign(numbers)
+            RebalanceEvent::Assign(numbers)
         } else {
-            Note::Revoke(numbers)
+            RebalanceEvent::Revoke(numbers)
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::config::{GroupArgs, SourceArgs};
 use crate::exit::WrongSetup;
 use crate::health::{Condition, Health};
 use crate::kafka::class::{self, Class};
-use crate::kafka::{self, Link, ONE_QUESTION, PATIENCE, Watermarks};
+use crate::kafka::{self, KAFKA_TIMEOUT, Link, ONE_QUESTION, Watermarks};
 use crate::topic_id;
 
 /// How long a client may take to tell what has gathered.
@@ -66,7 +66,7 @@ impl Source {
         let id = if args.no_topic_id {
             topic_id::UNKNOWN.to_owned()
         } else {
-            topic_id::of(probe, &topic, PATIENCE)?.ok_or_else(missing)?
+            topic_id::of(probe, &topic, KAFKA_TIMEOUT)?.ok_or_else(missing)?
         };
         probe.context().forget();
         Ok(Self { topic, id, logs })

@@ -23,7 +23,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const BUSY_TRIES: u32 = 20;
 const BUSY_WAIT: Duration = Duration::from_millis(250);
 /// How long a server that has just started may be without nodes for the tables of a catalog. It answers everything else by then.
-const NODES_PATIENCE: Duration = Duration::from_secs(60);
+const NODES_TIMEOUT: Duration = Duration::from_secs(60);
 /// Trino's name for that.
 const NO_NODES: &str = "NO_NODES_AVAILABLE";
 /// Who we are where the URL names nobody.
@@ -150,7 +150,7 @@ impl Trino {
 
     /// Runs a statement that may be refused: the caller acts on it. A server without nodes is waited for.
     pub async fn ask(&self, statement: &str) -> Result<Result<Rows, Refusal>> {
-        let until = Instant::now() + NODES_PATIENCE;
+        let until = Instant::now() + NODES_TIMEOUT;
         loop {
             match self.ask_once(statement).await? {
                 Err(refusal) if refusal.error_name == NO_NODES && Instant::now() < until => {

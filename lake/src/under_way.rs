@@ -20,7 +20,7 @@ pub(crate) const ORPHAN_AGE: Duration = Duration::from_hours(1);
 const YOUNG: Duration = Duration::from_mins(30);
 
 /// How long a commit waits for upkeep to end.
-const LOCK_PATIENCE: Duration = Duration::from_mins(10);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(10);
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
 /// The files of one commit.
@@ -73,7 +73,7 @@ impl<'a> UnderWay<'a> {
             if let Some(lock) = self.table.lock().await? {
                 return Ok(lock);
             }
-            if since.elapsed() > LOCK_PATIENCE {
+            if since.elapsed() > LOCK_TIMEOUT {
                 return Err(LakeError::store(
                     format!("commit to {}", self.table.name()),
                     "its upkeep lock has been held for ten minutes (`maintain` on another machine?)",

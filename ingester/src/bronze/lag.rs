@@ -19,7 +19,7 @@ use super::positions::AppIds;
 use crate::config::{LagArgs, Output};
 use crate::exit::Stopped;
 use crate::kafka::class::{Errors, code};
-use crate::kafka::{PATIENCE, Watermarks};
+use crate::kafka::{KAFKA_TIMEOUT, Watermarks};
 use crate::source::{self, Probe, Source};
 
 /// The client's name in the group protocol; it joins no group.
@@ -111,11 +111,11 @@ fn ask_since_when(probe: &Probe, topic: &str, partitions: &mut [Waiting]) -> Res
     }
     let mut unanswered: BTreeSet<i32> = list.elements().iter().map(|e| e.partition()).collect();
     probe.assign(&list).context("read the oldest messages")?;
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + KAFKA_TIMEOUT;
     let mut errors = Errors::default();
     while !unanswered.is_empty() {
         if Instant::now() > until {
-            anyhow::bail!("Kafka did not hand out the oldest messages within {PATIENCE:?}");
+            anyhow::bail!("Kafka did not hand out the oldest messages within {KAFKA_TIMEOUT:?}");
         }
         let answered = match probe.poll(Duration::from_millis(100)) {
             None => None,
@@ -132,7 +132,7 @@ fn ask_since_when(probe: &Probe, topic: &str, partitions: &mut [Waiting]) -> Res
             Some(Err(e)) => {
                 let said = probe.context().said();
                 let words = said.map_or_else(|| e.to_string(), |said| said.words);
-                errors.judge(code(&e), &words)?;
+                errors.classify(code(&e), &words)?;
                 None
             }
         };

@@ -26,7 +26,7 @@ const WATCH: Duration = Duration::from_millis(20);
 /// How often it looks into the table for what other ingesters of the group have committed, and measures lag.
 const LOOK_ASIDE: Duration = Duration::from_secs(1);
 /// How long it waits for the table.
-const LAKE_PATIENCE: Duration = Duration::from_secs(10);
+const LAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Threads that read and write files for the others.
 const IO_THREADS: usize = 8;
 /// Versions between two checkpoints of the bronze log.
@@ -253,8 +253,8 @@ impl Shared {
         };
         let seen = self
             .runtime
-            .block_on(async { tokio::time::timeout(LAKE_PATIENCE, reading).await })
-            .with_context(|| format!("the lake has not answered within {LAKE_PATIENCE:?}"))??;
+            .block_on(async { tokio::time::timeout(LAKE_TIMEOUT, reading).await })
+            .with_context(|| format!("the lake has not answered within {LAKE_TIMEOUT:?}"))??;
         let positions = self.ids.pick(&seen.by_id);
         *lock(&self.seen) = Some(seen);
         for (partition, next) in &positions {

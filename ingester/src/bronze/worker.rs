@@ -16,8 +16,8 @@ use super::positions::start_of;
 use super::service::Shared;
 use crate::exit::Fenced;
 use crate::health::{Condition, Loop};
-use crate::kafka::{self, PATIENCE, Watermarks};
-use crate::member::{Joining, Member, Note, Read};
+use crate::kafka::{self, KAFKA_TIMEOUT, Watermarks};
+use crate::member::{Joining, Member, Read, RebalanceEvent};
 use crate::workers;
 
 /// Messages taken between two looks at the clock and the memory.
@@ -93,10 +93,10 @@ impl Worker {
     fn read_until_stopped(&mut self) -> Result<()> {
         while !self.shared.stop.asked() {
             self.turns.turned();
-            while let Some(note) = self.member.note() {
-                match note {
-                    Note::Assign(partitions) => self.take(&partitions)?,
-                    Note::Revoke(partitions) => self.give_back(&partitions)?,
+            while let Some(event) = self.member.rebalance_event() {
+                match event {
+                    RebalanceEvent::Assign(partitions) => self.take(&partitions)?,
+                    RebalanceEvent::Revoke(partitions) => self.give_back(&partitions)?,
                 }
             }
             if let Some(error) = self.read_burst()? {
@@ -231,7 +231,7 @@ impl Worker {
         };
         let client = self.member.client();
         for (partition, held) in &self.buffer.held {
-            let log = kafka::offsets(client, &self.shared.topic, *partition, PATIENCE);
+            let log = kafka::offsets(client, &self.shared.topic, *partition, KAFKA_TIMEOUT);
             if !log.is_ok_and(|(_, high)| high <= held.start) {
                 tracing::error!(
                     partition,
@@ -354,8 +354,9 @@ impl Worker {
     fn starts(&self, partitions: &[i32]) -> Result<BTreeMap<i32, i64>> {
         let start = |partition: &i32| {
             let topic = &self.shared.topic;
-            let (low, high) = kafka::offsets(self.member.client(), topic, *partition, PATIENCE)
-                .with_context(|| format!("ask for the offsets of partition {partition}"))?;
+            let (low, high) =
+                kafka::offsets(self.member.client(), topic, *partition, KAFKA_TIMEOUT)
+                    .with_context(|| format!("ask for the offsets of partition {partition}"))?;
             let position = self.committer.position(*partition);
             let log = Watermarks { low, high };
             let start = start_of(

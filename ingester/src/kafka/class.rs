@@ -190,11 +190,11 @@ impl Errors {
     }
 
     /// Takes an error and what was said with it. Fails when the process has to end for it.
-    pub fn judge(&mut self, code: RDKafkaErrorCode, said: &str) -> Result<()> {
-        self.judge_at(code, said, Instant::now())
+    pub fn classify(&mut self, code: RDKafkaErrorCode, said: &str) -> Result<()> {
+        self.classify_at(code, said, Instant::now())
     }
 
-    fn judge_at(&mut self, code: RDKafkaErrorCode, said: &str, now: Instant) -> Result<()> {
+    fn classify_at(&mut self, code: RDKafkaErrorCode, said: &str, now: Instant) -> Result<()> {
         let (class, _) = class(code);
         let row = match self.row.take() {
             Some(row) if row.class == class && now - row.last < SILENCE => Row { last: now, ..row },
@@ -237,7 +237,7 @@ mod tests {
         let start = Instant::now();
         (0..seconds).find_map(|second| {
             let now = start + Duration::from_secs(second);
-            let error = errors.judge_at(code, "words", now).err()?;
+            let error = errors.classify_at(code, "words", now).err()?;
             assert!(error.to_string().contains("words"));
             let kind = if error.is::<WrongSetup>() {
                 "wrong set-up"
@@ -273,13 +273,13 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let unknown = Code::InvalidTimestamp;
         for second in [0, 29, 58] {
-            errors.judge_at(unknown, "", at(second)).unwrap();
+            errors.classify_at(unknown, "", at(second)).unwrap();
         }
         errors.none();
-        errors.judge_at(unknown, "", at(61)).unwrap();
-        errors.judge_at(unknown, "", at(92)).unwrap();
-        errors.judge_at(unknown, "", at(121)).unwrap();
-        errors.judge_at(unknown, "", at(150)).unwrap();
-        errors.judge_at(unknown, "", at(152)).unwrap_err();
+        errors.classify_at(unknown, "", at(61)).unwrap();
+        errors.classify_at(unknown, "", at(92)).unwrap();
+        errors.classify_at(unknown, "", at(121)).unwrap();
+        errors.classify_at(unknown, "", at(150)).unwrap();
+        errors.classify_at(unknown, "", at(152)).unwrap_err();
     }
 }

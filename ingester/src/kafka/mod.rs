@@ -23,7 +23,7 @@ use crate::config::{GroupArgs, GroupProtocol, KafkaAccess, KafkaArgs, SaslMechan
 use crate::exit::WrongSetup;
 
 /// How long a question to the cluster may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one question may take of those that are asked again.
 pub(crate) const ONE_QUESTION: Duration = Duration::from_secs(3);
 /// For how long brokers may refuse a client that starts before it believes them.
@@ -217,7 +217,7 @@ pub(crate) fn reach<T>(
         {
             return Err(class::end(said.code, &said.words));
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > KAFKA_TIMEOUT {
             let said = said.map_or_else(String::new, |said| format!(" ({})", said.words));
             return Err(error.context(format!(
                 "reach Kafka: check --brokers and --kafka-security-protocol{said}"
@@ -351,9 +351,9 @@ mod tests {
             Err(error(RDKafkaErrorCode::DestroyBroker)),
             Err(error(RDKafkaErrorCode::NotLeaderForPartition)),
         ];
-        assert_eq!(patiently(PATIENCE, |_| answers.pop().unwrap()), Ok(7));
+        assert_eq!(patiently(KAFKA_TIMEOUT, |_| answers.pop().unwrap()), Ok(7));
         let mut asked = 0;
-        let refused = patiently(PATIENCE, |_| -> KafkaResult<()> {
+        let refused = patiently(KAFKA_TIMEOUT, |_| -> KafkaResult<()> {
             asked += 1;
             Err(error(RDKafkaErrorCode::UnknownTopic))
         });

@@ -1,13 +1,13 @@
 //! How a batch gets into the store, whatever the store says: again, in halves, or without the rows that it will never take.
 //!
 //! * What passes by waiting (the server is away, busy, full) is sent again. Meanwhile the process is not ready, a metric says for how
-//!   long, and so does each line of the log. A run that is to end gives up after [`PATIENCE`].
+//!   long, and so does each line of the log. A run that is to end gives up after [`STORE_TIMEOUT`].
 //! * What is too much at once (a time limit of the server) is sent in halves, and later batches are smaller until they pass; then they
 //!   grow again.
 //! * A row that the store refuses for good is found by halves, set aside in `ops.rows_set_aside`, counted and logged. All others go on.
 //! * A wrong set-up ends the process.
 //!
-//! What an error means is `store::meaning`. Not here: when a batch is made (`writing.rs`).
+//! What an error means is `store::meaning`. Not here: when a batch is made (`flush.rs`).
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use userflow_lake::failpoint;
 use userflow_models::features::online::{Refusal, reason};
 
 use super::service::Shared;
-use super::store::{Batch, Written, code, judged, meaning};
+use super::store::{Batch, Written, classify_error, code, meaning};
 use crate::health::{Condition, Health};
 
 /// Most rows of a view in one write.
@@ -29,7 +29,7 @@ const FEWEST: usize = 16;
 /// The first pause before something is sent again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// How long a run that is to end (`--until-caught-up`), or a start, waits for the store.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Keys known to be refused: more than these are found by halves each time.
 const KNOWN: usize = 1_000;
 
@@ -121,7 +121,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, mut batch: Batch) -> Result<Wri
             Refusal::WrongSetup => {
                 // What differs is better said than what it led to.
                 shared.store.require(&shared.views).await?;
-                return Err(judged(error)).context("write rows");
+                return Err(classify_error(error)).context("write rows");
             }
             Refusal::TooMuch | Refusal::Poison if part.len() > 1 => {
                 if meaning(&error) == Refusal::TooMuch {
@@ -161,7 +161,7 @@ async fn set_aside(shared: &Arc<Shared>, part: &Batch, why: &sqlx::Error) -> Res
                 "PostgreSQL refused a row of {} with key {key} ({why}), and it cannot be set aside in ops.rows_set_aside",
                 row.view
             );
-            return Err(judged(error)).context(message);
+            return Err(classify_error(error)).context(message);
         }
         shared.store_is_away(&error, pause)?;
         tokio::time::sleep(pause).await;
@@ -213,7 +213,7 @@ impl Shared {
         tracing::warn!(
             "PostgreSQL: {error}; nothing could be written for {long:.1?}; again in {pause:?}"
         );
-        if self.args.until_caught_up && long > PATIENCE {
+        if self.args.until_caught_up && long > STORE_TIMEOUT {
             anyhow::bail!("PostgreSQL took no rows for {long:.0?}: {error}");
         }
         Ok(())

@@ -10,19 +10,19 @@
 //! * `userflow_engine`: events and time in, rows out. All meaning is there; nothing else here knows what a window is.
 //! * `store`: PostgreSQL. A row gives way only to a newer one, and only the owner of a partition writes.
 //! * `checkpoints`: state as objects. Rows are always written before the state that made them is kept.
-//! * `worker`: the loop; `owning` and `writing`: its beginnings and ends; `delivery`: a batch's way into the store, whatever that says. `service`: threads, targets, metrics, summary.
+//! * `worker`: the loop; `assignment`: how partitions come and go; `flush`: what is written when; `delivery`: a batch's way into the store, whatever that says. `service`: threads, targets, metrics, summary.
 //!
 //! Why nothing is lost or counted twice: a checkpoint is taken when every row that its state made is in the store, so a restart from it
 //! makes the later rows again, the same ones, and a row that was written before gives way only to one as new. Group offsets are for
 //! lag displays only.
 
+mod assignment;
 mod checkpoints;
 mod delivery;
-mod owning;
+mod flush;
 mod service;
 mod state_limit;
 mod store;
 mod worker;
-mod writing;
 
 pub use service::run;

@@ -16,7 +16,7 @@ use userflow_models::features::{self, FeatureView};
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
 use super::state_limit;
-use super::store::{Store, judged};
+use super::store::{Store, classify_error};
 use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
 use crate::exit::WrongSetup;
@@ -165,7 +165,7 @@ async fn set_up(
     let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
     let store = Store::open(&args.postgres, topic, &views, connections).await?;
     store.require(&views).await?;
-    if !store.can_set_aside().await.map_err(judged)? {
+    if !store.can_set_aside().await.map_err(classify_error)? {
         tracing::error!(
             "there is no table ops.rows_set_aside: the first row that PostgreSQL refuses for good will end this process; run `userflow-jobs init` \
              with this --postgres-url"

@@ -26,7 +26,7 @@ mod identity;
 use connect::Trust;
 
 pub(super) use batch::{Batch, Table};
-pub(super) use errors::{code, judged, meaning, passes};
+pub(super) use errors::{classify_error, code, meaning, passes};
 
 /// How long one write may take, waiting for locks included, before the connection is given up: a server that lost its power says nothing.
 const ATTEMPT: Duration = Duration::from_secs(60);
@@ -114,7 +114,7 @@ impl Store {
     /// Makes sure that the tables are those of these views, as they were made.
     pub(super) async fn require(&self, views: &[FeatureView]) -> Result<()> {
         let fix = "run `userflow-jobs init` with this --postgres-url";
-        let mut transaction = self.pool.begin().await.map_err(judged)?;
+        let mut transaction = self.pool.begin().await.map_err(classify_error)?;
         let known: Vec<(String, String)> =
             sqlx::query_as("SELECT name, fingerprint FROM online._views")
                 .persistent(false)
@@ -124,15 +124,15 @@ impl Store {
                     Some("42P01" | "3F000") => {
                         WrongSetup(format!("the online store has no tables yet: {fix}")).into()
                     }
-                    _ => judged(e),
+                    _ => classify_error(e),
                 })?;
         let columns: Vec<(String, String, String, bool, bool, Option<i32>)> =
             sqlx::query_as(online::SHAPE)
                 .persistent(false)
                 .fetch_all(&mut *transaction)
                 .await
-                .map_err(judged)?;
-        transaction.commit().await.map_err(judged)?;
+                .map_err(classify_error)?;
+        transaction.commit().await.map_err(classify_error)?;
         let found: Vec<online::Found> = columns.into_iter().map(online::Found::from).collect();
         for view in views {
             match known.iter().find(|(name, _)| *name == view.name) {
@@ -211,14 +211,14 @@ impl Store {
 
     /// Removes the rows of a partition, and its claim, because its topic is gone.
     pub(super) async fn remove(&self, partition: i32) -> Result<u64> {
-        let mut transaction = self.pool.begin().await.map_err(judged)?;
+        let mut transaction = self.pool.begin().await.map_err(classify_error)?;
         sqlx::query("DELETE FROM online._owners WHERE topic = $1 AND partition = $2")
             .persistent(false)
             .bind(&self.topic)
             .bind(partition)
             .execute(&mut *transaction)
             .await
-            .map_err(judged)?;
+            .map_err(classify_error)?;
         let mut removed = 0;
         for Table { table, .. } in self.tables.iter() {
             let sql = format!("DELETE FROM {table} WHERE _partition = $1");
@@ -227,10 +227,10 @@ impl Store {
                 .bind(partition)
                 .execute(&mut *transaction)
                 .await
-                .map_err(judged)?;
+                .map_err(classify_error)?;
             removed += done.rows_affected();
         }
-        transaction.commit().await.map_err(judged)?;
+        transaction.commit().await.map_err(classify_error)?;
         Ok(removed)
     }
 

@@ -1,6 +1,6 @@
 //! One worker: a thread with its own consumer that owns whole Kafka partitions, their engines, and the rows on their way to the store.
 //!
-//! Here is the loop: read, count, let time pass, report. How partitions come and go is in `owning`, what is written when in `writing`.
+//! Here is the loop: read, count, let time pass, report. How partitions come and go is in `assignment`, what is written when in `flush`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 use userflow_engine::{Counts, Engine, Events, Nobody};
 use userflow_models::decode::Decoder;
 
+use super::flush::{Checkpointed, DRAIN_TIMEOUT};
 use super::service::{At, Shared};
 use super::store::Written;
-use super::writing::{Kept, SETTLE};
 use crate::exit::WrongSetup;
 use crate::health::Loop;
-use crate::kafka::PATIENCE;
+use crate::kafka::KAFKA_TIMEOUT;
 use crate::member::{Joining, Member, Read};
 use crate::workers;
 
@@ -36,7 +36,7 @@ pub(super) struct Part {
     pub(super) engine: Engine,
     pub(super) epoch: i64,
     /// Whether the end of the log was seen after the last message.
-    pub(super) drained: bool,
+    pub(super) at_end: bool,
     /// When the last message came, and the newest event time then.
     pub(super) arrived: Instant,
     pub(super) newest: Option<i64>,
@@ -84,7 +84,7 @@ pub(super) struct Worker {
     pub(super) parts: BTreeMap<i32, Part>,
     taken: Vec<Taken>,
     pub(super) writing: Option<JoinHandle<Result<Written>>>,
-    pub(super) saving: Option<JoinHandle<Result<Kept>>>,
+    pub(super) checkpointing: Option<JoinHandle<Result<Checkpointed>>>,
     /// Since when a change waits.
     pub(super) waiting: Option<Instant>,
     pub(super) round_began: Instant,
@@ -123,7 +123,7 @@ impl Worker {
             parts: BTreeMap::new(),
             taken: Vec::new(),
             writing: None,
-            saving: None,
+            checkpointing: None,
             waiting: None,
             round_began: now,
             backlog_wait: Duration::ZERO,
@@ -153,7 +153,7 @@ impl Worker {
     fn work(&mut self) -> Result<()> {
         while !self.shared.stop.asked() {
             self.turns.turned();
-            self.act_on_notes()?;
+            self.act_on_rebalances()?;
             let full = self.read_burst()?;
             self.finish_write()?;
             self.write_if_due(full);
@@ -164,7 +164,7 @@ impl Worker {
                 self.report();
                 self.require_room()?;
             }
-            self.keep_if_due()?;
+            self.checkpoint_if_due()?;
             self.expire_if_due();
             self.say_if_caught_up()?;
         }
@@ -192,7 +192,7 @@ impl Worker {
                     let Some(part) = self.parts.get_mut(&message.partition()) else {
                         continue;
                     };
-                    part.drained = false;
+                    part.at_end = false;
                     let kafka_ms = message.timestamp().to_millis().filter(|ms| *ms >= 0);
                     let decoded = message
                         .payload()
@@ -209,7 +209,7 @@ impl Worker {
                 }
                 Read::End { partition, next } => {
                     if let Some(part) = self.parts.get_mut(&partition) {
-                        part.drained = true;
+                        part.at_end = true;
                         ends.push((partition, next));
                     }
                 }
@@ -268,7 +268,7 @@ impl Worker {
         }
         for part in self.parts.values_mut() {
             let silent = part.arrived.elapsed();
-            if part.drained
+            if part.at_end
                 && silent >= self.shared.args.time.idle_timeout
                 && let Some(watermark) = part.newest
             {
@@ -286,9 +286,9 @@ impl Worker {
         if !self.shared.args.until_caught_up {
             return Ok(());
         }
-        let nothing_came = !self.assigned && self.started.elapsed() > PATIENCE;
+        let nothing_came = !self.assigned && self.started.elapsed() > KAFKA_TIMEOUT;
         let reached = (self.parts.iter()).all(|(partition, part)| {
-            part.drained || self.shared.reaches(*partition, part.engine.next_offset())
+            part.at_end || self.shared.reaches(*partition, part.engine.next_offset())
         });
         let caught_up = (self.assigned && reached) || nothing_came;
         if caught_up && let Some(to) = self.shared.args.advance_to {
@@ -297,7 +297,7 @@ impl Worker {
             }
         }
         if caught_up && (self.changed() > 0 || self.writing.is_some()) {
-            self.settle(None, SETTLE)?;
+            self.drain(None, DRAIN_TIMEOUT)?;
         }
         let said = &self.shared.caught_up[self.number];
         if caught_up && !said.load(Ordering::Relaxed) {

@@ -19,7 +19,7 @@ use super::stream::Message;
 use crate::kafka::{self, Link, Role, Settings};
 
 /// How long the broker may take to answer questions about a topic, and to take the last messages.
-const PATIENCE: Duration = Duration::from_secs(30);
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
 const LAST_MESSAGES: Duration = Duration::from_secs(300);
 /// Delivery reports are fetched every so many messages.
 const POLL_EVERY: u64 = 1_000;
@@ -120,12 +120,12 @@ impl Topic {
 
     /// A new topic is known to brokers one after the other.
     fn await_leaders(&self, partitions: i32) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + KAFKA_TIMEOUT;
         loop {
             let metadata = self
                 .producer
                 .client()
-                .fetch_metadata(Some(&self.name), PATIENCE)?;
+                .fetch_metadata(Some(&self.name), KAFKA_TIMEOUT)?;
             let ready = metadata
                 .topics()
                 .iter()
@@ -136,7 +136,7 @@ impl Topic {
             }
             if Instant::now() > deadline {
                 bail!(
-                    "topic {} was created but its partitions have no leader after {PATIENCE:?}",
+                    "topic {} was created but its partitions have no leader after {KAFKA_TIMEOUT:?}",
                     self.name
                 );
             }
@@ -222,7 +222,7 @@ fn create(settings: &Settings, name: &str, partitions: i32) -> anyhow::Result<()
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let options = AdminOptions::new().operation_timeout(Some(KAFKA_TIMEOUT));
     let results = runtime.block_on(admin.create_topics([&topic], &options))?;
     for result in results {
         match result {

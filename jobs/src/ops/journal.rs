@@ -18,7 +18,7 @@ use crate::quality::Verdict;
 use crate::summary::Line;
 
 /// A server that does not answer for so long is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The log of one process.
 pub struct Journal {
@@ -138,9 +138,9 @@ impl Journal {
         };
         while let Some(entry) = self.pending.first() {
             let writing = self.write(&mut connection, entry);
-            let written = tokio::time::timeout(PATIENCE, writing)
+            let written = tokio::time::timeout(WRITE_TIMEOUT, writing)
                 .await
-                .with_context(|| format!("no answer within {PATIENCE:?}"))?;
+                .with_context(|| format!("no answer within {WRITE_TIMEOUT:?}"))?;
             let recovered = match written {
                 Err(error) if error.is::<Refused>() => {
                     not_logged(&entry.line, &error);

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
-use super::errors::judged;
+use super::errors::classify_error;
 use crate::config::{Pooling, PostgresArgs};
 use crate::exit::WrongSetup;
 
 /// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that is older is made anew: the address may lead elsewhere by now.
 const LIFETIME: Duration = Duration::from_secs(300);
 /// Rounds of looking for a pooler in transaction mode.
@@ -81,7 +81,7 @@ pub(super) async fn pool(args: &PostgresArgs, connections: u32) -> Result<(PgPoo
     let (trusted, meeting) = (trust.clone(), trust.clone());
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .max_lifetime(LIFETIME)
         .before_acquire(move |_, connection| {
             let good = trusted.covers(connection.age);
@@ -103,7 +103,7 @@ pub(super) async fn pool(args: &PostgresArgs, connections: u32) -> Result<(PgPoo
                 .disable_statement_logging(),
         )
         .await
-        .map_err(judged)
+        .map_err(classify_error)
         .context("reach PostgreSQL: check --postgres-url")?;
     Ok((pool, trust))
 }
@@ -155,7 +155,7 @@ pub(super) async fn detect(pool: &PgPool) -> Result<Pooling> {
 async fn alone(pool: &PgPool) -> Result<PgConnection> {
     PgConnection::connect_with(&pool.connect_options())
         .await
-        .map_err(judged)
+        .map_err(classify_error)
         .context("reach PostgreSQL: check --postgres-url")
 }
 
@@ -164,6 +164,6 @@ async fn process(connection: &mut PgConnection) -> Result<i32> {
     let row = sqlx::raw_sql("SELECT pg_backend_pid()")
         .fetch_one(connection)
         .await
-        .map_err(judged)?;
-    row.try_get(0).map_err(judged)
+        .map_err(classify_error)?;
+    row.try_get(0).map_err(classify_error)
 }

@@ -44,7 +44,7 @@ pub(in super::super) fn passes(error: &Error) -> bool {
 }
 
 /// An error with its kind: what PostgreSQL refuses for good is a wrong setup.
-pub(in super::super) fn judged(error: Error) -> anyhow::Error {
+pub(in super::super) fn classify_error(error: Error) -> anyhow::Error {
     if meaning(&error) != Refusal::WrongSetup {
         return anyhow::Error::new(error).context("PostgreSQL");
     }

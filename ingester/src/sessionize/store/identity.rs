@@ -3,7 +3,7 @@
 //! `init` gives a store an id and each table the time at which it was made. A checkpoint carries both. Before a checkpoint is kept, its
 //! offset is noted in `online._owners`: a store that was restored from an older dump has a smaller one than the checkpoint.
 //!
-//! Not here: what is done when they do not fit (`owning.rs`).
+//! Not here: what is done when they do not fit (`assignment.rs`).
 
 use sqlx::{Error, PgConnection};
 use userflow_engine::StoreMark;

@@ -12,23 +12,23 @@ use userflow_lake::failpoint;
 use userflow_models::features::FeatureView;
 
 use super::delivery;
+use super::flush::DRAIN_TIMEOUT;
 use super::service::Shared;
-use super::store::{Claim, Taken, judged, passes};
+use super::store::{Claim, Taken, classify_error, passes};
 use super::worker::{Part, Worker};
-use super::writing::SETTLE;
 use crate::exit::{Fenced, WrongSetup};
-use crate::kafka::{self, PATIENCE};
-use crate::member::Note;
+use crate::kafka::{self, KAFKA_TIMEOUT};
+use crate::member::RebalanceEvent;
 
 /// Times in a row that a worker may find its partitions owned by another process.
 const FENCED_LIMIT: u32 = 10;
 
 impl Worker {
-    pub(super) fn act_on_notes(&mut self) -> Result<()> {
-        while let Some(note) = self.member.note() {
-            match note {
-                Note::Assign(partitions) => self.take(&partitions)?,
-                Note::Revoke(partitions) => {
+    pub(super) fn act_on_rebalances(&mut self) -> Result<()> {
+        while let Some(event) = self.member.rebalance_event() {
+            match event {
+                RebalanceEvent::Assign(partitions) => self.take(&partitions)?,
+                RebalanceEvent::Revoke(partitions) => {
                     self.give_back(&partitions)?;
                     self.member.give(&partitions)?;
                 }
@@ -63,8 +63,13 @@ impl Worker {
 
     fn take_part(&mut self, partition: i32) -> Result<Part> {
         let shared = Arc::clone(&self.shared);
-        let (low, high) = kafka::offsets(self.member.client(), &shared.topic, partition, PATIENCE)
-            .with_context(|| format!("ask for the offsets of partition {partition}"))?;
+        let (low, high) = kafka::offsets(
+            self.member.client(),
+            &shared.topic,
+            partition,
+            KAFKA_TIMEOUT,
+        )
+        .with_context(|| format!("ask for the offsets of partition {partition}"))?;
         let taken = shared.runtime.block_on(claim(&shared, partition))?;
         failpoint::reached("sessionize.claimed");
         let mut engine = self.restored(partition, &taken, low, high)?;
@@ -85,7 +90,7 @@ impl Worker {
             epoch: taken.epoch,
             in_flight: 0,
             noted: taken.kept,
-            drained: false,
+            at_end: false,
             arrived: Instant::now(),
         })
     }
@@ -186,16 +191,16 @@ impl Worker {
             self.parts.clear();
             return Err(e);
         }
-        let settled = self.settle(None, SETTLE)?;
+        let drained = self.drain(None, DRAIN_TIMEOUT)?;
         // Fenced meanwhile: there is nothing left to give.
         if self.parts.is_empty() {
             return Ok(());
         }
-        let kept = if settled {
-            self.await_saving().and_then(|()| {
+        let kept = if drained {
+            self.await_checkpoint().and_then(|()| {
                 partitions.iter().try_for_each(|partition| {
-                    self.keep(Some(*partition));
-                    self.await_saving()
+                    self.checkpoint(Some(*partition));
+                    self.await_checkpoint()
                 })
             })
         } else {
@@ -313,7 +318,7 @@ async fn claim(shared: &Shared, partition: i32) -> Result<Taken> {
                 ))
                 .into());
             }
-            Err(e) if passes(&e) && started.elapsed() < delivery::PATIENCE => {
+            Err(e) if passes(&e) && started.elapsed() < delivery::STORE_TIMEOUT => {
                 tracing::warn!(
                     partition,
                     "PostgreSQL: {e}; the partition is claimed again in {pause:?}"
@@ -322,7 +327,8 @@ async fn claim(shared: &Shared, partition: i32) -> Result<Taken> {
                 pause = (pause * 2).min(Duration::from_secs(2));
             }
             Err(e) => {
-                return Err(judged(e)).with_context(|| format!("claim partition {partition}"));
+                return Err(classify_error(e))
+                    .with_context(|| format!("claim partition {partition}"));
             }
         }
     }

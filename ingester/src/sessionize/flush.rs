@@ -16,7 +16,7 @@ use userflow_lake::failpoint;
 
 use super::delivery::deliver;
 use super::service::Shared;
-use super::store::{Batch, Written, judged, passes};
+use super::store::{Batch, Written, classify_error, passes};
 use super::worker::{Worker, micros};
 use crate::workers;
 
@@ -25,12 +25,12 @@ const BACKLOG_PART: u32 = 20;
 /// How often rows beyond their ttl are removed.
 const EXPIRE: Duration = Duration::from_secs(60);
 /// How long a checkpoint may wait for the store; reading waits with it.
-const KEEP_PATIENCE: Duration = Duration::from_secs(5);
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long giving partitions back may wait for the store.
-pub(super) const SETTLE: Duration = Duration::from_secs(20);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What became of a checkpoint.
-pub(super) enum Kept {
+pub(super) enum Checkpointed {
     /// It is there.
     Done,
     /// Another process has the partition, or the store is not as we left it: it was restored.
@@ -67,7 +67,7 @@ impl Worker {
         for (partition, part) in &mut self.parts {
             let next = part.engine.next_offset();
             read += next - std::mem::replace(&mut part.offset_then, next);
-            if let (false, Some(end)) = (part.drained, ends.get(partition)) {
+            if let (false, Some(end)) = (part.at_end, ends.get(partition)) {
                 left += (end - next).max(0);
             }
         }
@@ -189,7 +189,7 @@ impl Worker {
     }
 
     /// Writes everything, or everything of one partition; false if the store does not take it in time.
-    pub(super) fn settle(&mut self, one: Option<i32>, patience: Duration) -> Result<bool> {
+    pub(super) fn drain(&mut self, one: Option<i32>, patience: Duration) -> Result<bool> {
         let until = Instant::now() + patience;
         loop {
             while let Some(writing) = &self.writing {
@@ -217,15 +217,18 @@ impl Worker {
 
     /// Keeps the state of each partition from time to time, one after the other: state being made into bytes takes memory and keeps
     /// events waiting. First every row of the partition is written: a restart makes only later rows again.
-    pub(super) fn keep_if_due(&mut self) -> Result<()> {
-        if self.saving.as_ref().is_some_and(JoinHandle::is_finished)
-            && let Err(e) = self.await_saving()
+    pub(super) fn checkpoint_if_due(&mut self) -> Result<()> {
+        if self
+            .checkpointing
+            .as_ref()
+            .is_some_and(JoinHandle::is_finished)
+            && let Err(e) = self.await_checkpoint()
         {
             tracing::error!("no checkpoint this time: {e:#}");
         }
         let interval = self.shared.args.checkpoints.interval;
         let turns = u32::try_from(self.parts.len()).unwrap_or(u32::MAX).max(1);
-        if self.saving.is_some() || self.saved_at.elapsed() < interval / turns {
+        if self.checkpointing.is_some() || self.saved_at.elapsed() < interval / turns {
             return Ok(());
         }
         self.saved_at = Instant::now();
@@ -237,8 +240,8 @@ impl Worker {
             return Ok(());
         };
         let partition = *partition;
-        if self.settle(Some(partition), KEEP_PATIENCE)? {
-            self.keep(Some(partition));
+        if self.drain(Some(partition), CHECKPOINT_TIMEOUT)? {
+            self.checkpoint(Some(partition));
         } else {
             tracing::warn!("PostgreSQL is slow or away: no checkpoint this time");
         }
@@ -246,7 +249,7 @@ impl Worker {
     }
 
     /// Keeps the state of all partitions, or of `one`; their rows are written.
-    pub(super) fn keep(&mut self, one: Option<i32>) {
+    pub(super) fn checkpoint(&mut self, one: Option<i32>) {
         let mut states = Vec::new();
         for (partition, part) in &mut self.parts {
             if one.is_none_or(|one| one == *partition) && part.at() != part.saved {
@@ -262,11 +265,11 @@ impl Worker {
             return;
         }
         let shared = Arc::clone(&self.shared);
-        self.saving = Some(self.shared.runtime.spawn(async move {
+        self.checkpointing = Some(self.shared.runtime.spawn(async move {
             for (partition, epoch, before, next, state) in states {
                 // First the store says that it has all rows: one that was restored from an older dump then says less than the checkpoint.
-                if !note(&shared, partition, epoch, before, next).await? {
-                    return Ok(Kept::Lost);
+                if !note_checkpoint(&shared, partition, epoch, before, next).await? {
+                    return Ok(Checkpointed::Lost);
                 }
                 shared.checkpoints.save(partition, next, state).await?;
                 shared.metrics.checkpoints.inc();
@@ -276,19 +279,19 @@ impl Worker {
                     .with_label_values(&[&partition.to_string()]);
                 gauge.set(chrono::Utc::now().timestamp());
             }
-            Ok(Kept::Done)
+            Ok(Checkpointed::Done)
         }));
     }
 
-    pub(super) fn await_saving(&mut self) -> Result<()> {
-        let Some(saving) = self.saving.take() else {
+    pub(super) fn await_checkpoint(&mut self) -> Result<()> {
+        let Some(checkpointing) = self.checkpointing.take() else {
             return Ok(());
         };
-        let kept = workers::joined(self.shared.runtime.block_on(saving))
+        let kept = workers::joined(self.shared.runtime.block_on(checkpointing))
             .context("a checkpoint was cut off")??;
         match kept {
-            Kept::Done => Ok(()),
-            Kept::Lost => self.start_over(),
+            Checkpointed::Done => Ok(()),
+            Checkpointed::Lost => self.start_over(),
         }
     }
 
@@ -346,14 +349,14 @@ fn backlog_wait(left: i64, read: i64, took: Duration, most: Duration) -> Duratio
 }
 
 /// Notes in the store that it has all rows of a state. A server that is away for a moment is waited for.
-async fn note(
+async fn note_checkpoint(
     shared: &Shared,
     partition: i32,
     epoch: i64,
     before: Option<i64>,
     next: i64,
 ) -> Result<bool> {
-    let until = Instant::now() + KEEP_PATIENCE;
+    let until = Instant::now() + CHECKPOINT_TIMEOUT;
     loop {
         let noted = (shared.store)
             .note_kept(partition, epoch, before, next)
@@ -363,7 +366,7 @@ async fn note(
             Err(e) if passes(&e) && Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            Err(e) => return Err(judged(e)).context("note a checkpoint in online._owners"),
+            Err(e) => return Err(classify_error(e)).context("note a checkpoint in online._owners"),
         }
     }
 }
