@@ -51,13 +51,13 @@ class Tree:
     def script(self, name, text, interpreter="#!/bin/sh\n"):
         self.file(name, interpreter + text).chmod(0o755)
 
-    def cargo(self, test, build=BUILD):
-        self.script("bin/cargo", f'case "$*" in build*|*--no-run) {build};; esac\n{test}')
+    def cargo(self, test, build=BUILD, programs="exit 0"):
+        self.script("bin/cargo", f'case "$*" in build*) {build};; *--no-run) {programs};; esac\n{test}')
 
-    def start(self, *words):
+    def start(self, *words, stdout=subprocess.PIPE):
         environment = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}", "USERFLOW_LAKE": "/the/users/own"}
         return subprocess.Popen([self.root / "tests/run", *words], env=environment, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                stdout=stdout, stderr=subprocess.STDOUT, text=True)
 
     def run(self, *words):
         run = self.start(*words)
@@ -157,6 +157,84 @@ def test_the_binaries_with_fail_points_are_kept_apart_from_the_product(tree):
         assert "failpoints" not in (tree.root / "target/release" / binary).read_text()
 
 
+def test_test_programs_that_do_not_build_are_a_failure_beside_the_other_suites(tree):
+    tree.cargo(GOOD_CARGO, programs="echo no such type; exit 101")
+    tree.file("tests/python/test_a.py", GOOD_TEST)
+    code, output = tree.run("rust", "python")
+    assert (code, last_line(output)) == (1, "1 passed, 1 failed"), output
+    assert "no such type" in output and re.search(r"^rust .* its test programs do not build$", output, re.M)
+
+
+WAITS_FOR = """
+import os, time
+def test_waits():
+    open("{mine}", "w").close()
+    deadline = time.monotonic() + 20
+    while not os.path.exists("{other}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+"""
+
+
+def test_suites_run_at_the_same_time_and_are_told_in_their_order(tree):
+    tree.file("tests/python/test_a.py", WAITS_FOR.format(mine="python-is-here", other="e2e-is-here"))
+    tree.file("tests/python/e2e/test_b.py", WAITS_FOR.format(mine="e2e-is-here", other="python-is-here"))
+    code, output = tree.run("python", "e2e")
+    assert (code, last_line(output)) == (0, "2 passed, 0 failed"), output
+    assert [line.split()[0] for line in output.splitlines()[-3:-1]] == ["e2e", "python"]
+
+
+def test_one_after_another_where_that_is_asked_for(tree):
+    tree.file("tests/python/test_a.py", "import os\ndef test_after(): assert os.path.exists('e2e-has-ended')\n")
+    tree.file("tests/python/e2e/test_b.py", """
+import time
+def test_takes_its_time():
+    time.sleep(0.5)
+    open("e2e-has-ended", "w").close()
+""")
+    for words in (["--at-once", "1"], ["--verbose"]):
+        code, output = tree.run("python", "e2e", *words)
+        assert (code, last_line(output)) == (0, "2 passed, 0 failed"), output
+        (tree.root / "e2e-has-ended").unlink()
+
+
+def test_suites_that_need_no_rust_test_program_do_not_wait_for_them(tree):
+    wait = "for i in $(seq 400); do [ ! -e e2e-has-ended ] || exit 0; sleep 0.05; done; exit 1"
+    tree.cargo(GOOD_CARGO, programs=wait)
+    tree.file("tests/python/e2e/test_b.py", "def test_ends(): open('e2e-has-ended', 'w').close()\n")
+    code, output = tree.run("rust", "e2e")
+    assert (code, last_line(output)) == (0, "7 passed, 0 failed, 1 skipped"), output
+
+
+def test_the_end_of_a_suite_is_no_end_of_anothers_processes(tree):
+    """The first suite leaves a process, which is killed when it ends; the second still has its own then."""
+    tree.file("tests/python/test_a.py", WAITS_FOR.format(mine="unused", other="child") + """
+def test_leaves_a_process():
+    import subprocess
+    subprocess.Popen(["sleep", "3600.25"], start_new_session=True)
+""")
+    tree.file("tests/python/e2e/test_b.py", """
+import os, subprocess, time
+def test_keeps_a_process():
+    child = subprocess.Popen(["sleep", "3600.5"], start_new_session=True)
+    open("child", "w").close()
+    deadline = time.monotonic() + 20
+    while not any("python: left running" in line for line in open("output")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.2)
+    assert child.poll() is None
+    child.kill()
+    child.wait()
+""")
+    with (tree.root / "output").open("w") as output:
+        run = tree.start("python", "e2e", stdout=output)
+        code = run.wait(60)
+    output = (tree.root / "output").read_text()
+    assert (code, last_line(output)) == (0, "3 passed, 0 failed"), output
+    assert "python: left running, killed: sleep 3600.25" in output and "3600.5" not in output
+
+
 def test_what_the_suites_need_is_installed_and_no_more(tree):
     tree.script("deploy/servers/trino", "exit 0")
     tree.run("rust")
@@ -219,15 +297,19 @@ def test_leaves_a_process():
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_in_the_middle_it_stops_everything(tree, sig):
-    tree.file("tests/python/e2e/test_b.py", """
+    tree.file("tests/python/test_a.py", GOOD_TEST)
+    folders = ["e2e", "airflow"]
+    for folder in folders:
+        tree.file(f"tests/python/{folder}/test_{folder}.py", f"""
 import os, time
 def test_waits():
-    open("child", "w").write(str(os.getpid()))
+    open("{folder}-child", "w").write(str(os.getpid()))
     time.sleep(3600)
 """)
-    run = tree.start("e2e")
+    children = [tree.root / f"{folder}-child" for folder in folders]
+    run = tree.start("--at-once", "2", "e2e", "airflow", "python")
     try:
-        while not (child := (tree.root / "child")).exists() or not child.read_text():
+        while not all(child.exists() and child.read_text() for child in children):
             assert run.poll() is None, run.stdout.read()
             time.sleep(0.02)
         run.send_signal(sig)
@@ -235,9 +317,10 @@ def test_waits():
     finally:
         run.kill()
     assert run.returncode == 1
-    assert last_line(output) == "0 passed, 1 failed", output
+    # A suite that waits for its turn does not get it any more.
+    assert last_line(output) == "0 passed, 1 failed" and "python ..." not in output, output
     assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
-    assert has_ended(int(child.read_text()))
+    assert all(has_ended(int(child.read_text())) for child in children)
 
 
 def test_two_runs_in_one_tree_do_not_mix(tree):
