@@ -184,11 +184,6 @@ fn next_offset(path: &Path) -> Option<i64> {
 }
 
 #[cfg(test)]
-#[path = "../../../lake/tests/faults/faulty.rs"]
-#[expect(dead_code, reason = "the lake's tests use all of it")]
-mod faulty;
-
-#[cfg(test)]
 mod tests {
     use std::path::Path as File;
     use std::time::Duration;
@@ -196,8 +191,8 @@ mod tests {
     use userflow_lake::{Lake, Patience};
     use userflow_models::contract::Contract;
     use userflow_models::features;
+    use userflow_tests::faulty::{Fault, Faulty, Request, Rule};
 
-    use super::faulty::{Fault, Faulty, Request, Rule};
     use super::*;
 
     const CONTRACT: &str = r#"{

@@ -21,7 +21,7 @@ echo '     Running unittests src/lib.rs (target/release/deps/userflow_lake-0123a
 echo 'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.25s'
 echo '     Running unittests src/main.rs (target/release/deps/userflow_lake-4567abcd)' >&2
 echo 'test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s'
-echo '     Running tests/history.rs (target/release/deps/history-89abcdef)' >&2
+echo '     Running tests/it/main.rs (target/release/deps/it-89abcdef)' >&2
 echo 'test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s'
 echo '   Doc-tests userflow_lake' >&2
 echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.50s'
@@ -87,7 +87,7 @@ def test_sums_all_suites(tree):
     code, output = tree.run()
     assert (code, last_line(output)) == (0, "10 passed, 0 failed, 1 skipped"), output
     assert re.search(r"^rust userflow_lake +4 passed +0 failed +0\.8 s", output, re.M)
-    assert re.search(r"^rust history +2 passed", output, re.M)
+    assert re.search(r"^rust userflow_lake it +2 passed", output, re.M)
     assert re.search(r"^trino +left out: no Java here$", output, re.M)
     assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
 

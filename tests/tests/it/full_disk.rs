@@ -120,7 +120,7 @@ fn a_full_disk_costs_no_row_and_what_waits_lands_when_there_is_room() -> Result<
     let lake = folder.path().join("disk");
     let topic = large_topic("full.disk")?;
     let Some(mount) = Mount::small(&lake)? else {
-        // Only root can mount. That a write which fails is asked again and then given up is tested in lake/tests/faults.
+        // Only root can mount. That a write which fails is asked again and then given up is tested in lake/tests/it.
         return Ok(());
     };
     init(&lake)?;

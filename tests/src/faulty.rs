@@ -1,8 +1,10 @@
 //! An object store in memory that fails as told: by kind of request, path and call number, or at random from a seed.
+//!
+//! For tests of whatever keeps objects: the lake's commits (`lake/tests/it`), the ingester's checkpoints.
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,16 +21,20 @@ use rand_chacha::ChaCha8Rng;
 
 /// A kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub enum Request {
+    /// Writes an object.
     Put,
+    /// Reads one or a part of it.
     Get,
+    /// Lists names.
     List,
+    /// Deletes an object.
     Delete,
 }
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is carried out, and the answer is an error.
     AnswerLost,
     /// It is carried out, and there is never an answer.
@@ -49,13 +55,15 @@ pub(crate) enum Fault {
 
 /// Which requests fail how.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
-    pub(crate) request: Request,
+pub struct Rule {
+    /// The kind.
+    pub request: Request,
     /// A part of the path.
-    pub(crate) path: &'static str,
+    pub path: &'static str,
     /// Which of the requests that fit, counted from 0.
-    pub(crate) calls: Range<usize>,
-    pub(crate) fault: Fault,
+    pub calls: Range<usize>,
+    /// What goes wrong.
+    pub fault: Fault,
 }
 
 #[derive(Debug)]
@@ -82,10 +90,10 @@ struct State {
 }
 
 /// The store.
-#[derive(Clone, Debug)]
-pub(crate) struct Faulty {
+#[derive(Clone, Debug, Default)]
+pub struct Faulty {
     /// What is really there.
-    pub(crate) inner: Arc<InMemory>,
+    pub inner: Arc<InMemory>,
     state: Arc<Mutex<State>>,
 }
 
@@ -96,21 +104,20 @@ impl fmt::Display for Faulty {
 }
 
 impl Faulty {
-    pub(crate) fn new() -> Self {
-        Self {
-            inner: Arc::new(InMemory::new()),
-            state: Arc::default(),
-        }
+    /// An empty store without faults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// From now on these rules hold, counted from here.
-    pub(crate) fn rules(&self, rules: impl IntoIterator<Item = Rule>) {
-        self.state.lock().unwrap().rules = rules.into_iter().map(|rule| (rule, 0)).collect();
+    pub fn rules(&self, rules: impl IntoIterator<Item = Rule>) {
+        self.state().rules = rules.into_iter().map(|rule| (rule, 0)).collect();
     }
 
     /// From now on requests fail at random.
-    pub(crate) fn chaos(&self, random: ChaCha8Rng, per_mille: u32) {
-        self.state.lock().unwrap().chaos = Some(Chaos {
+    pub fn chaos(&self, random: ChaCha8Rng, per_mille: u32) {
+        self.state().chaos = Some(Chaos {
             random,
             per_mille,
             storm: 0,
@@ -118,9 +125,9 @@ impl Faulty {
     }
 
     /// No more faults; what was under way arrives.
-    pub(crate) async fn heal(&self) {
+    pub async fn heal(&self) {
         let late = {
-            let mut state = self.state.lock().unwrap();
+            let mut state = self.state();
             state.rules.clear();
             state.chaos = None;
             std::mem::take(&mut state.late)
@@ -131,17 +138,21 @@ impl Faulty {
     }
 
     /// Faults so far.
-    pub(crate) fn injected(&self) -> usize {
-        self.state.lock().unwrap().injected
+    pub fn injected(&self) -> usize {
+        self.state().injected
     }
 
     /// Requests so far.
-    pub(crate) fn requests(&self) -> usize {
-        self.state.lock().unwrap().requests
+    pub fn requests(&self) -> usize {
+        self.state().requests
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with the lock")
     }
 
     fn decide(&self, request: Request, path: &str) -> Option<Fault> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         state.requests += 1;
         let mut fault = None;
         for (rule, seen) in &mut state.rules {
@@ -192,7 +203,7 @@ impl Faulty {
     /// Writes whose time has come arrive; others come closer.
     async fn arrive(&self) {
         let due = {
-            let mut state = self.state.lock().unwrap();
+            let mut state = self.state();
             for entry in &mut state.late {
                 entry.0 = entry.0.saturating_sub(1);
             }
@@ -259,7 +270,7 @@ impl ObjectStore for Faulty {
                 std::future::pending::<()>().await;
             }
             Fault::Late => {
-                let mut state = self.state.lock().unwrap();
+                let mut state = self.state();
                 // Also a write that overwrites comes late; the lake never writes one name twice with different content.
                 let opts = PutOptions {
                     mode: PutMode::Create,

@@ -12,8 +12,7 @@ use url::Url;
 use userflow_lake::{
     Commit, EncodedFile, Lake, NewFile, PARTITION, Patience, Table, TableName, TableSpec,
 };
-
-use crate::faulty::Faulty;
+use userflow_tests::faulty::Faulty;
 
 /// Short waits, so that a hundred faults take a second. In all: what a commit may take at most.
 pub(crate) const PATIENCE: Patience = Patience {

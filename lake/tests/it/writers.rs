@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Map;
 use userflow_lake::{Commit, CommitError, Guard, Table};
+use userflow_tests::faulty::Faulty;
 
-use crate::faulty::Faulty;
 use crate::table::{BOUND, Log, append, file, table};
 
 const SEEDS: std::ops::Range<u64> = 0..16;

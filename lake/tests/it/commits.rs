@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use userflow_lake::{CommitError, Guard, LakeError, Table};
-
-use crate::faulty::Fault::{
+use userflow_tests::faulty::Fault::{
     AnswerLost, Denied, Exists, Gone, Late, Precondition, Silence, Unavailable,
 };
-use crate::faulty::{Fault, Faulty, Request, Rule};
+use userflow_tests::faulty::{Fault, Faulty, Request, Rule};
+
 use crate::table::{BOUND, Log, append, file, table};
 
 const P: &str = "app/topic/id/0";

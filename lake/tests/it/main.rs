@@ -1,6 +1,6 @@
 //! The lake over a store that fails: answers lost, refusals, storms of 503, silence, entries that are cleaned away.
 //!
-//! `faulty` is the store. `commits`: commits one by one, by class of answer. `writers`: several writers at once, seeded. `places`: lakes
+//! The store is `userflow_tests::faulty`. `commits`: commits one by one, by class of answer. `writers`: several writers at once, seeded. `places`: lakes
 //! in folders with any name.
 
 #![expect(
@@ -9,7 +9,6 @@
 )]
 
 mod commits;
-mod faulty;
 mod places;
 mod table;
 mod writers;
