@@ -1,7 +1,7 @@
 //! The command line: which roles there are. Their settings are in [`crate::config`] and beside the simulator.
 
 use clap::{Parser, Subcommand};
-use userflow_lake::process::LogFilter;
+use userflow_process::arguments::LogArgs;
 
 use crate::config::{DevBrokerArgs, IngestArgs, LagArgs, SessionizeArgs};
 use crate::simulate::SimulateArgs;
@@ -10,15 +10,9 @@ use crate::simulate::SimulateArgs;
 #[derive(Debug, Parser)]
 #[command(name = "userflow-ingester", version, about, max_term_width = 110)]
 pub struct Cli {
-    /// What to log: error, warn, info, debug, trace, or a filter such as userflow_ingester=debug
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        default_value = "info",
-        global = true,
-        value_name = "FILTER"
-    )]
-    pub log: LogFilter,
+    /// What to log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// The role.
     #[command(subcommand)]
     pub command: Command,

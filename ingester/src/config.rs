@@ -5,10 +5,11 @@
 mod kafka;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use userflow_process::arguments::{LakeArgs, ModelsArgs};
+use userflow_process::postgres::PostgresUrl;
 
 pub use kafka::{GroupArgs, GroupProtocol, KafkaAccess, SaslMechanism};
 
@@ -18,14 +19,9 @@ pub struct IngestArgs {
     /// The events.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The lake: a folder or s3://bucket/prefix
-    #[arg(
-        long,
-        env = "USERFLOW_LAKE",
-        default_value = ".userflow/lake",
-        value_name = "LOCATION"
-    )]
-    pub lake: String,
+    /// The lake.
+    #[command(flatten)]
+    pub lake: LakeArgs,
     /// Consumer group: ingesters of one group share the partitions
     #[arg(
         long,
@@ -60,14 +56,9 @@ pub struct LagArgs {
     /// The events.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The lake: a folder or s3://bucket/prefix
-    #[arg(
-        long,
-        env = "USERFLOW_LAKE",
-        default_value = ".userflow/lake",
-        value_name = "LOCATION"
-    )]
-    pub lake: String,
+    /// The lake.
+    #[command(flatten)]
+    pub lake: LakeArgs,
     /// Exit code 3 when more messages wait; default no limit
     #[arg(long, env = "USERFLOW_MAX_LAG", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub max_lag: Option<i64>,
@@ -171,7 +162,7 @@ pub struct PostgresArgs {
         value_name = "URL",
         hide_env_values = true
     )]
-    pub url: SecretUrl,
+    pub url: PostgresUrl,
     /// How a connection pooler (pgbouncer) between gives out connections to PostgreSQL; default: looked for at start
     #[arg(
         long = "postgres-pooling",
@@ -232,29 +223,6 @@ pub struct TimeArgs {
     pub dedup_most: usize,
 }
 
-/// A URL that may hold a password: it is never printed.
-#[derive(Clone)]
-pub struct SecretUrl(String);
-
-impl SecretUrl {
-    /// The URL itself, for the client that connects.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for SecretUrl {
-    fn from(url: String) -> Self {
-        Self(url)
-    }
-}
-
-impl std::fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SecretUrl(..)")
-    }
-}
-
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
@@ -290,14 +258,9 @@ pub struct SourceArgs {
     /// The domain: a folder under --models with a contract.json and, for `sessionize`, features/*.yml
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
     pub domain: String,
-    /// Folder of the domains
-    #[arg(
-        long,
-        env = "USERFLOW_MODELS",
-        default_value = "models",
-        value_name = "FOLDER"
-    )]
-    pub models: PathBuf,
+    /// Where domains are.
+    #[command(flatten)]
+    pub models: ModelsArgs,
     /// Kafka.
     #[command(flatten)]
     pub kafka: KafkaArgs,

@@ -22,7 +22,7 @@ pub fn run(args: &DevBrokerArgs) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(crate::health::stop_signal())?;
+    runtime.block_on(userflow_process::workers::stop_signal())?;
     tracing::info!("development broker stops");
     Ok(())
 }

@@ -7,13 +7,10 @@
 //!
 //! Not here: what an event means (`models`), how a table is committed (`lake`), anything computed from bronze (`jobs`).
 
-pub mod allocation;
 pub mod bronze;
 pub mod cli;
 pub mod config;
 pub mod dev_broker;
-pub mod exit;
-pub mod health;
 pub mod kafka;
 mod member;
 pub mod metrics;
@@ -21,4 +18,3 @@ pub mod sessionize;
 pub mod simulate;
 mod source;
 mod topic_id;
-mod workers;

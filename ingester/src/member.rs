@@ -17,9 +17,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
+use userflow_process::health::{Condition, Health};
 
 use crate::config::{GroupArgs, GroupProtocol, KafkaArgs};
-use crate::health::{Condition, Health};
 use crate::kafka::class::{Errors, code};
 use crate::kafka::{self, Link, ONE_QUESTION};
 use crate::source::{self, Identity, MadeAgain};

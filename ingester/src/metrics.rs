@@ -1,9 +1,10 @@
 //! Every metric of the ingester, named here and nowhere else.
 
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use userflow_process::metrics::{Error, Registry};
+
+/// The label of what is apart for each partition.
+const PARTITION: &str = "partition";
 
 /// The ingester's metrics.
 #[derive(Debug)]
@@ -31,57 +32,35 @@ pub struct Metrics {
 
 impl Metrics {
     /// Registers all metrics.
-    pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new_custom(Some("userflow_ingest".into()), None)?;
-        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let quarantined = IntCounterVec::new(
-            Opts::new(
-                "quarantined_total",
-                "Messages quarantined, by their first reason",
-            ),
-            &["reason"],
-        )?;
-        registry.register(Box::new(quarantined.clone()))?;
-        let lag = IntGaugeVec::new(
-            Opts::new(
-                "lag",
-                "Offsets between the table's position and the partition's end",
-            ),
-            &["partition"],
-        )?;
-        registry.register(Box::new(lag.clone()))?;
-        let flush_seconds = Histogram::with_opts(
-            HistogramOpts::new(
-                "flush_seconds",
-                "Seconds from the start of a flush to its commit",
-            )
-            .buckets(vec![
-                0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-            ]),
-        )?;
-        registry.register(Box::new(flush_seconds.clone()))?;
+    pub fn new() -> Result<Self, Error> {
+        let registry = Registry::new("userflow_ingest")?;
+        let counter = |name, help| registry.counter(name, help);
         Ok(Self {
             messages: counter("messages_total", "Messages read from Kafka")?,
             rows: counter("rows_total", "Rows committed to bronze")?,
-            quarantined,
+            quarantined: registry.counters(
+                "quarantined_total",
+                "Messages quarantined, by their first reason",
+                &["reason"],
+            )?,
             commits: counter("commits_total", "Commits to bronze")?,
-            flush_seconds,
+            flush_seconds: registry.seconds(
+                "flush_seconds",
+                "Seconds from the start of a flush to its commit",
+                &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
+            )?,
             fenced: counter(
                 "fenced_total",
                 "Times that another process turned out to own a partition",
             )?,
-            lag,
-            buffered_bytes: gauge("buffered_bytes", "Bytes held in buffers, over all workers")?,
-            newest_event: gauge(
+            lag: registry.gauges(
+                "lag",
+                "Offsets between the table's position and the partition's end",
+                PARTITION,
+            )?,
+            buffered_bytes: registry
+                .gauge("buffered_bytes", "Bytes held in buffers, over all workers")?,
+            newest_event: registry.gauge(
                 "newest_event_seconds",
                 "Unix time of the newest event committed",
             )?,
@@ -91,9 +70,7 @@ impl Metrics {
 
     /// All metrics as Prometheus text.
     pub fn render(&self) -> String {
-        TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .unwrap_or_else(|e| format!("# metrics cannot be rendered: {e}\n"))
+        self.registry.render()
     }
 }
 
@@ -149,46 +126,11 @@ pub struct SessionizeMetrics {
 
 impl SessionizeMetrics {
     /// Registers all metrics.
-    pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new_custom(Some("userflow_sessionize".into()), None)?;
-        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        let by_view = |name: &str, help: &str| -> Result<IntCounterVec, prometheus::Error> {
-            let counters = IntCounterVec::new(Opts::new(name, help), &["view"])?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok(counters)
-        };
-        let by_partition = |name: &str, help: &str| -> Result<IntGaugeVec, prometheus::Error> {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), &["partition"])?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok(gauges)
-        };
-        let write_seconds = Histogram::with_opts(
-            HistogramOpts::new(
-                "write_seconds",
-                "Seconds of a write to PostgreSQL, with its retries",
-            )
-            .buckets(vec![
-                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
-            ]),
-        )?;
-        registry.register(Box::new(write_seconds.clone()))?;
-        let set_aside = IntCounterVec::new(
-            Opts::new(
-                "rows_set_aside_total",
-                "Rows that the store refused for good, by reason: they are in ops.rows_set_aside",
-            ),
-            &["view", "reason"],
-        )?;
-        registry.register(Box::new(set_aside.clone()))?;
-        let store_away = IntGauge::new(
-            "store_away_seconds",
-            "Seconds since when nothing could be written; 0 while the store takes rows",
-        )?;
-        registry.register(Box::new(store_away.clone()))?;
+    pub fn new() -> Result<Self, Error> {
+        let registry = Registry::new("userflow_sessionize")?;
+        let counter = |name, help| registry.counter(name, help);
+        let by_view = |name, help| registry.counters(name, help, &["view"]);
+        let by_partition = |name, help| registry.gauges(name, help, PARTITION);
         Ok(Self {
             messages: counter("messages_total", "Messages read from Kafka")?,
             rejected: counter(
@@ -210,8 +152,18 @@ impl SessionizeMetrics {
                 "Events that came after their last window had ended",
             )?,
             rows: by_view("rows_total", "Rows written")?,
-            write_seconds,
-            set_aside,
+            write_seconds: registry.seconds(
+                "write_seconds",
+                "Seconds of a write to PostgreSQL, with its retries",
+                &[
+                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+                ],
+            )?,
+            set_aside: registry.counters(
+                "rows_set_aside_total",
+                "Rows that the store refused for good, by reason: they are in ops.rows_set_aside",
+                &["view", "reason"],
+            )?,
             split: by_view(
                 "split_entities_total",
                 "Rows not written because their entity has a newer row from another partition",
@@ -220,7 +172,10 @@ impl SessionizeMetrics {
                 "writes_halved_total",
                 "Writes that were sent in halves because the store found them too much",
             )?,
-            store_away,
+            store_away: registry.gauge(
+                "store_away_seconds",
+                "Seconds since when nothing could be written; 0 while the store takes rows",
+            )?,
             waiting_rows: by_partition(
                 "waiting_rows",
                 "Rows that have changed and are not in the store yet",
@@ -248,8 +203,6 @@ impl SessionizeMetrics {
 
     /// All metrics as Prometheus text.
     pub fn render(&self) -> String {
-        TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .unwrap_or_else(|e| format!("# metrics cannot be rendered: {e}\n"))
+        self.registry.render()
     }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use userflow_process::exit::WrongSetup;
+use userflow_process::health::{Condition, Health};
 
 use crate::config::{GroupArgs, SourceArgs};
-use crate::exit::WrongSetup;
-use crate::health::{Condition, Health};
 use crate::kafka::class::{self, Class};
 use crate::kafka::{self, KAFKA_TIMEOUT, Link, ONE_QUESTION, Watermarks};
 use crate::topic_id;

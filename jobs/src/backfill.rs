@@ -9,9 +9,9 @@ use anyhow::{Error, Result, anyhow};
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use userflow_models::project::{Model, Window};
+use userflow_process::exit::Stopped;
 
 use crate::config::BackfillArgs;
-use crate::exit::Stopped;
 use crate::plan::{Dates, Freshness, Logs, reads_one_of};
 use crate::quality::{Report, Verdict};
 use crate::reporting::Reporting;

@@ -1,12 +1,12 @@
 //! The command line: which jobs there are. Their settings are in [`crate::config`].
 
 use clap::{Parser, Subcommand};
+use userflow_process::exit::WrongSetup as Wrong;
 
 use crate::config::{
     BackfillArgs, CheckArgs, Common, CompileArgs, DocsArgs, InitArgs, ListArgs, MaintainArgs,
     Output, PlanArgs, RegisterArgs, ReplayArgs, RunArgs, ShowArgs,
 };
-use crate::exit::Wrong;
 use crate::workspace::Workspace;
 use crate::{
     backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show, spill,

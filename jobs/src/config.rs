@@ -10,11 +10,12 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
-use userflow_lake::process::LogFilter;
+
 use userflow_models::project::{ProjectError, WindowRange};
+use userflow_process::arguments::{LakeArgs, LogArgs, ModelsArgs};
+use userflow_process::postgres::PostgresUrl;
 
 use crate::notify::Webhook;
-use crate::postgres::PostgresUrl;
 use crate::register::{CatalogName, Location};
 use crate::trino::TrinoUrl;
 use units::{bytes, duration};
@@ -22,33 +23,15 @@ use units::{bytes, duration};
 /// Settings of every job.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Folder of the domains
-    #[arg(
-        long,
-        env = "USERFLOW_MODELS",
-        default_value = "models",
-        global = true,
-        value_name = "FOLDER"
-    )]
-    pub models: PathBuf,
-    /// The lake: a folder or s3://bucket/prefix
-    #[arg(
-        long,
-        env = "USERFLOW_LAKE",
-        default_value = ".userflow/lake",
-        global = true,
-        value_name = "LOCATION"
-    )]
-    pub lake: String,
-    /// What to log: error, warn, info, debug, trace, or a filter such as userflow_jobs=debug
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        default_value = "info",
-        global = true,
-        value_name = "FILTER"
-    )]
-    pub log: LogFilter,
+    /// Where domains are.
+    #[command(flatten)]
+    pub models: ModelsArgs,
+    /// The lake.
+    #[command(flatten)]
+    pub lake: LakeArgs,
+    /// What to log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Bound of the memory of queries; beyond it they spill to disk
     #[arg(long, env = "USERFLOW_JOBS_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
     pub memory_limit: usize,

@@ -9,7 +9,7 @@ use anyhow::Result;
 use userflow_models::features::FeatureView;
 use userflow_models::project::Project;
 
-use crate::exit::Wrong;
+use userflow_process::exit::WrongSetup as Wrong;
 
 /// Refuses views whose rows are others than those of their batch tables.
 pub fn agrees(project: &Project, views: &[FeatureView]) -> Result<()> {

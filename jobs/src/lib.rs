@@ -16,7 +16,6 @@ pub mod compile;
 pub mod config;
 pub mod docs;
 pub mod engine;
-pub mod exit;
 pub mod functions;
 pub mod grain;
 pub mod init;

@@ -46,7 +46,7 @@ impl<'a> Line<'a> {
 
 /// Prints the models that were selected, or all of them with the tables that the ingester writes.
 pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
-    let project = Project::load(&settings.models)?;
+    let project = Project::load(&settings.models.models)?;
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
     let chosen: Vec<&Model> = match selectors.is_empty() {
         true => project.models().iter().collect(),
@@ -61,7 +61,7 @@ pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
         .collect();
     match settings.output {
         Output::Json => summary::json(
-            &serde_json::json!({"command": "list", "domains": domain::known(&settings.models)?, "models": lines, "sources": sources}),
+            &serde_json::json!({"command": "list", "domains": domain::known(&settings.models.models)?, "models": lines, "sources": sources}),
         ),
         Output::Text | Output::Csv => summary::text(&table(&lines)),
     }

@@ -3,14 +3,20 @@
 
 use clap::Parser;
 use userflow_jobs::cli::Cli;
-use userflow_jobs::exit;
-use userflow_lake::process::start_logging;
+use userflow_process::exit;
+use userflow_process::logging::start_logging;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    start_logging(&cli.common.log);
-    exit::code(cli.run())
+    start_logging(&cli.common.log.log);
+    exit::code(
+        cli.run(),
+        &[
+            userflow_models::no_retry_helps,
+            userflow_lake::no_retry_helps,
+        ],
+    )
 }

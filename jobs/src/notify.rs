@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use userflow_process::exit::WrongSetup as Wrong;
 
 use crate::config::NotifyArgs;
-use crate::exit::Wrong;
 use crate::quality::{self, Report};
 use crate::summary::{Line, Status};
 

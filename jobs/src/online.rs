@@ -10,9 +10,10 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use userflow_models::features::{FeatureView, online};
+use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::postgres::PostgresUrl;
 
-use crate::exit::Wrong;
-use crate::postgres::{PostgresUrl, explained};
+use crate::postgres::{connect, explained};
 
 /// Key of the advisory lock that makes one `init` wait for another: `userflow` in ASCII.
 pub const LOCK: i64 = 0x7573_6572_666c_6f77;
@@ -98,7 +99,7 @@ impl Task<'_> {
             ))
             .into());
         }
-        let mut connection = url.connect().await?;
+        let mut connection = connect(url).await?;
         let mut transaction = connection.begin().await.map_err(explained)?;
         if !self.dry_run {
             execute(&mut transaction, SETTINGS).await?;

@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use url::Url;
 use userflow_lake::TableName;
+use userflow_process::exit::WrongSetup as Wrong;
 
 use crate::config::{Output, RegisterArgs};
-use crate::exit::Wrong;
 use crate::trino::Trino;
 use crate::workspace::Workspace;
 use crate::{init, summary};
@@ -280,6 +280,9 @@ mod tests {
         let seen = |lake: &str| Location::seen(&Url::parse(lake).unwrap()).map(|place| place.0);
         assert_eq!(seen("file:///data/lake/").unwrap(), "local:///lake");
         assert_eq!(seen("s3://b/p/").unwrap(), "s3://b/p");
-        assert_eq!(crate::exit::code_of(&seen("s3://b/a'b/").unwrap_err()), 2);
+        assert_eq!(
+            userflow_process::exit::code_of(&seen("s3://b/a'b/").unwrap_err(), &[]),
+            2
+        );
     }
 }

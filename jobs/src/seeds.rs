@@ -10,8 +10,8 @@ use datafusion::arrow::compute::cast;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use userflow_models::project::{Check, Model, Ref, Rule, Seed, Window};
+use userflow_process::exit::WrongSetup as Wrong;
 
-use crate::exit::Wrong;
 use crate::quality::{Status, Subject, Verdict, audit};
 use crate::workspace::Workspace;
 
@@ -228,7 +228,7 @@ mod tests {
         ] {
             let error = seed(text).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
-            assert_eq!(crate::exit::code_of(&error), 2);
+            assert_eq!(userflow_process::exit::code_of(&error, &[]), 2);
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Error};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
-use crate::exit::Wrong;
+use userflow_process::exit::WrongSetup as Wrong;
 
 /// Too many open files, in this process or on the machine: they have no [`ErrorKind`] of their own.
 const NO_MORE_FILES: [i32; 2] = [24, 23];
@@ -95,7 +95,7 @@ pub fn usable(folder: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::code_of;
+    use userflow_process::exit::code_of;
 
     /// Codes of Linux: what a file system says, and what that means for a job.
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             ] {
                 let error = explained(Error::from(error).context("run"), Path::new("/spill"));
                 let said = format!("{error:#}");
-                assert_eq!(code_of(&error), code, "{said}");
+                assert_eq!(code_of(&error, &[]), code, "{said}");
                 assert!(
                     said.contains(words) && said.contains(&format!("os error {errno}")),
                     "{said}"

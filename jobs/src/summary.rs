@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table, TableComponent};
 use serde::Serialize;
-use userflow_lake::terminal::{escaped, escaped_lines};
 use userflow_models::project::{Model, Window};
+use userflow_process::exit::{LostConflict, Stopped};
+use userflow_process::terminal::{escaped, escaped_lines};
 
 use crate::config::Output;
-use crate::exit::{LostConflict, Stopped};
 use crate::quality::{self, Report, Verdict};
 use crate::run::Outcome;
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::exit::Wrong;
+use userflow_process::exit::WrongSetup as Wrong;
 
 /// A server that does not answer for so long is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -236,7 +236,7 @@ fn start_of(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::code_of;
+    use userflow_process::exit::code_of;
 
     fn opened(url: &str) -> Result<Trino> {
         TrinoUrl::from(url.to_owned()).open()
@@ -254,7 +254,7 @@ mod tests {
             let Err(error) = url.open() else {
                 panic!("accepted");
             };
-            assert_eq!(code_of(&error), 2);
+            assert_eq!(code_of(&error, &[]), 2);
             let shown = format!("{error:#} {error:?} {url:?}");
             assert!(
                 !shown.contains("secret") && shown.contains("USERFLOW_TRINO_URL"),
@@ -283,8 +283,8 @@ mod tests {
             let refusal: Refusal = serde_json::from_str(&text).unwrap();
             refusal.into_error()
         };
-        assert_eq!(code_of(&error("USER_ERROR")), 2);
-        assert_eq!(code_of(&error("INTERNAL_ERROR")), 1);
+        assert_eq!(code_of(&error("USER_ERROR"), &[]), 2);
+        assert_eq!(code_of(&error("INTERNAL_ERROR"), &[]), 1);
         assert!(
             error("USER_ERROR")
                 .to_string()

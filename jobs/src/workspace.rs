@@ -27,11 +27,11 @@ pub struct Workspace {
 impl Workspace {
     /// Reads the models and opens the lake; creates nothing.
     pub async fn open(settings: &Common) -> Result<Self> {
-        let project = Project::load(&settings.models)?;
-        let lake = Lake::open(&settings.lake).await?;
+        let project = Project::load(&settings.models.models)?;
+        let lake = Lake::open(&settings.lake.lake).await?;
         let engine = Engine::new(settings, &lake)?;
         Ok(Self {
-            models_dir: settings.models.clone(),
+            models_dir: settings.models.models.clone(),
             project,
             lake,
             engine: Arc::new(engine),

@@ -26,12 +26,10 @@ mod log;
 mod name;
 mod patience;
 mod positions;
-pub mod process;
 mod schema;
 mod snapshot;
 mod statistics;
 mod table;
-pub mod terminal;
 mod under_way;
 mod upkeep;
 
@@ -78,5 +76,26 @@ impl LakeError {
             action: action.into(),
             source: source.into(),
         }
+    }
+}
+
+/// Whether an error of a lake stays as long as nobody changes the set-up, so that no retry helps.
+pub fn no_retry_helps(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrong = |error: &LakeError| matches!(error, LakeError::Invalid(_) | LakeError::NoTable(_));
+    error.downcast_ref().is_some_and(wrong)
+        || matches!(error.downcast_ref(), Some(CommitError::Lake(lake)) if wrong(lake))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_table_is_a_wrong_set_up_below_a_commit_too() {
+        let missing = || LakeError::NoTable(TableName::parse("bronze.x").unwrap());
+        assert!(no_retry_helps(&missing()));
+        assert!(no_retry_helps(&CommitError::from(missing())));
+        assert!(no_retry_helps(&LakeError::Invalid("x".into())));
+        assert!(!no_retry_helps(&LakeError::store("read", "away")));
     }
 }

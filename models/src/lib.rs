@@ -9,3 +9,10 @@ pub mod decode;
 pub mod domain;
 pub mod features;
 pub mod project;
+
+/// Whether an error of a model stays as long as nobody changes the files, so that no retry helps.
+pub fn no_retry_helps(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<contract::ContractError>()
+        || error.is::<domain::DomainError>()
+        || error.is::<project::ProjectError>()
+}

@@ -14,10 +14,10 @@ use serde_json::json;
 use userflow_lake::{Lake, TableName};
 use userflow_models::bronze;
 use userflow_models::domain::Domain;
+use userflow_process::exit::Stopped;
 
 use super::positions::AppIds;
 use crate::config::{LagArgs, Output};
-use crate::exit::Stopped;
 use crate::kafka::class::{Errors, code};
 use crate::kafka::{KAFKA_TIMEOUT, Watermarks};
 use crate::source::{self, Probe, Source};
@@ -43,7 +43,7 @@ struct Waiting {
 
 /// Prints the lag; exit code 3 when it is beyond a limit.
 pub fn run(args: &LagArgs) -> Result<()> {
-    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let domain = Domain::load(&args.source.models.models, &args.source.domain)?;
     let probe = source::probe(&args.source, GROUP, None)?;
     let table = bronze::events(&domain.contract).name;
     // The topic's end first: what comes and is landed meanwhile is no lag.
@@ -75,7 +75,7 @@ async fn landed(
     table: &str,
     event_time: &str,
 ) -> Result<(HashMap<String, i64>, Option<DateTime<Utc>>)> {
-    let lake = Lake::open(&args.lake).await?;
+    let lake = Lake::open(&args.lake.lake).await?;
     let Some(snapshot) = lake.table(&TableName::parse(table)?).snapshot().await? else {
         return Ok(Default::default());
     };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use userflow_models::bronze::position_prefix;
+use userflow_process::exit::WrongSetup;
 
-use crate::exit::WrongSetup;
 use crate::kafka::Watermarks;
 
 /// The application ids under which a topic's positions stand in a table.

@@ -9,17 +9,19 @@ use serde_json::json;
 use userflow_lake::{Lake, Positions};
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
+use userflow_process::endpoints;
+use userflow_process::health::Health;
+use userflow_process::standstill::Standstill;
+use userflow_process::workers::{self, Stop};
 
 use super::flush::Committed;
 use super::positions::AppIds;
 use super::tables::Tables;
 use super::worker::Worker;
 use crate::config::{IngestArgs, Output};
-use crate::health::{self, Health, Standstill};
 use crate::kafka::Watermarks;
 use crate::metrics::Metrics;
 use crate::source::{self, Follower, Source};
-use crate::workers::{self, Stop};
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(20);
@@ -79,7 +81,7 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         .thread_name("userflow-io")
         .enable_all()
         .build()?;
-    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let domain = Domain::load(&args.source.models.models, &args.source.domain)?;
     let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
     let source = Source::ask(&args.source, &probe)?;
     let shared =
@@ -87,7 +89,7 @@ pub fn run(args: &IngestArgs) -> Result<()> {
     let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
-        match health::stop_signal().await {
+        match workers::stop_signal().await {
             Ok(()) => tracing::info!("stopping: committing what is held"),
             Err(e) => tracing::error!("{e:#}"),
         }
@@ -96,7 +98,7 @@ pub fn run(args: &IngestArgs) -> Result<()> {
     if let Some(addr) = args.health.metrics_addr {
         let metrics = Arc::clone(&shared.metrics);
         let render = Arc::new(move || metrics.render());
-        let serving = runtime.block_on(health::serve(addr, shared.health.clone(), render))?;
+        let serving = runtime.block_on(endpoints::serve(addr, shared.health.clone(), render))?;
         let stop = &shared.stop;
         stop.beside(runtime.handle(), "the metrics endpoint", serving);
     }
@@ -112,7 +114,7 @@ async fn set_up(
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
     let Source { topic, id, logs } = source;
-    let lake = Lake::open(&args.lake).await?;
+    let lake = Lake::open(&args.lake.lake).await?;
     let tables = Tables::open(&lake, &domain.contract).await?;
     tracing::info!(%topic, topic_id = %id, partitions = logs.len(), lake = %lake.url(), "ingesting");
     Ok(Shared {

@@ -8,17 +8,17 @@ use anyhow::{Context, Result};
 use rdkafka::Message;
 use userflow_lake::failpoint;
 use userflow_models::bronze::Origin;
+use userflow_process::exit::Fenced;
+use userflow_process::health::{Condition, Loop};
+use userflow_process::workers;
 
 use super::budget::Budget;
 use super::buffer::{Buffer, Held};
 use super::flush::{Committed, Committer, Flushed};
 use super::positions::start_of;
 use super::service::Shared;
-use crate::exit::Fenced;
-use crate::health::{Condition, Loop};
 use crate::kafka::{self, KAFKA_TIMEOUT, Watermarks};
 use crate::member::{Joining, Member, Read, RebalanceEvent};
-use crate::workers;
 
 /// Messages taken between two looks at the clock and the memory.
 const BURST: usize = 2_048;

@@ -1,13 +1,13 @@
 //! Settings of Kafka's clients that several commands share: who we are to the brokers, and how a group shares its partitions.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use userflow_process::secret::{self, SecretString};
 
-use crate::exit::WrongSetup;
 use crate::kafka::is_secret;
 
 /// Who we are to Kafka, and how its brokers prove who they are.
@@ -89,48 +89,16 @@ pub struct KafkaAccess {
 
 impl KafkaAccess {
     /// The password of --kafka-user.
-    pub(crate) fn password(&self) -> Result<Option<Secret>> {
-        secret("USERFLOW_KAFKA_PASSWORD", self.password_file.as_deref())
+    pub(crate) fn password(&self) -> Result<Option<SecretString>> {
+        secret::read("USERFLOW_KAFKA_PASSWORD", self.password_file.as_deref())
     }
 
     /// The password of --kafka-key-file.
-    pub(crate) fn key_password(&self) -> Result<Option<Secret>> {
-        secret(
+    pub(crate) fn key_password(&self) -> Result<Option<SecretString>> {
+        secret::read(
             "USERFLOW_KAFKA_KEY_PASSWORD",
             self.key_password_file.as_deref(),
         )
-    }
-}
-
-/// A secret comes from a file or, without one, from a variable; never from the command line, which every user of a machine can read.
-fn secret(variable: &str, file: Option<&Path>) -> Result<Option<Secret>> {
-    if let Some(file) = file {
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| WrongSetup(format!("read the password file {}: {e}", file.display())))?;
-        return Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())));
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a flag of clap would take the secret from the command line too"
-    )]
-    let value = std::env::var(variable).ok();
-    Ok(value.filter(|value| !value.is_empty()).map(Secret))
-}
-
-/// A secret that is never printed.
-#[derive(Clone)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// The secret itself, for the client that connects.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
     }
 }
 
@@ -314,17 +282,6 @@ mod tests {
         assert_eq!(format!("{option:?}"), "sasl.password=..");
         let option: KafkaOption = "client.id=me".parse().unwrap();
         assert_eq!(format!("{option:?}"), "client.id=me");
-        assert!(!format!("{:?}", Secret("hush".into())).contains("hush"));
         assert!(!"hush".parse::<KafkaOption>().unwrap_err().contains("hush"));
-    }
-
-    #[test]
-    fn a_password_file_ends_without_its_line_end() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), " with space \r\n").unwrap();
-        let read = secret("USERFLOW_NO_SUCH_VARIABLE", Some(file.path())).unwrap();
-        assert_eq!(read.unwrap().reveal(), " with space ");
-        let missing = secret("X", Some(Path::new("/no/such/file"))).unwrap_err();
-        assert!(missing.is::<WrongSetup>());
     }
 }

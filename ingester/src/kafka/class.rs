@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result, anyhow};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::exit::{Fenced, WrongSetup};
+use userflow_process::exit::{Fenced, WrongSetup};
 
 /// For how long an error that this file does not know may come again and again while nothing is read.
 const UNKNOWN: Duration = Duration::from_secs(60);

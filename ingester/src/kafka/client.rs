@@ -10,9 +10,9 @@ use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use userflow_process::exit::WrongSetup;
 
 use super::class::{self, Class};
-use crate::exit::WrongSetup;
 
 /// The settings of a client, ready to be made into one.
 #[derive(Clone)]

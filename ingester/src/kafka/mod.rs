@@ -18,9 +18,10 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use class::Class;
 pub(crate) use client::{Link, Settings};
 pub(crate) use options::{Role, is_secret};
+use userflow_process::exit::WrongSetup;
+use userflow_process::secret::ExposeSecret;
 
 use crate::config::{GroupArgs, GroupProtocol, KafkaAccess, KafkaArgs, SaslMechanism};
-use crate::exit::WrongSetup;
 
 /// How long a question to the cluster may take.
 pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
@@ -150,7 +151,7 @@ fn secure(config: &mut ClientConfig, access: &KafkaAccess) -> Result<()> {
     path(config, "ssl.certificate.location", &access.cert_file);
     path(config, "ssl.key.location", &access.key_file);
     if let Some(password) = access.key_password()? {
-        config.set("ssl.key.password", password.reveal());
+        config.set("ssl.key.password", password.expose_secret());
     }
     if let Some(mechanism) = access.mechanism {
         config.set("sasl.mechanism", mechanism.name());
@@ -159,7 +160,7 @@ fn secure(config: &mut ClientConfig, access: &KafkaAccess) -> Result<()> {
         config.set("sasl.username", user);
     }
     if let Some(password) = access.password()? {
-        config.set("sasl.password", password.reveal());
+        config.set("sasl.password", password.expose_secret());
     }
     let missing = match access.mechanism {
         None if sasl => Some(

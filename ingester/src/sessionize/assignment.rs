@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 use userflow_engine::{Counts, Engine, Restored};
 use userflow_lake::failpoint;
 use userflow_models::features::FeatureView;
+use userflow_process::exit::{Fenced, WrongSetup};
 
 use super::delivery;
 use super::flush::DRAIN_TIMEOUT;
 use super::service::Shared;
 use super::store::{Claim, Taken, classify_error, passes};
 use super::worker::{Part, Worker};
-use crate::exit::{Fenced, WrongSetup};
 use crate::kafka::{self, KAFKA_TIMEOUT};
 use crate::member::RebalanceEvent;
 

@@ -11,8 +11,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use userflow_engine::{Engine, Plan, RestoreError, Restored, Settings, inspect};
 use userflow_lake::failpoint;
+use userflow_process::exit::WrongSetup;
 
-use crate::exit::WrongSetup;
 use crate::metrics::SessionizeMetrics;
 
 /// Checkpoints kept per partition.

@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use userflow_lake::failpoint;
 use userflow_models::features::online::{Refusal, reason};
+use userflow_process::health::{Condition, Health};
 
 use super::service::Shared;
 use super::store::{Batch, Written, classify_error, code, meaning};
-use crate::health::{Condition, Health};
 
 /// Most rows of a view in one write.
 const ROWS: usize = 10_000;

@@ -13,12 +13,12 @@ use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 use userflow_engine::Rows;
 use userflow_lake::failpoint;
+use userflow_process::workers;
 
 use super::delivery::deliver;
 use super::service::Shared;
 use super::store::{Batch, Written, classify_error, passes};
 use super::worker::{Worker, micros};
-use crate::workers;
 
 /// A change waits at most this part of the time that the backlog still takes.
 const BACKLOG_PART: u32 = 20;

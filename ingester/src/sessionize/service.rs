@@ -12,6 +12,11 @@ use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
 use userflow_models::features::online::REASONS;
 use userflow_models::features::{self, FeatureView};
+use userflow_process::endpoints;
+use userflow_process::exit::WrongSetup;
+use userflow_process::health::Health;
+use userflow_process::standstill::Standstill;
+use userflow_process::workers::{self, Stop};
 
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
@@ -19,12 +24,9 @@ use super::state_limit;
 use super::store::{Store, classify_error};
 use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
-use crate::exit::WrongSetup;
-use crate::health::{self, Health, Standstill};
 use crate::kafka::Watermarks;
 use crate::metrics::SessionizeMetrics;
 use crate::source::{self, Follower, MadeAgain, Source};
-use crate::workers::{self, Stop};
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(10);
@@ -88,7 +90,7 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
         .thread_name("userflow-io")
         .enable_all()
         .build()?;
-    let domain = Domain::load(&args.source.models, &args.source.domain)?;
+    let domain = Domain::load(&args.source.models.models, &args.source.domain)?;
     let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
     let source = Source::ask(&args.source, &probe)?;
     if args.inspect {
@@ -99,7 +101,7 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
     let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
-        match health::stop_signal().await {
+        match workers::stop_signal().await {
             Ok(()) => tracing::info!("stopping: writing what is held and keeping the state"),
             Err(e) => tracing::error!("{e:#}"),
         }
@@ -108,7 +110,7 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
     if let Some(addr) = args.health.metrics_addr {
         let metrics = Arc::clone(&shared.metrics);
         let render = Arc::new(move || metrics.render());
-        let serving = runtime.block_on(health::serve(addr, shared.health.clone(), render))?;
+        let serving = runtime.block_on(endpoints::serve(addr, shared.health.clone(), render))?;
         let stop = &shared.stop;
         stop.beside(runtime.handle(), "the metrics endpoint", serving);
     }

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use userflow_engine::{Column, StoreMark};
 use userflow_models::features::online::Refusal;
 use userflow_models::features::{FeatureView, online};
+use userflow_process::exit::WrongSetup;
 
 use crate::config::{Pooling, PostgresArgs};
-use crate::exit::WrongSetup;
 
 mod aside;
 mod batch;

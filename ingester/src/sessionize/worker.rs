@@ -12,15 +12,15 @@ use rdkafka::Message;
 use tokio::task::JoinHandle;
 use userflow_engine::{Counts, Engine, Events, Nobody};
 use userflow_models::decode::Decoder;
+use userflow_process::exit::WrongSetup;
+use userflow_process::health::Loop;
+use userflow_process::workers;
 
 use super::flush::{Checkpointed, DRAIN_TIMEOUT};
 use super::service::{At, Shared};
 use super::store::Written;
-use crate::exit::WrongSetup;
-use crate::health::Loop;
 use crate::kafka::KAFKA_TIMEOUT;
 use crate::member::{Joining, Member, Read};
-use crate::workers;
 
 /// Messages taken between two looks at anything else.
 const BURST: usize = 4_096;

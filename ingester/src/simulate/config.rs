@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate};
+use userflow_process::arguments::ModelsArgs;
 
 use super::SimulateError;
 use crate::config::KafkaAccess;
@@ -14,14 +15,9 @@ use crate::config::KafkaAccess;
 /// on stderr and with --summary as JSON: the truth to compare a pipeline's results with.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SimulateArgs {
-    /// Folder of the domains
-    #[arg(
-        long,
-        env = "USERFLOW_MODELS",
-        default_value = "models",
-        value_name = "DIR"
-    )]
-    pub models: PathBuf,
+    /// Where domains are.
+    #[command(flatten)]
+    pub models: ModelsArgs,
 
     /// Domain to play: a folder of --models with a simulation.yml
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]

@@ -43,13 +43,13 @@ pub use sink::Sink;
 pub use stream::Message;
 pub use summary::Summary;
 
-use crate::exit::WrongSetup;
 use config::Target;
 use draws::Streams;
 use plan::Plan;
 use program::Program;
 use sink::{Lines, Pace};
 use stream::Stream;
+use userflow_process::exit::WrongSetup;
 
 /// Why a simulation cannot begin. All are for the user to mend; no retry helps (exit code 2).
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ pub(crate) enum SimulateError {
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let began = Instant::now();
     let target = args.target().map_err(WrongSetup::from)?;
-    let program = Program::load(&args.models, &args.domain).map_err(WrongSetup::from)?;
+    let program = Program::load(&args.models.models, &args.domain).map_err(WrongSetup::from)?;
     let summary = match target {
         Target::File(path) => play(args, &program, &mut Lines::open(path)?)?,
         Target::Kafka { brokers, topic } => play(
@@ -97,7 +97,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
 pub fn simulate(args: &SimulateArgs, sink: &mut dyn Sink) -> anyhow::Result<Summary> {
     play(
         args,
-        &Program::load(&args.models, &args.domain).map_err(WrongSetup::from)?,
+        &Program::load(&args.models.models, &args.domain).map_err(WrongSetup::from)?,
         sink,
     )
 }

@@ -13,10 +13,10 @@ use datafusion::execution::SendableRecordBatchStream;
 use userflow_lake::{PARTITION, Snapshot};
 use userflow_models::features::{Batch, Feature, FeatureView};
 use userflow_models::project::Window;
+use userflow_process::exit::WrongSetup as Wrong;
 
 use super::value::{Kind, Value};
 use crate::engine::Engine;
-use crate::exit::Wrong;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 

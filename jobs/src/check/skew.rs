@@ -11,14 +11,14 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use userflow_models::features::{self, Batch, FeatureView};
 use userflow_models::project::{ProjectError, Window, WindowRange};
+use userflow_process::exit::{Stopped, WrongSetup as Wrong};
 
 use super::batch::{BatchTable, Key};
 use super::online::OnlineTable;
 use super::tally::Tally;
 use crate::config::{CheckArgs, Output};
-use crate::exit::{Stopped, Wrong};
 use crate::online::Registered;
-use crate::postgres::explained;
+use crate::postgres::{connect, explained};
 use crate::workspace::Workspace;
 use crate::{init, online, summary};
 
@@ -39,7 +39,7 @@ pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     let window = WindowRange::date(date)?.windows().next();
     let window = window.ok_or_else(|| ProjectError::Window(format!("`{date}` is no date")))?;
 
-    let mut connection = url.connect().await?;
+    let mut connection = connect(url).await?;
     let mut transaction = connection.begin_with(ONE_MOMENT).await.map_err(explained)?;
     let registered = online::registered(&mut transaction).await?;
     let mut tallies = Vec::new();

@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::Result;
 use userflow_lake::Snapshot;
 use userflow_models::project::{Model, Source, Window};
+use userflow_process::exit::{Stopped, WrongSetup as Wrong};
 
 use crate::config::{CheckArgs, Output};
 use crate::engine::Engine;
-use crate::exit::{Stopped, Wrong};
 use crate::ops;
 use crate::quality::{self, Report, Subject, Verdict};
 use crate::reporting::Reporting;

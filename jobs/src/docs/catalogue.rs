@@ -11,9 +11,9 @@ use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
 use userflow_models::features::{self, FeatureView, online};
 use userflow_models::project::{self, Model, PARTITION_COLUMN, Ref, Seed};
+use userflow_process::exit::WrongSetup as Wrong;
 
 use super::feature;
-use crate::exit::Wrong;
 use crate::workspace::Workspace;
 use crate::{init, seeds};
 

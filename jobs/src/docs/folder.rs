@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::exit::Wrong;
+use userflow_process::exit::WrongSetup as Wrong;
 
 /// Lists the files that are ours, one name a line.
 const MARKER: &str = ".userflow-catalogue";
@@ -171,7 +171,7 @@ mod tests {
         std::fs::write(dir.path().join("a.html"), "mine").unwrap();
         for dry_run in [true, false] {
             let error = write(dir.path(), &pages(&[("a.html", "1")]), dry_run).unwrap_err();
-            assert_eq!(crate::exit::code_of(&error), 2);
+            assert_eq!(userflow_process::exit::code_of(&error, &[]), 2);
             assert!(error.to_string().contains("a.html"), "{error}");
         }
         assert_eq!(
@@ -179,7 +179,7 @@ mod tests {
             "mine"
         );
         let error = write(&dir.path().join("a.html"), &pages(&[]), false).unwrap_err();
-        assert_eq!(crate::exit::code_of(&error), 2);
+        assert_eq!(userflow_process::exit::code_of(&error, &[]), 2);
     }
 
     #[test]

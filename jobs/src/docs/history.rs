@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, Row};
+use userflow_process::postgres::PostgresUrl;
 
-use crate::postgres::{PostgresUrl, explained};
+use crate::postgres::{connect, explained};
 
 /// So many runs of a model are shown.
 const RUNS: i64 = 10;
@@ -72,7 +73,7 @@ impl Status {
 
 /// Reads both; a database without them has no history.
 pub(super) async fn read(url: &PostgresUrl) -> Result<History> {
-    let mut connection = url.connect().await?;
+    let mut connection = connect(url).await?;
     let mut connection = connection.begin().await.map_err(explained)?;
     let mut history = History::default();
     if exists(&mut connection, "ops.job_runs").await? {

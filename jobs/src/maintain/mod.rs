@@ -13,9 +13,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 use userflow_lake::{Table, TableLock};
+use userflow_process::exit::{LostConflict, WrongSetup as Wrong};
 
 use crate::config::{MaintainArgs, Output};
-use crate::exit::{LostConflict, Wrong};
 use crate::workspace::Workspace;
 use crate::{init, summary};
 

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use sqlx::{Connection, PgConnection};
 use userflow_models::project::Window;
+use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::postgres::PostgresUrl;
 
 use super::migrations;
 use crate::config::OpsArgs;
-use crate::exit::Wrong;
-use crate::postgres::{PostgresUrl, explained};
+use crate::postgres::{connect, explained};
 use crate::quality::Verdict;
 use crate::summary::Line;
 
@@ -56,7 +57,7 @@ impl Journal {
             );
             return Ok(journal);
         };
-        match url.connect().await {
+        match connect(url).await {
             Ok(mut connection) => {
                 migrations::check(&mut connection).await?;
                 journal.connection = Some(connection);
@@ -110,7 +111,7 @@ impl Journal {
             return self.recovered;
         }
         let reopened = match &self.url {
-            Some(url) => url.connect().await,
+            Some(url) => connect(url).await,
             None => return self.recovered,
         };
         let written = match reopened {

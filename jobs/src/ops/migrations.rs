@@ -3,10 +3,11 @@
 use anyhow::{Context, Result};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr};
+use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::postgres::PostgresUrl;
 
-use crate::exit::Wrong;
 use crate::online::LOCK;
-use crate::postgres::{PostgresUrl, explained};
+use crate::postgres::{connect, explained};
 
 /// What each version of the schema adds, oldest first. One that was released is never edited.
 const MIGRATIONS: [(i64, &str, &str); 3] = [
@@ -39,7 +40,7 @@ fn migrator() -> Migrator {
 
 /// Brings the schema up to date; says which versions were added.
 pub async fn migrate(url: &PostgresUrl, dry_run: bool) -> Result<Vec<i64>> {
-    let mut connection = url.connect().await?;
+    let mut connection = connect(url).await?;
     // One transaction with a lock of its own: behind a connection pooler a lock of the session would be anybody's.
     let mut transaction = connection.begin().await.map_err(explained)?;
     if !dry_run {

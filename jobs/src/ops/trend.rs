@@ -5,9 +5,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, FromRow, Row};
+use userflow_process::postgres::PostgresUrl;
 
 use super::migrations;
-use crate::postgres::{PostgresUrl, explained};
+use crate::postgres::{connect, explained};
 
 /// What one run found in one window of one table.
 #[derive(Debug, Serialize)]
@@ -53,7 +54,7 @@ impl FromRow<'_, PgRow> for Trend {
 
 /// The newest runs, the newest first; only those of these tables when there are any.
 pub async fn trend(url: &PostgresUrl, tables: &[String], limit: u32) -> Result<Vec<Trend>> {
-    let mut connection = url.connect().await?;
+    let mut connection = connect(url).await?;
     migrations::check(&mut connection).await?;
     // In a transaction and without a name: a connection pooler may be between.
     let mut transaction = connection.begin().await.map_err(explained)?;

@@ -16,12 +16,12 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 use userflow_models::project::quality::default_threshold;
 use userflow_models::project::{Check, Model, Ref, Rule, Severity, Source, Window};
+use userflow_process::exit::WrongSetup as Wrong;
 
 use super::sample;
 use super::sql::{self, Queries, ROWS, Scan};
 use super::verdict::{Status, Verdict};
 use crate::engine::Engine;
-use crate::exit::Wrong;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 use crate::{init, quarantine, seeds};

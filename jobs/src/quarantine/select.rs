@@ -13,9 +13,9 @@ use serde_json::{Map, json};
 use userflow_lake::{DataFile, Snapshot};
 use userflow_models::bronze::{KAFKA_OFFSET, TOPIC_ID};
 use userflow_models::project::WindowRange;
+use userflow_process::exit::WrongSetup as Wrong;
 
 use crate::engine::Engine;
-use crate::exit::Wrong;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 

@@ -32,9 +32,9 @@ use userflow_models::bronze::{self, BronzeTable, Origin};
 use userflow_models::contract::Contract;
 use userflow_models::decode::Reason;
 use userflow_models::domain::Domain;
+use userflow_process::exit::{LostConflict, WrongSetup as Wrong};
 
 use crate::config::ReplayArgs;
-use crate::exit::{LostConflict, Wrong};
 use crate::quarantine::{
     Landed, Place, Portion, Rows, Selection, Topics, Wanted, landed, most_rows, portions,
 };

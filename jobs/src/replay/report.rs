@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use comfy_table::CellAlignment;
 use serde::Serialize;
-use userflow_lake::terminal::escaped;
 use userflow_models::decode::Reason;
 use userflow_models::project::Window;
+use userflow_process::terminal::escaped;
 
 use crate::config::Output;
 use crate::quarantine::Place;

@@ -15,10 +15,10 @@ use userflow_lake::failpoint;
 use userflow_models::project::{Model, Window};
 
 pub use query::{Inputs, Query, check, table_name};
+use userflow_process::exit::Stopped;
 pub use window::{Outcome, Task, jitter};
 
 use crate::config::RunArgs;
-use crate::exit::Stopped;
 use crate::plan::{self, Dates, reads_one_of};
 use crate::quality::{self, Report, Subject};
 use crate::reporting::Reporting;

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use userflow_lake::{FileWriter, NewFile, Table, WriteSettings};
 use userflow_models::project::{Model, PARTITION_COLUMN, Window};
 
-use crate::exit::Wrong;
+use userflow_process::exit::WrongSetup as Wrong;
 
 /// Size at which a file is closed and the next begun.
 const FILE_SIZE: usize = 128 << 20;

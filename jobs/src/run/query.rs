@@ -15,9 +15,9 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use userflow_lake::Snapshot;
 use userflow_models::project::{ColumnType, Model, PARTITION_COLUMN, Ref, Vars, Window};
+use userflow_process::exit::WrongSetup as Wrong;
 
 use crate::engine::Engine;
-use crate::exit::Wrong;
 use crate::scan::{Bounds, SnapshotTable};
 use crate::workspace::Workspace;
 use crate::{init, plan, seeds};

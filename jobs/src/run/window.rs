@@ -24,11 +24,11 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use serde_json::{Map, json};
 use userflow_lake::{Commit, CommitError, DataFile, Guard, NewFile, Snapshot, failpoint};
 use userflow_models::project::{Model, PARTITION_COLUMN, Vars, Window};
+use userflow_process::exit::{LostConflict, WrongSetup as Wrong};
 
 use super::output::{self, Written};
 use super::query::{Inputs, Query};
 use crate::engine::Engine;
-use crate::exit::{LostConflict, Wrong};
 use crate::lineage::{self, Computed};
 use crate::memory::is_exhausted;
 use crate::quality::{self, Subject, Verdict};

@@ -12,12 +12,12 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::prelude::DataFrame;
 use serde_json::json;
 use userflow_lake::PARTITION;
-use userflow_lake::terminal::escaped;
 use userflow_models::project::WindowRange;
+use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::terminal::escaped;
 
 use crate::config::{Output, ShowArgs};
 use crate::engine::Engine;
-use crate::exit::Wrong;
 use crate::quarantine;
 use crate::scan::SnapshotTable;
 use crate::summary;

@@ -4,12 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 use super::errors::classify_error;
 use crate::config::{Pooling, PostgresArgs};
-use crate::exit::WrongSetup;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,13 +69,7 @@ impl Trust {
 
 /// Connects, to a server that may write.
 pub(super) async fn pool(args: &PostgresArgs, connections: u32) -> Result<(PgPool, Trust)> {
-    let options: PgConnectOptions = args.url.reveal().parse().map_err(|_| {
-        // The parser's message may quote the URL, and with it a password.
-        WrongSetup(
-            "--postgres-url is no URL such as postgres://user:password@host:5432/database"
-                .to_owned(),
-        )
-    })?;
+    let options = args.url.options("userflow-sessionize")?;
     let trust = Trust::new();
     let (trusted, meeting) = (trust.clone(), trust.clone());
     let pool = PgPoolOptions::new()
@@ -95,13 +88,7 @@ pub(super) async fn pool(args: &PostgresArgs, connections: u32) -> Result<(PgPoo
                 Ok(())
             })
         })
-        .connect_with(
-            options
-                .application_name("userflow-sessionize")
-                // A pooler takes few settings at the start of a connection, and this is the default since PostgreSQL 12.
-                .extra_float_digits(None)
-                .disable_statement_logging(),
-        )
+        .connect_with(options.disable_statement_logging())
         .await
         .map_err(classify_error)
         .context("reach PostgreSQL: check --postgres-url")?;

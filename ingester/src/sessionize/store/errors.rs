@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use sqlx::Error;
 use userflow_models::features::online::{Refusal, refusal};
 
-use crate::exit::WrongSetup;
+use userflow_process::exit::WrongSetup;
 
 /// The SQLSTATE, if the server said one.
 pub(in super::super) fn code(error: &Error) -> Option<Cow<'_, str>> {

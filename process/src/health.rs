@@ -1,21 +1,12 @@
-//! Whether a process works, told to whoever runs it: `/readyz` (conditions that components set and clear, with the reasons), `/healthz`
-//! (every worker's loop still turns), `/metrics`. And the stop signal. What a condition means is the business of who sets it.
+//! Whether a process works: conditions that components set and clear, with the reasons, and loops that have to turn. What a condition means is
+//! the business of who sets it; who asks is told by [`crate::endpoints`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
-
-/// For how long a run that has an end may read nothing while the process is not ready.
-const STANDSTILL: Duration = Duration::from_secs(120);
 /// What a loop that has come to its end shows instead of a time.
 const ENDED: u64 = u64::MAX;
 
@@ -78,7 +69,7 @@ impl Health {
     }
 
     /// Whether a condition is not met whose name does not begin with `part`.
-    fn unready_beside(&self, part: &str) -> bool {
+    pub(crate) fn unready_beside(&self, part: &str) -> bool {
         let unmet = lock(&self.0.unmet);
         unmet.keys().any(|name| !name.starts_with(part))
     }
@@ -147,42 +138,6 @@ impl Condition {
     }
 }
 
-/// Notices that a run that is to come to an end (`--until-caught-up`) does not get on. A service waits for a broker as long as it takes,
-/// and is not ready meanwhile; whoever waits for a run to end is told, and starts it again.
-pub struct Standstill {
-    store: &'static str,
-    read: u64,
-    since: Instant,
-}
-
-impl Standstill {
-    /// Nothing was read until `now`. Conditions whose names begin with `store` do not count: whoever writes there has a bound of its own,
-    /// and a large commit to a slow store is no standstill.
-    pub fn new(store: &'static str, now: Instant) -> Self {
-        Self {
-            store,
-            read: 0,
-            since: now,
-        }
-    }
-
-    /// Looks at how many messages have been read; fails with the reasons when nothing comes and the process is not ready.
-    pub fn look(&mut self, health: &Health, read: u64, now: Instant) -> Result<()> {
-        if read != self.read || !health.unready_beside(self.store) {
-            self.read = read;
-            self.since = now;
-        }
-        match health.unready() {
-            Some(reasons) if now.duration_since(self.since) > STANDSTILL => anyhow::bail!(
-                "nothing was read for {} s: {}; a new start goes on where this one stopped",
-                STANDSTILL.as_secs(),
-                reasons.trim_end().replace('\n', "; ")
-            ),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A loop that says when it turns.
 pub struct Loop {
     health: Health,
@@ -202,58 +157,6 @@ impl Drop for Loop {
     }
 }
 
-/// Renders the metrics as Prometheus text.
-pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// Serves the endpoints until the listener fails; `bound` gets the address (port 0 picks one).
-pub async fn serve(
-    addr: SocketAddr,
-    health: Health,
-    metrics: Metrics,
-) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
-    let listener = tokio::net::TcpListener::bind(addr)
-        .await
-        .with_context(|| format!("bind --metrics-addr {addr}"))?;
-    let bound = listener.local_addr()?;
-    let app = Router::new()
-        .route("/metrics", get(move || async move { metrics() }))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(health);
-    tracing::info!(addr = %bound, "serving /metrics, /healthz, /readyz");
-    Ok(async move {
-        axum::serve(listener, app)
-            .await
-            .context("serve /metrics, /healthz and /readyz")
-    })
-}
-
-async fn healthz(State(health): State<Health>) -> (StatusCode, String) {
-    match health.stuck() {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
-    }
-}
-
-async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
-    match health.unready() {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
-    }
-}
-
-/// Returns when SIGTERM or Ctrl-C arrives.
-pub async fn stop_signal() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut int = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-    Ok(())
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -265,37 +168,6 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_that_is_to_end_does_not_wait_for_ever_for_what_is_away() {
-        let health = Health::new(Duration::from_secs(60));
-        let kafka = health.condition("kafka");
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut standstill = Standstill::new("lake", start);
-        let mut look = |read, seconds| standstill.look(&health, read, at(seconds));
-        // Ready and idle: something else is waited for.
-        look(0, 1_000).unwrap();
-        kafka.unmet("no broker answers");
-        look(0, 1_100).unwrap();
-        // Not ready, but it gets on.
-        look(5, 1_119).unwrap();
-        look(5, 1_239).unwrap();
-        let error = look(5, 1_240).unwrap_err().to_string();
-        assert!(
-            error.starts_with("nothing was read for 120 s: kafka: no broker answers"),
-            "{error}"
-        );
-        kafka.met();
-        look(5, 1_241).unwrap();
-        kafka.unmet("no broker answers");
-        look(5, 1_361).unwrap();
-        look(5, 1_362).unwrap_err();
-        // A commit to a slow store has a bound of its own.
-        kafka.met();
-        health.condition("lake, worker-0").unmet("a slow commit");
-        look(5, 9_999).unwrap();
-    }
 
     #[test]
     fn ready_is_the_conjunction_of_all_conditions_and_says_what_is_missing() {

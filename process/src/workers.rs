@@ -10,24 +10,24 @@ use anyhow::{Context, Error, Result, anyhow};
 
 /// Whether the process is to end, and what went wrong first, if anything did.
 #[derive(Default)]
-pub(crate) struct Stop {
+pub struct Stop {
     asked: AtomicBool,
     failure: Mutex<Option<Error>>,
 }
 
 impl Stop {
     /// Everything is to end.
-    pub(crate) fn ask(&self) {
+    pub fn ask(&self) {
         self.asked.store(true, Ordering::Release);
     }
 
     /// Whether everything is to end.
-    pub(crate) fn asked(&self) -> bool {
+    pub fn asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
     }
 
     /// Everything is to end because of an error. The first one is what the process ends with; a later one is only logged.
-    pub(crate) fn fail(&self, error: Error) {
+    pub fn fail(&self, error: Error) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match *failure {
             None => *failure = Some(error),
@@ -43,7 +43,7 @@ impl Stop {
     }
 
     /// Runs a task beside the workers. An error of it, or a panic, ends the process like one of a worker.
-    pub(crate) fn beside(
+    pub fn beside(
         self: &Arc<Self>,
         runtime: &tokio::runtime::Handle,
         name: &'static str,
@@ -65,7 +65,7 @@ impl Stop {
 
 /// Runs `work` on `count` threads, each with its number, and `meanwhile` on this one. A worker that fails or panics sets `stop`, on
 /// which the others and `meanwhile` have to end. Returns the first failure, of a worker or of anything else that told `stop`.
-pub(crate) fn run(
+pub fn run(
     count: usize,
     stop: &Stop,
     work: impl Fn(usize) -> Result<()> + Sync,
@@ -97,10 +97,20 @@ pub(crate) fn run(
     stop.outcome()
 }
 
+/// Returns when SIGTERM or Ctrl-C arrives.
+pub async fn stop_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
 /// What a task came to. A panic of it goes on in the worker that waits for it, and ends the process there.
-pub(crate) fn joined<T>(
-    outcome: Result<T, tokio::task::JoinError>,
-) -> Result<T, tokio::task::JoinError> {
+pub fn joined<T>(outcome: Result<T, tokio::task::JoinError>) -> Result<T, tokio::task::JoinError> {
     match outcome {
         Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
         outcome => outcome,
@@ -108,7 +118,7 @@ pub(crate) fn joined<T>(
 }
 
 /// The name of a worker's thread.
-pub(crate) fn name(number: usize) -> String {
+pub fn name(number: usize) -> String {
     format!("worker-{number}")
 }
 

@@ -1,7 +1,5 @@
-//! What both binaries do the same way, in one place that both can reach: what `--log` means, that a panic is logged like everything
-//! else, and which errors of a lake no retry mends. Not here: anything about tables.
+//! What a process says: what `--log` means, and that a panic is logged like everything else.
 
-use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::str::FromStr;
 
@@ -9,15 +7,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
 
-use crate::{CommitError, LakeError, terminal};
+use crate::terminal;
 
-/// Our own crates.
-const OURS: [&str; 4] = [
-    "userflow_ingester",
-    "userflow_jobs",
-    "userflow_lake",
-    "userflow_models",
-];
+/// What the names of our own crates begin with; a filter is for every name that begins so.
+const OURS: &str = "userflow";
 /// What a level may be.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -43,10 +36,7 @@ impl FromStr for LogFilter {
         }
         let level = items.iter().rfind(|item| known(item)).copied();
         let everyone = level.filter(|_| items.len() > 1).unwrap_or("warn");
-        let mut filter = everyone.to_owned();
-        for name in OURS {
-            filter = format!("{filter},{name}={}", level.unwrap_or("info"));
-        }
+        let mut filter = format!("{everyone},{OURS}={}", level.unwrap_or("info"));
         for item in items.iter().filter(|item| item.contains('=')) {
             filter = format!("{filter},{item}");
         }
@@ -113,13 +103,6 @@ impl<W: Write> Write for JsonLines<W> {
     }
 }
 
-/// Whether an error of a lake stays as long as nobody changes the set-up: exit code 2 in every binary.
-pub fn no_retry_helps(error: &(dyn Error + 'static)) -> bool {
-    let wrong = |error: &LakeError| matches!(error, LakeError::Invalid(_) | LakeError::NoTable(_));
-    error.downcast_ref().is_some_and(wrong)
-        || matches!(error.downcast_ref(), Some(CommitError::Lake(lake)) if wrong(lake))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,18 +113,15 @@ mod tests {
 
     #[test]
     fn a_level_is_ours_and_in_a_list_everyones() {
-        let ours = |level: &str| -> String {
-            OURS.iter().map(|name| format!(",{name}={level}")).collect()
-        };
-        assert_eq!(filter("info"), Ok(format!("warn{}", ours("info"))));
-        assert_eq!(filter("DEBUG"), Ok(format!("warn{}", ours("DEBUG"))));
+        assert_eq!(filter("info").unwrap(), "warn,userflow=info");
+        assert_eq!(filter("DEBUG").unwrap(), "warn,userflow=DEBUG");
         assert_eq!(
-            filter("debug, sqlx=warn"),
-            Ok(format!("debug{},sqlx=warn", ours("debug")))
+            filter("debug, sqlx=warn").unwrap(),
+            "debug,userflow=debug,sqlx=warn"
         );
         assert_eq!(
-            filter("userflow_lake=trace"),
-            Ok(format!("warn{},userflow_lake=trace", ours("info")))
+            filter("userflow_lake=trace").unwrap(),
+            "warn,userflow=info,userflow_lake=trace"
         );
     }
 
@@ -150,13 +130,5 @@ mod tests {
         for typo in ["inof", "", "userflow_jobs=debgu", "info,", "userflow_jobs"] {
             assert!(filter(typo).is_err(), "{typo:?} is taken");
         }
-    }
-
-    #[test]
-    fn a_missing_table_is_a_wrong_set_up_below_a_commit_too() {
-        let missing = || LakeError::NoTable(crate::TableName::parse("bronze.x").unwrap());
-        assert!(no_retry_helps(&missing()));
-        assert!(no_retry_helps(&CommitError::from(missing())));
-        assert!(!no_retry_helps(&LakeError::store("read", "away")));
     }
 }

@@ -1,0 +1,22 @@
+//! What every binary of userflow needs and no domain knows.
+//!
+//! * How a process ends: [`exit`]. What it says meanwhile: [`logging`], and [`terminal`] for text that others wrote.
+//! * What it is told: [`arguments`], [`secret`], [`postgres`].
+//! * How it works: [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
+//! * How it says whether it works: [`health`], [`metrics`], and [`endpoints`], which serves both.
+//!
+//! Not here: Kafka, Delta, DataFusion, an event, a feature. This crate imports no other crate of userflow, so a new binary gets all of it
+//! by one dependency.
+
+pub mod allocation;
+pub mod arguments;
+pub mod endpoints;
+pub mod exit;
+pub mod health;
+pub mod logging;
+pub mod metrics;
+pub mod postgres;
+pub mod secret;
+pub mod standstill;
+pub mod terminal;
+pub mod workers;

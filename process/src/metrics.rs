@@ -1,0 +1,84 @@
+//! A registry of metrics with one line for each kind. The names are the business of who counts: one `metrics.rs` per crate.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder,
+};
+
+pub use prometheus::Error;
+
+/// The metrics of one service.
+#[derive(Clone, Debug)]
+pub struct Registry(prometheus::Registry);
+
+impl Registry {
+    /// All names begin with `prefix`.
+    pub fn new(prefix: &str) -> Result<Self, Error> {
+        prometheus::Registry::new_custom(Some(prefix.to_owned()), None).map(Self)
+    }
+
+    /// What only grows.
+    pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.added(IntCounter::new(name, help)?)
+    }
+
+    /// What only grows, apart for each value of the labels.
+    pub fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, Error> {
+        self.added(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    /// What goes up and down.
+    pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
+        self.added(IntGauge::new(name, help)?)
+    }
+
+    /// What goes up and down, apart for each value of the label.
+    pub fn gauges(&self, name: &str, help: &str, label: &str) -> Result<IntGaugeVec, Error> {
+        self.added(IntGaugeVec::new(Opts::new(name, help), &[label])?)
+    }
+
+    /// How often something took how many seconds.
+    pub fn seconds(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
+        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.added(Histogram::with_opts(opts)?)
+    }
+
+    /// All metrics as Prometheus text.
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.0.gather())
+            .unwrap_or_else(|e| format!("# metrics cannot be rendered: {e}\n"))
+    }
+
+    fn added<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        metric: M,
+    ) -> Result<M, Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_rendered_under_the_prefix() {
+        let registry = Registry::new("userflow_x").unwrap();
+        registry.counter("rows_total", "Rows").unwrap().inc_by(3);
+        let lag = registry.gauges("lag", "Lag", "partition").unwrap();
+        lag.with_label_values(&["2"]).set(7);
+        let text = registry.render();
+        assert!(text.contains("userflow_x_rows_total 3\n"), "{text}");
+        assert!(
+            text.contains("userflow_x_lag{partition=\"2\"} 7\n"),
+            "{text}"
+        );
+        assert!(registry.counter("rows_total", "again").is_err());
+    }
+}
