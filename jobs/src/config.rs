@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
-
-use userflow_models::project::{ProjectError, WindowRange};
+use userflow_models::ConfigError;
+use userflow_models::project::WindowRange;
 use userflow_process::arguments::{LakeArgs, LogArgs, ModelsArgs};
 use userflow_process::postgres::PostgresUrl;
 
@@ -122,7 +122,7 @@ pub struct WindowArgs {
 
 impl WindowArgs {
     /// The windows asked for, when any are.
-    pub fn range(&self) -> Result<Option<WindowRange>, ProjectError> {
+    pub fn range(&self) -> Result<Option<WindowRange>, ConfigError> {
         match (&self.date, &self.from, &self.to) {
             (Some(date), ..) => WindowRange::date(date).map(Some),
             (None, Some(from), Some(to)) => WindowRange::span(from, to).map(Some),
@@ -131,9 +131,9 @@ impl WindowArgs {
     }
 
     /// The windows asked for, which must be some.
-    pub fn required(&self) -> Result<WindowRange, ProjectError> {
+    pub fn required(&self) -> Result<WindowRange, ConfigError> {
         let missing =
-            || ProjectError::Window("no window: give --date T, or --from T and --to T".into());
+            || ConfigError::Window("no window: give --date T, or --from T and --to T".into());
         self.range()?.ok_or_else(missing)
     }
 }

@@ -18,8 +18,9 @@ use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use url::Url;
 
-use crate::patience::{Patience, Patient};
-use crate::{LakeError, Table, TableName};
+use crate::LakeError;
+use crate::retry::{RetryPolicy, is_transient};
+use crate::retrying_store::RetryingStore;
 
 /// The address of the lake's root inside of this process.
 pub(crate) const INSIDE: &str = "lake:///";
@@ -54,8 +55,8 @@ pub struct Lake {
     /// A store whose root is the lake's root. It asks again where a request may be repeated.
     pub(crate) store: Arc<dyn ObjectStore>,
     /// The same, asking once.
-    pub(crate) hasty: Arc<dyn ObjectStore>,
-    pub(crate) patience: Patience,
+    pub(crate) store_once: Arc<dyn ObjectStore>,
+    pub(crate) retry: RetryPolicy,
     /// The lake's folder, when it is one.
     pub(crate) folder: Option<PathBuf>,
 }
@@ -95,7 +96,7 @@ impl Lake {
         let url = Url::from_directory_path(&folder)
             .map_err(|()| unusable(location, "not a usable path"))?;
         let store = PrefixStore::new(LocalFileSystem::new(), prefix);
-        let mut lake = Self::over(Arc::new(store), url, Patience::default())?;
+        let mut lake = Self::over(Arc::new(store), url, RetryPolicy::default())?;
         lake.folder = Some(folder);
         Ok(lake)
     }
@@ -111,7 +112,7 @@ impl Lake {
             .pop_if_empty()
             .extend(prefix.parts())
             .push("");
-        // The store's own attempts are for a connection that broke; the lake asks again by itself (`patience.rs`).
+        // The store's own attempts are for a connection that broke; the lake asks again by itself (`retry.rs`).
         let retry = RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: 3,
@@ -123,7 +124,7 @@ impl Lake {
             .build()
             .map_err(|e| unusable(location, e))?;
         let store = PrefixStore::new(bucket, prefix);
-        let lake = Self::over(Arc::new(store), url, Patience::default())?;
+        let lake = Self::over(Arc::new(store), url, RetryPolicy::default())?;
         lake.require_put_if_absent().await?;
         Ok(lake)
     }
@@ -132,15 +133,15 @@ impl Lake {
     pub fn over(
         store: Arc<dyn ObjectStore>,
         url: Url,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> Result<Self, LakeError> {
         let scheme = Url::parse("lake://").map_err(|e| LakeError::Invalid(e.to_string()))?;
         logstore_factories().insert(scheme, Arc::new(PutIfAbsentLog));
         Ok(Self {
             url,
-            store: Arc::new(Patient::new(Arc::clone(&store), patience)),
-            hasty: Arc::new(Patient::hasty(store, patience)),
-            patience,
+            store: Arc::new(RetryingStore::new(Arc::clone(&store), retry)),
+            store_once: Arc::new(RetryingStore::once(store, retry)),
+            retry,
             folder: None,
         })
     }
@@ -148,14 +149,14 @@ impl Lake {
     /// Creates one object twice: the second time must be refused.
     async fn require_put_if_absent(&self) -> Result<(), LakeError> {
         let failed = |e| LakeError::store(format!("write to lake {}", self.url), e);
-        let mut attempts = self.patience.start();
+        let mut attempts = self.retry.start();
         loop {
             // A new name each time, so that a refusal has one meaning.
             let probe = Path::from(format!("_probe/{}", uuid::Uuid::new_v4()));
             let create = || PutOptions::from(PutMode::Create);
             if let Err(error) = self.store.put_opts(&probe, "1".into(), create()).await {
                 let why = format!("write {probe}: {error}");
-                if crate::patience::passes(&error) && attempts.again(&why).await {
+                if is_transient(&error) && attempts.again(&why).await {
                     continue;
                 }
                 return Err(failed(error));
@@ -167,7 +168,7 @@ impl Lake {
                     object_store::Error::AlreadyExists { .. }
                     | object_store::Error::Precondition { .. },
                 ) => Ok(()),
-                Err(error) if crate::patience::passes(&error) => Err(failed(error)),
+                Err(error) if is_transient(&error) => Err(failed(error)),
                 _ => Err(LakeError::Invalid(format!(
                     "lake {}: the store ignores If-None-Match, so commits could overwrite each other; \
                      use a store with conditional writes",
@@ -175,11 +176,6 @@ impl Lake {
                 ))),
             };
         }
-    }
-
-    /// A handle to a table, whether or not it exists.
-    pub fn table(&self, name: &TableName) -> Table {
-        Table::new(self.clone(), name.clone())
     }
 
     /// The lake's root as a URL that ends in `/`.

@@ -1,7 +1,7 @@
 //! Checkpoint, log cleanup and vacuum. The first two are delta-rs's, called with our lake. Vacuum is ours: delta-rs's goes by the age of
 //! a file alone, also for files that a commit under way is about to add. Compaction is a query and a commit, so it lives with the jobs.
 //!
-//! Futures that run delta-rs are boxed here and in `table.rs`: async code is compiled where it is awaited, and delta-rs would
+//! Futures that run delta-rs are boxed here and in `snapshot/load.rs`: async code is compiled where it is awaited, and delta-rs would
 //! otherwise be compiled again into each crate that reads a table.
 
 use std::collections::{HashMap, HashSet};
@@ -15,7 +15,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use crate::lock::TableLock;
-use crate::under_way::ORPHAN_AGE;
+use crate::uncommitted::ORPHAN_AGE;
 use crate::{LakeError, Snapshot, failpoint};
 
 impl Snapshot {
@@ -40,7 +40,7 @@ impl Snapshot {
     }
 
     /// Removes files that no version within `retention` refers to, and orphans: files that no version refers to at all, older than
-    /// `retention` and older than an hour whatever `retention` is (`under_way.rs` says why). Returns their paths.
+    /// `retention` and older than an hour whatever `retention` is (`uncommitted.rs` says why). Returns their paths.
     ///
     /// Needs the table's lock, which keeps commits of old files away meanwhile.
     pub fn vacuum<'a>(

@@ -7,12 +7,15 @@ pub mod bronze;
 pub mod contract;
 pub mod decode;
 pub mod domain;
+mod duration;
+mod error;
 pub mod features;
+mod number;
 pub mod project;
+
+pub use error::{ConfigError, Problem};
 
 /// Whether an error of a model stays as long as nobody changes the files, so that no retry helps.
 pub fn no_retry_helps(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<contract::ContractError>()
-        || error.is::<domain::DomainError>()
-        || error.is::<project::ProjectError>()
+    error.is::<ConfigError>()
 }

@@ -71,7 +71,7 @@ struct Chaos {
     random: ChaCha8Rng,
     /// Of a thousand requests, so many fail.
     per_mille: u32,
-    /// So many requests in a row are still to be refused: a storm that outlasts patience.
+    /// So many requests in a row are still to be refused: a storm that outlasts every attempt.
     storm: u32,
 }
 

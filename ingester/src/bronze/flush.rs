@@ -193,7 +193,7 @@ impl Committer {
     /// All assigned partitions are guarded, not only those with new messages: the version that a commit moves on to is
     /// what the next commit compares with, so nothing may have happened to any of them up to it.
     fn guard(&self) -> Guard {
-        Guard::Positions(self.ids.all(self.assigned.iter()))
+        Guard::Txns(self.ids.all(self.assigned.iter()))
     }
 
     fn append(&mut self, base: i64, adds: Vec<NewFile>, next: &BTreeMap<i32, i64>) -> Commit {
@@ -206,7 +206,7 @@ impl Committer {
             base,
             adds,
             removes: Vec::new(),
-            positions: next.iter().map(|(p, n)| (self.ids.of(*p), *n)).collect(),
+            txns: next.iter().map(|(p, n)| (self.ids.of(*p), *n)).collect(),
             data_change: true,
             operation: "STREAMING UPDATE",
             info: Map::from_iter([("nextOffsets".to_owned(), offsets.into())]),
@@ -261,7 +261,7 @@ async fn one_stored(under_way: &mut JoinSet<Result<NewFile>>, stored: &mut Store
 
 impl View {
     async fn read(table: &Table, ids: &AppIds) -> Result<Self> {
-        let found = table.positions().await?;
+        let found = table.txns().await?;
         Ok(Self {
             version: found.version,
             positions: ids.pick(&found.by_id),

@@ -84,7 +84,7 @@ async fn landed(
         .map(|(_, newest)| newest)
         .max();
     let newest = newest.and_then(DateTime::from_timestamp_micros);
-    Ok((snapshot.positions().await?, newest))
+    Ok((snapshot.txns().await?, newest))
 }
 
 fn waiting(logs: &BTreeMap<i32, Watermarks>, positions: &BTreeMap<i32, i64>) -> Vec<Waiting> {

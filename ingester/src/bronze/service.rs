@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use userflow_lake::{Lake, Positions};
+use userflow_lake::{Lake, Txns};
 use userflow_models::contract::Contract;
 use userflow_models::domain::Domain;
 use userflow_process::endpoints;
@@ -49,7 +49,7 @@ pub(super) struct Shared {
     pub(super) health: Health,
     totals: Mutex<Totals>,
     /// What the last look into the table saw.
-    seen: Mutex<Option<Positions>>,
+    seen: Mutex<Option<Txns>>,
 }
 
 /// How far the topic has been committed, against where it ended at start.
@@ -249,7 +249,7 @@ impl Shared {
         let seen = lock(&self.seen).take();
         let reading = async {
             match seen {
-                None => table.positions().await,
+                None => table.txns().await,
                 Some(mut seen) => seen.catch_up(&table).await.map(|()| seen),
             }
         };

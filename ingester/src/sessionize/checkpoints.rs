@@ -188,7 +188,7 @@ mod tests {
     use std::path::Path as File;
     use std::time::Duration;
 
-    use userflow_lake::{Lake, Patience};
+    use userflow_lake::{Lake, RetryPolicy};
     use userflow_models::contract::Contract;
     use userflow_models::features;
     use userflow_tests::faulty::{Fault, Faulty, Request, Rule};
@@ -221,15 +221,15 @@ mod tests {
     }
 
     fn checkpoints(store: &Faulty) -> Checkpoints {
-        let patience = Patience {
+        let retry = RetryPolicy {
             attempts: 5,
-            first_wait: Duration::from_micros(50),
-            longest_wait: Duration::from_millis(1),
-            request: Duration::from_millis(50),
-            in_all: Duration::from_secs(5),
+            initial_backoff: Duration::from_micros(50),
+            max_backoff: Duration::from_millis(1),
+            request_timeout: Duration::from_millis(50),
+            deadline: Duration::from_secs(5),
         };
         let url = url::Url::parse("memory:///").expect("a URL");
-        let lake = Lake::over(Arc::new(store.clone()), url, patience).expect("a lake");
+        let lake = Lake::over(Arc::new(store.clone()), url, retry).expect("a lake");
         Checkpoints {
             store: lake.object_store(),
             prefix: Path::from("topic/id"),

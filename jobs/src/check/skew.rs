@@ -9,8 +9,9 @@ use anyhow::Result;
 use futures::TryStreamExt;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
+use userflow_models::ConfigError;
 use userflow_models::features::{self, Batch, FeatureView};
-use userflow_models::project::{ProjectError, Window, WindowRange};
+use userflow_models::project::{Window, WindowRange};
 use userflow_process::exit::{Stopped, WrongSetup as Wrong};
 
 use super::batch::{BatchTable, Key};
@@ -37,7 +38,7 @@ pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
         missing("the online store: --postgres-url (USERFLOW_POSTGRES_URL) postgres://user:password@host:5432/database")
     })?;
     let window = WindowRange::date(date)?.windows().next();
-    let window = window.ok_or_else(|| ProjectError::Window(format!("`{date}` is no date")))?;
+    let window = window.ok_or_else(|| ConfigError::Window(format!("`{date}` is no date")))?;
 
     let mut connection = connect(url).await?;
     let mut transaction = connection.begin_with(ONE_MOMENT).await.map_err(explained)?;

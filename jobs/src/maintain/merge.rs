@@ -70,7 +70,7 @@ pub(super) async fn merge(
         base: read.version(),
         adds,
         removes: group.to_vec(),
-        positions: Vec::new(),
+        txns: Vec::new(),
         data_change: false,
         operation: "OPTIMIZE",
         info: Map::new(),

@@ -4,7 +4,7 @@
 //! The lock keeps two maintainers from doing the same work and keeps vacuum away from a merge that is running. That rows are neither
 //! lost nor doubled does not rest on it: a merge is a guarded commit that says it changes no rows, and the one that comes second fails
 //! its guard. Jobs and the ingester go on meanwhile: files that a commit under way is about to add are never removed, whatever the
-//! retention (`lake/src/under_way.rs`).
+//! retention (`lake/src/uncommitted.rs`).
 
 mod merge;
 

@@ -74,7 +74,7 @@ impl<'a> Freshness<'a> {
         Ok(Self {
             model,
             definition: lineage::definition(&workspace.project, model, None),
-            computed: lineage::read(&target.positions().await?),
+            computed: lineage::read(&target.txns().await?),
             inputs,
         })
     }

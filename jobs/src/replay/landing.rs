@@ -124,7 +124,7 @@ impl Landing {
             base,
             adds,
             removes: Vec::new(),
-            positions: vec![(POSITION.to_owned(), quarantine_version)],
+            txns: vec![(POSITION.to_owned(), quarantine_version)],
             data_change: true,
             operation: "REPLAY",
             info: Map::from_iter([
@@ -133,7 +133,7 @@ impl Landing {
                 ("replayedRows".to_owned(), json!(rows)),
             ]),
         };
-        let guard = Guard::Positions(HashSet::from([POSITION.to_owned()]));
+        let guard = Guard::Txns(HashSet::from([POSITION.to_owned()]));
         match table.commit(&commit, &guard).await {
             Ok(version) => {
                 failpoint::reached("replay.landed");

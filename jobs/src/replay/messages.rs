@@ -41,7 +41,7 @@ pub(super) struct Positions(HashMap<String, i64>);
 
 impl Positions {
     pub(super) async fn read(bronze: &Snapshot) -> Result<Self> {
-        Ok(Self(bronze.positions().await?))
+        Ok(Self(bronze.txns().await?))
     }
 
     /// Whether the ingester has moved on from a message: only then will it never make a row of it. A message that does not know its

@@ -193,7 +193,7 @@ impl Task<'_> {
             base: target.version(),
             removes: target.files_of(window.days()..window.days() + 1),
             adds: files,
-            positions: computed.positions(window),
+            txns: computed.positions(window),
             data_change: true,
             operation: "WRITE",
             info: describe(window),

@@ -82,7 +82,7 @@ impl World {
             operation: "WRITE",
             ..Commit::default()
         };
-        self.block_on(table.commit(&commit, &Guard::Positions(Default::default())))
+        self.block_on(table.commit(&commit, &Guard::Txns(Default::default())))
             .unwrap();
     }
 

@@ -27,7 +27,7 @@ fn disturb(world: &World, mut stop: impl FnMut(Duration) -> bool) {
             ..Commit::default()
         };
         base = world
-            .block_on(table.commit(&commit, &Guard::Positions(Default::default())))
+            .block_on(table.commit(&commit, &Guard::Txns(Default::default())))
             .unwrap();
         std::thread::sleep(pace);
     }

@@ -162,12 +162,12 @@ impl<'a> Topic<'a> {
         let commit = Commit {
             base: snapshot.version(),
             adds,
-            positions: vec![(position.clone(), self.next)],
+            txns: vec![(position.clone(), self.next)],
             data_change: true,
             operation: "STREAMING UPDATE",
             ..Commit::default()
         };
-        let guard = Guard::Positions([position].into());
+        let guard = Guard::Txns([position].into());
         self.world.block_on(table.commit(&commit, &guard)).unwrap();
     }
 }

@@ -15,7 +15,7 @@ use crate::table::{BOUND, Log, append, file, table};
 const P: &str = "app/topic/id/0";
 
 fn guard() -> Guard {
-    Guard::Positions(HashSet::from([P.to_owned()]))
+    Guard::Txns(HashSet::from([P.to_owned()]))
 }
 
 fn rule(request: Request, path: &'static str, calls: std::ops::Range<usize>, fault: Fault) -> Rule {
@@ -126,7 +126,7 @@ async fn an_error_is_resolved_by_the_next_attempt() {
     for fault in [AnswerLost, Late, Silence, Unavailable] {
         let store = Faulty::new();
         let table = table(&store).await;
-        // Nothing is heard of the entry until patience ends; then the store is well again.
+        // Nothing is heard of the entry until the attempts end; then the store is well again.
         let silent = vec![
             rule(Request::Put, FIRST, 0..1, fault),
             rule(Request::Put, FIRST, 1..usize::MAX, Unavailable),
@@ -135,7 +135,7 @@ async fn an_error_is_resolved_by_the_next_attempt() {
         let error = commit(&store, &table, 0, 0, silent).await.unwrap_err();
         assert!(matches!(error, CommitError::Lake(_)), "{fault:?}");
         let found = table.require_snapshot().await.unwrap();
-        let positions = found.positions().await.unwrap();
+        let positions = found.txns().await.unwrap();
         let at = positions.get(P).copied().unwrap_or(0);
         assert_eq!(at, if fault == Unavailable { 0 } else { 10 }, "{fault:?}");
         commit(&store, &table, found.version(), at, vec![])
@@ -209,7 +209,7 @@ async fn a_table_is_made_once_whatever_the_store_says() {
         let lake = Lake::over(
             std::sync::Arc::new(store.clone()),
             url::Url::parse("memory:///").unwrap(),
-            crate::table::PATIENCE,
+            crate::table::RETRY,
         )
         .unwrap();
         let table = lake.table(&TableName::parse("bronze.events").unwrap());
@@ -248,7 +248,7 @@ async fn files_and_lists_are_asked_for_again() {
         let before = store.injected();
         let found = table.require_snapshot().await.unwrap();
         assert_eq!((found.version(), found.files().len()), (1, 1), "{rules:?}");
-        assert_eq!(found.positions().await.unwrap()[P], 10, "{rules:?}");
+        assert_eq!(found.txns().await.unwrap()[P], 10, "{rules:?}");
         assert!(store.injected() > before, "{rules:?} hit nothing");
     }
 }

@@ -32,7 +32,7 @@ async fn works(lake: &Lake) {
     let table = lake.table(&TableName::parse("bronze.events").unwrap());
     assert!(table.snapshot().await.unwrap().is_none());
     table.create(&spec()).await.unwrap();
-    let guard = Guard::Positions(HashSet::from(["p".to_owned()]));
+    let guard = Guard::Txns(HashSet::from(["p".to_owned()]));
     for n in 0..3 {
         let file = file(&table, 0, 10).await.unwrap();
         let commit = append(n, "p", n * 10, n * 10 + 10, vec![file]);
@@ -58,7 +58,7 @@ async fn works(lake: &Lake) {
     assert_eq!(removed.len(), 3);
     let found = table.require_snapshot().await.unwrap();
     assert_eq!((found.version(), found.files().len()), (4, 1));
-    assert_eq!(found.positions().await.unwrap()["p"], 30);
+    assert_eq!(found.txns().await.unwrap()["p"], 30);
 }
 
 /// All files below a folder.

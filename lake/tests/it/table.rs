@@ -10,17 +10,17 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::{Map, Value, json};
 use url::Url;
 use userflow_lake::{
-    Commit, EncodedFile, Lake, NewFile, PARTITION, Patience, Table, TableName, TableSpec,
+    Commit, EncodedFile, Lake, NewFile, PARTITION, RetryPolicy, Table, TableName, TableSpec,
 };
 use userflow_tests::faulty::Faulty;
 
 /// Short waits, so that a hundred faults take a second. In all: what a commit may take at most.
-pub(crate) const PATIENCE: Patience = Patience {
+pub(crate) const RETRY: RetryPolicy = RetryPolicy {
     attempts: 8,
-    first_wait: Duration::from_micros(50),
-    longest_wait: Duration::from_millis(2),
-    request: Duration::from_millis(20),
-    in_all: Duration::from_secs(5),
+    initial_backoff: Duration::from_micros(50),
+    max_backoff: Duration::from_millis(2),
+    request_timeout: Duration::from_millis(20),
+    deadline: Duration::from_secs(5),
 };
 
 /// No commit takes longer: the time in all, and two requests that were under way when it ended, on a busy machine.
@@ -30,7 +30,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(30);
 pub(crate) async fn table(store: &Faulty) -> Table {
     let store: Arc<dyn ObjectStore> = Arc::new(store.clone());
     let url = Url::parse("memory:///").unwrap();
-    let lake = Lake::over(store, url, PATIENCE).unwrap();
+    let lake = Lake::over(store, url, RETRY).unwrap();
     let table = lake.table(&TableName::parse("bronze.events").unwrap());
     table.create(&spec()).await.unwrap();
     table
@@ -68,7 +68,7 @@ pub(crate) fn append(base: i64, position: &str, from: i64, to: i64, adds: Vec<Ne
         base,
         adds,
         removes: Vec::new(),
-        positions: vec![(position.to_owned(), to)],
+        txns: vec![(position.to_owned(), to)],
         data_change: true,
         operation: "STREAMING UPDATE",
         info: Map::from_iter([("from".to_owned(), json!(from))]),

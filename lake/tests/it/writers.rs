@@ -53,12 +53,12 @@ async fn bounded(table: &Table, commit: &Commit, guard: &Guard) -> Result<i64, C
 async fn append_all(table: Table, position: &'static str, seed: u64) -> Figures {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut figures = Figures::default();
-    let guard = Guard::Positions(HashSet::from([position.to_owned()]));
+    let guard = Guard::Txns(HashSet::from([position.to_owned()]));
     loop {
         let Ok(Some(found)) = table.snapshot().await else {
             continue;
         };
-        let Ok(positions) = found.positions().await else {
+        let Ok(positions) = found.txns().await else {
             continue;
         };
         let mut at = positions.get(position).copied().unwrap_or(0);
@@ -102,7 +102,7 @@ async fn merge(table: Table, day: i32, times: usize) -> Figures {
             base: found.version(),
             adds: vec![file],
             removes,
-            positions: Vec::new(),
+            txns: Vec::new(),
             data_change: false,
             operation: "OPTIMIZE",
             info: Map::new(),

@@ -2,10 +2,11 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 
-use super::error::{ContractError, Place};
+use super::place::Place;
 use super::tree::Tree;
 use super::zone::Zone;
-use crate::decode::number;
+use crate::error::ConfigError;
+use crate::number;
 
 /// One column of the decoded events.
 #[derive(Debug, Clone)]
@@ -148,7 +149,7 @@ impl ColumnType {
         }
     }
 
-    pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Self, ContractError> {
+    pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Self, ConfigError> {
         Ok(match text {
             "string" => Self::String,
             "id" => Self::Id,
@@ -201,7 +202,7 @@ impl ColumnType {
         self,
         property: &Tree,
         place: &Place<'_>,
-    ) -> Result<Accepts, ContractError> {
+    ) -> Result<Accepts, ConfigError> {
         let Some(types) = property.get("type") else {
             let types = self.schema_types().join("`, `");
             return Err(place.error(format!(
@@ -251,7 +252,7 @@ impl Bound {
         inclusive: bool,
         column_type: ColumnType,
         place: &Place<'_>,
-    ) -> Result<Self, ContractError> {
+    ) -> Result<Self, ConfigError> {
         let Tree::Number(text) = value else {
             return Err(place.error(format!("expected a number, found {value}")));
         };

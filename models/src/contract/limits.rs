@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::error::{ContractError, Place};
+use super::place::Place;
 use super::tree::Tree;
+use crate::duration;
+use crate::error::ConfigError;
 
 /// The bounds beyond which a message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ const NEEDED: [&str; 3] = ["max_bytes", "max_depth", "max_future"];
 const OPTIONAL: [&str; 2] = ["max_past", "max_key_bytes"];
 const MOST_BYTES: usize = 64 << 20;
 const MOST_DEPTH: usize = 128;
+/// Bounded so that adding it to a time in milliseconds cannot overflow.
+const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 /// Seconds taken for milliseconds are 1970: half a century ago. A phone that was in a drawer for a year is not.
 const MAX_PAST: Duration = Duration::from_hours(400 * 24);
 /// Room for a URL or three hashes. PostgreSQL's index takes about 2,700 bytes a row, of all columns of a key.
@@ -31,7 +35,7 @@ const MAX_KEY_BYTES: usize = 512;
 const MOST_KEY_BYTES: usize = 2_048;
 
 impl Limits {
-    pub(super) fn parse(tree: &Tree, place: &Place<'_>) -> Result<Self, ContractError> {
+    pub(super) fn parse(tree: &Tree, place: &Place<'_>) -> Result<Self, ConfigError> {
         for (key, _) in tree.object(place)? {
             if !NEEDED.contains(&key.as_str()) && !OPTIONAL.contains(&key.as_str()) {
                 return Err(place.key(key).error(format!(
@@ -57,7 +61,8 @@ impl Limits {
         };
         let time = |key: &str, value: &Tree| {
             let place = place.key(key);
-            duration(value.text(&place)?)
+            duration::parse(value.text(&place)?, LONGEST)
+                .filter(|time| time.subsec_nanos() == 0)
                 .ok_or_else(|| place.error("expected a duration such as 30s, 10m, 1h or 1d"))
         };
         Ok(Self {
@@ -74,19 +79,4 @@ impl Limits {
             },
         })
     }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (count, unit) = text.split_at(unit_at);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    // Bounded so that adding it to a time in milliseconds cannot overflow.
-    let total = count.parse::<u32>().ok()?.checked_mul(seconds)?;
-    Some(Duration::from_secs(u64::from(total)))
 }

@@ -1,9 +1,10 @@
 //! Which columns a message must have: `required`, `anyOf` over the aliases of one column, `dependencies`.
 
 use super::column::{Column, Presence};
-use super::error::{ContractError, Place};
-use super::properties::{pointer_of, pointer_path};
+use super::place::Place;
+use super::pointer::{pointer_of, pointer_path};
 use super::tree::Tree;
+use crate::error::ConfigError;
 
 /// A column that must have a value whenever another one has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(super) fn apply(
     root: &Tree,
     place: &Place<'_>,
     columns: &mut [Column],
-) -> Result<Vec<Dependency>, ContractError> {
+) -> Result<Vec<Dependency>, ConfigError> {
     let mut dependencies = Vec::new();
     walk(
         root,
@@ -68,7 +69,7 @@ fn walk(
     place: &Place<'_>,
     columns: &mut [Column],
     dependencies: &mut Vec<Dependency>,
-) -> Result<(), ContractError> {
+) -> Result<(), ConfigError> {
     let required = match object.get("required") {
         Some(names) => names.texts(&place.key("required"))?,
         None => Vec::new(),
@@ -138,7 +139,7 @@ fn walk(
 }
 
 /// `anyOf` makes a column with aliases required: one branch for each place of its value.
-fn any_of(branches: &Tree, place: &Place<'_>, columns: &mut [Column]) -> Result<(), ContractError> {
+fn any_of(branches: &Tree, place: &Place<'_>, columns: &mut [Column]) -> Result<(), ConfigError> {
     let mut paths = Vec::new();
     for (index, branch) in branches.list(place)?.iter().enumerate() {
         let place = place.index(index);
@@ -177,7 +178,7 @@ fn branch_path(
     branch: &Tree,
     place: &Place<'_>,
     path: &mut Vec<String>,
-) -> Result<(), ContractError> {
+) -> Result<(), ConfigError> {
     let names = match branch.get("required") {
         Some(names) => names.texts(&place.key("required"))?,
         None => Vec::new(),
@@ -199,11 +200,7 @@ fn branch_path(
     }
 }
 
-fn column_at(
-    path: &[String],
-    columns: &[Column],
-    place: &Place<'_>,
-) -> Result<usize, ContractError> {
+fn column_at(path: &[String], columns: &[Column], place: &Place<'_>) -> Result<usize, ConfigError> {
     columns
         .iter()
         .position(|column| column.sources.iter().any(|source| source.path == path))
@@ -220,7 +217,7 @@ pub(super) fn column_named(
     name: &str,
     columns: &[Column],
     place: &Place<'_>,
-) -> Result<usize, ContractError> {
+) -> Result<usize, ConfigError> {
     columns
         .iter()
         .position(|column| column.name == name)

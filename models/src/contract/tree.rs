@@ -8,7 +8,8 @@ use std::path::Path;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::error::{ContractError, Place};
+use super::place::Place;
+use crate::error::ConfigError;
 
 /// One JSON value of the contract.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,8 @@ pub(super) enum Tree {
 }
 
 impl Tree {
-    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, ContractError> {
-        serde_json::from_str(text).map_err(|error| ContractError::Syntax {
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        serde_json::from_str(text).map_err(|error| ConfigError::ContractSyntax {
             file: file.to_owned(),
             line: error.line(),
             column: error.column(),
@@ -42,35 +43,35 @@ impl Tree {
         }
     }
 
-    pub(super) fn object(&self, place: &Place<'_>) -> Result<&[(String, Self)], ContractError> {
+    pub(super) fn object(&self, place: &Place<'_>) -> Result<&[(String, Self)], ConfigError> {
         match self {
             Self::Object(members) => Ok(members),
             other => Err(place.error(format!("expected an object, found {other}"))),
         }
     }
 
-    pub(super) fn list(&self, place: &Place<'_>) -> Result<&[Self], ContractError> {
+    pub(super) fn list(&self, place: &Place<'_>) -> Result<&[Self], ConfigError> {
         match self {
             Self::List(items) => Ok(items),
             other => Err(place.error(format!("expected a list, found {other}"))),
         }
     }
 
-    pub(super) fn text(&self, place: &Place<'_>) -> Result<&str, ContractError> {
+    pub(super) fn text(&self, place: &Place<'_>) -> Result<&str, ConfigError> {
         match self {
             Self::Text(text) => Ok(text),
             other => Err(place.error(format!("expected a text, found {other}"))),
         }
     }
 
-    pub(super) fn texts(&self, place: &Place<'_>) -> Result<Vec<String>, ContractError> {
+    pub(super) fn texts(&self, place: &Place<'_>) -> Result<Vec<String>, ConfigError> {
         let items = self.list(place)?.iter().enumerate();
         items
             .map(|(i, item)| item.text(&place.index(i)).map(str::to_owned))
             .collect()
     }
 
-    pub(super) fn count(&self, place: &Place<'_>) -> Result<usize, ContractError> {
+    pub(super) fn count(&self, place: &Place<'_>) -> Result<usize, ConfigError> {
         match self {
             Self::Number(text) => text.parse().ok().filter(|count| *count > 0),
             _ => None,

@@ -11,7 +11,6 @@
 mod columns;
 mod extra;
 mod grammar;
-pub(crate) mod number;
 mod plan;
 mod problem;
 mod read;

@@ -1,9 +1,9 @@
 //! The contract's columns, prepared so that reading a cell asks nothing of the contract any more.
 
-use super::number;
 use super::shape::Shape;
 use crate::contract::{Column, ColumnType};
 use crate::contract::{Contract, Presence, Zone};
+use crate::number;
 
 /// How one column is read.
 #[derive(Debug)]

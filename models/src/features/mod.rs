@@ -1,7 +1,7 @@
 //! Streaming feature views: `models/<domain>/features/*.yml`, read and checked against the contract.
 //!
 //! A view is an entity, a window, a list of features and a time to live (Feast's words). One definition serves three readers:
-//! the sessionizer compiles it to state (`ingester/src/sessionize`), [`online`] makes its table and the SQL that merges
+//! the streaming engine compiles it to state (`engine/src/plan.rs`), [`online`] makes its table and the SQL that merges
 //! partials, and `userflow-jobs check --skew` compares it with the batch layer.
 //!
 //! ```text
@@ -24,10 +24,10 @@ pub use view::{
 use std::path::Path;
 
 use crate::domain::Domain;
-use crate::project::{Problem, ProjectError};
+use crate::error::{ConfigError, Problem};
 
 /// The feature views of a domain, by name. A domain without a `features` folder has none.
-pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ProjectError> {
+pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ConfigError> {
     let dir = domain.dir.join("features");
     if !dir.is_dir() {
         return Ok(Vec::new());
@@ -51,27 +51,8 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ProjectError> {
     if problems.is_empty() {
         Ok(views)
     } else {
-        Err(ProjectError::Invalid(problems))
+        Err(ConfigError::Project(problems))
     }
-}
-
-/// The columns that the views of a domain's folder name as entities: the contract bounds their values.
-///
-/// For a decoder, which needs no views and does not wait for good ones: a file that says nothing readable names none, and [`load`] says
-/// what is wrong with it.
-pub(crate) fn entity_columns(dir: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(dir.join("features"))
-        .into_iter()
-        .flatten();
-    let mut columns: Vec<String> = files
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|end| end == "yml"))
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .flat_map(|text| read::entity_columns(&text))
-        .collect();
-    columns.sort();
-    columns.dedup();
-    columns
 }
 
 /// Reads one view. Its name is the name of its file, and begins with the domain's: all views share one schema.
@@ -97,10 +78,7 @@ fn one(file: &Path, domain: &Domain) -> Result<FeatureView, Problem> {
 }
 
 /// Reads one view from text: for tests of what is computed from it.
-pub fn parse(
-    text: &str,
-    contract: &crate::contract::Contract,
-) -> Result<FeatureView, ProjectError> {
+pub fn parse(text: &str, contract: &crate::contract::Contract) -> Result<FeatureView, ConfigError> {
     Ok(read::view(Path::new("view.yml"), text, contract)?)
 }
 

@@ -1,4 +1,4 @@
-//! What a feature view says, after checking. How it is written is in `read.rs`.
+//! What a feature view says, after checking. How it is written is in `read/`.
 
 use std::time::Duration;
 

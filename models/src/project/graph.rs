@@ -2,9 +2,9 @@
 //!
 //! Both depend on names only, never on the order in which the file system lists files.
 
-use super::error::{Problem, ProjectError};
 use super::model::Model;
 use super::names::{Names, Ref, close};
+use crate::error::{ConfigError, Problem};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 /// Puts models in dependency order, alphabetical among those that are free.
@@ -66,7 +66,7 @@ pub(crate) fn select<'a>(
     models: &'a [Model],
     names: &Names,
     selectors: &[&str],
-) -> Result<Vec<&'a Model>, ProjectError> {
+) -> Result<Vec<&'a Model>, ConfigError> {
     let mut chosen = HashSet::new();
     for selector in selectors {
         let (up, rest) = selector
@@ -128,7 +128,7 @@ pub(crate) fn unknown(
     names: &Names,
     selector: &str,
     pattern: &str,
-) -> ProjectError {
+) -> ConfigError {
     let close = if names.sources.contains(pattern) {
         let readers = models
             .iter()
@@ -137,32 +137,15 @@ pub(crate) fn unknown(
     } else {
         close(pattern, models.iter().map(|model| model.name.as_str()))
     };
-    ProjectError::UnknownModel {
+    ConfigError::UnknownModel {
         selector: selector.to_owned(),
         close,
     }
 }
 
-/// Whether `name` has the form `pattern`, in which `*` stands for any text and `?` for one character.
+/// Whether `name` has the form `pattern`, in which `*` stands for any text and `?` for one character. What is no pattern matches nothing.
 pub fn glob(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut at, mut from, mut star) = (0, 0, None);
-    while from < name.len() {
-        if at < pattern.len() && pattern[at] == b'*' {
-            star = Some((at, from));
-            at += 1;
-        } else if at < pattern.len() && (pattern[at] == b'?' || pattern[at] == name[from]) {
-            at += 1;
-            from += 1;
-        } else if let Some((back, taken)) = star {
-            star = Some((back, taken + 1));
-            at = back + 1;
-            from = taken + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
+    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]

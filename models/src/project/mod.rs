@@ -9,7 +9,7 @@
 //! ingester writes from it, `bronze.<domain>_events` and `bronze.<domain>_quarantine`.
 
 mod column;
-mod error;
+mod files;
 mod graph;
 mod load;
 mod model;
@@ -24,17 +24,17 @@ mod yml;
 mod tests;
 
 pub use column::{Column, ColumnType, PARTITION_COLUMN, Test};
-pub use error::{Problem, ProjectError};
+pub(crate) use files::read as read_file;
 pub use graph::glob;
 pub use model::{Model, Seed, Source};
 pub use names::Ref;
+pub(crate) use names::is_identifier;
 pub use quality::{Check, Rule, Severity};
 pub use settings::ModelConfig;
 pub use template::Vars;
 pub use window::{Window, WindowRange};
-pub(crate) use yml::{identifier as is_identifier, read as read_file};
 
-use std::path::Path;
+use crate::error::ConfigError;
 
 /// Every model and seed under one models folder, checked, the models in dependency order.
 #[derive(Debug)]
@@ -46,25 +46,20 @@ pub struct Project {
 }
 
 impl Project {
-    /// Reads and checks every domain in the folder; the error lists the problems of all files.
-    pub fn load(models_dir: &Path) -> Result<Self, ProjectError> {
-        load::load(models_dir)
-    }
-
     /// All models, each after what it reads.
     pub fn models(&self) -> &[Model] {
         &self.models
     }
 
     /// The model with this SQL name.
-    pub fn model(&self, name: &str) -> Result<&Model, ProjectError> {
+    pub fn model(&self, name: &str) -> Result<&Model, ConfigError> {
         let found = self.models.iter().find(|model| model.name == name);
         found.ok_or_else(|| graph::unknown(&self.models, &self.names, name, name))
     }
 
     /// The models that the selectors name, in dependency order. `*` and `?` are wildcards, a leading `+` adds the ancestors, a
     /// trailing `+` the descendants.
-    pub fn select(&self, selectors: &[&str]) -> Result<Vec<&Model>, ProjectError> {
+    pub fn select(&self, selectors: &[&str]) -> Result<Vec<&Model>, ConfigError> {
         graph::select(&self.models, &self.names, selectors)
     }
 
@@ -89,7 +84,7 @@ impl Project {
         model: &Model,
         vars: &Vars,
         resolver: &dyn Fn(&Ref) -> String,
-    ) -> Result<String, ProjectError> {
+    ) -> Result<String, ConfigError> {
         Ok(template::render(
             &model.path,
             &model.sql,
@@ -98,17 +93,5 @@ impl Project {
             vars,
             resolver,
         )?)
-    }
-}
-
-impl Vars {
-    /// The values for one window of a model.
-    pub fn of(window: Window, config: &ModelConfig) -> Self {
-        Self {
-            window_start: window.start(),
-            window_end: window.end(),
-            as_of: window.as_of(config.margin),
-            margin: config.margin,
-        }
     }
 }

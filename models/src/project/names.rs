@@ -69,7 +69,9 @@ impl Names {
 
 /// The names closest to what was typed, the closest first; all of them when none is close.
 pub(crate) fn close<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut scored: Vec<(usize, &str)> = known.map(|name| (distance(typed, name), name)).collect();
+    let mut scored: Vec<(usize, &str)> = known
+        .map(|name| (strsim::levenshtein(typed, name), name))
+        .collect();
     scored.sort_unstable();
     let near: Vec<String> = scored
         .iter()
@@ -88,39 +90,18 @@ pub(crate) fn close<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Ve
     near
 }
 
-/// Edits (insert, delete, replace) between two names.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
+/// Whether a name is safe as an SQL name, a file name and a path.
+pub(crate) fn is_identifier(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distance_counts_single_edits() {
-        for (left, right, edits) in [
-            ("", "abc", 3),
-            ("daily", "daily", 0),
-            ("user_dialy", "user_daily", 2),
-            ("abc", "ac", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(left, right), edits, "{left} {right}");
-            assert_eq!(distance(right, left), edits, "{right} {left}");
-        }
-    }
 
     #[test]
     fn the_closest_names_come_first_and_all_of_them_when_none_is_close() {

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::duration;
+
 /// How a model is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelConfig {
@@ -46,7 +48,7 @@ impl ModelConfig {
         };
         for (key, value) in entries {
             match key.as_str() {
-                "margin" => self.margin = duration(key, value)?,
+                "margin" => self.margin = whole_seconds(key, value)?,
                 "lookback" => self.lookback_days = days(key, value)?,
                 _ => return Err(format!("unknown meta key `{key}`: write {META}")),
             }
@@ -64,31 +66,17 @@ fn expect(key: &str, value: &serde_json::Value, wanted: &str, why: &str) -> Resu
     ))
 }
 
-/// Reads a number and a unit: `90s`, `30m`, `2h`, `1d`. Bounded to ten years, so that adding it to a date cannot overflow.
-pub(super) fn duration(key: &str, value: &serde_json::Value) -> Result<Duration, String> {
-    let read = || {
-        let text = value.as_str()?;
-        let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let unit: u64 = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        let digits = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds = count
-            .parse::<u64>()
-            .ok()
-            .filter(|_| digits)?
-            .checked_mul(unit)?;
-        (seconds <= 3650 * 86_400).then(|| Duration::from_secs(seconds))
-    };
-    read().ok_or_else(|| format!("{key} {value} is no duration: write a whole number and a unit, such as '90s', '30m', '2h' or '6d'"))
+/// Reads a duration of whole seconds: `90s`, `30m`, `2h`, `1d`.
+pub(super) fn whole_seconds(key: &str, value: &serde_json::Value) -> Result<Duration, String> {
+    let read = value
+        .as_str()
+        .and_then(|text| duration::parse(text, duration::TEN_YEARS));
+    let whole = read.filter(|time| time.subsec_nanos() == 0);
+    whole.ok_or_else(|| format!("{key} {value} is no duration: write a whole number and a unit, such as '90s', '30m', '2h' or '6d'"))
 }
 
 fn days(key: &str, value: &serde_json::Value) -> Result<u32, String> {
-    let seconds = duration(key, value)?.as_secs();
+    let seconds = whole_seconds(key, value)?.as_secs();
     let days = u32::try_from(seconds / 86_400)
         .ok()
         .filter(|_| seconds % 86_400 == 0);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::ProjectError;
+use crate::error::ConfigError;
 
 /// One UTC day of event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ impl fmt::Display for Window {
 }
 
 impl FromStr for Window {
-    type Err = ProjectError;
+    type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self::new(parse(text)?.date()))
@@ -76,7 +76,7 @@ pub struct WindowRange {
 
 impl WindowRange {
     /// The one window that contains `date`, a date or a date-hour.
-    pub fn date(date: &str) -> Result<Self, ProjectError> {
+    pub fn date(date: &str) -> Result<Self, ConfigError> {
         let from = date.parse::<Window>()?.date();
         Ok(Self {
             from,
@@ -85,10 +85,10 @@ impl WindowRange {
     }
 
     /// Every window that `[from, to)` touches; both are a date or a date-hour.
-    pub fn span(from: &str, to: &str) -> Result<Self, ProjectError> {
+    pub fn span(from: &str, to: &str) -> Result<Self, ConfigError> {
         let (start, end) = (parse(from)?, parse(to)?);
         if end <= start {
-            return Err(ProjectError::Window(format!(
+            return Err(ConfigError::Window(format!(
                 "--to {to} is not after --from {from}: --to is exclusive, so one day is --from D --to D+1"
             )));
         }
@@ -114,9 +114,9 @@ impl WindowRange {
 }
 
 /// Reads `2026-11-01` or `2026-11-01T05`; a longer ISO time is accepted when it is a whole hour.
-fn parse(text: &str) -> Result<NaiveDateTime, ProjectError> {
+fn parse(text: &str) -> Result<NaiveDateTime, ConfigError> {
     let refuse = |why: &str| {
-        ProjectError::Window(format!(
+        ConfigError::Window(format!(
             "`{text}` {why}: write a date such as 2026-11-01 or a date-hour such as 2026-11-01T05 (UTC)"
         ))
     };

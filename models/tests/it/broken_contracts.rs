@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use userflow_models::contract::{ColumnType, Contract, ContractError, Presence};
+use userflow_models::ConfigError;
+use userflow_models::contract::{ColumnType, Contract, Presence};
 
 use super::contracts::{NESTED, nested, webtoon};
 
 /// The error of the nested contract with one piece of text replaced.
-fn broken(from: &str, to: &str) -> ContractError {
+fn broken(from: &str, to: &str) -> ConfigError {
     assert!(NESTED.contains(from), "{from} is not in the contract");
     let text = NESTED.replacen(from, to, 1);
     match Contract::parse(Path::new("models/x/contract.json"), &text) {
@@ -19,7 +20,7 @@ fn broken(from: &str, to: &str) -> ContractError {
 /// Asserts where the contract is wrong and that the message has these words.
 fn wrong(from: &str, to: &str, at: &str, words: &[&str]) {
     let error = broken(from, to);
-    let ContractError::Meaning { pointer, .. } = &error else {
+    let ConfigError::Contract { pointer, .. } = &error else {
         panic!("{error}")
     };
     assert_eq!(pointer, at, "{error}");
@@ -48,7 +49,7 @@ fn a_file_that_cannot_be_read() {
 #[test]
 fn text_that_is_no_json_gives_line_and_column() {
     let error = broken("\"type\": \"object\",\n", "\"type\": \"object\"\n");
-    let ContractError::Syntax { line, column, .. } = &error else {
+    let ConfigError::ContractSyntax { line, column, .. } = &error else {
         panic!("{error}")
     };
     assert_eq!((*line, *column), (3, 3), "{error}");
@@ -64,7 +65,7 @@ fn text_that_is_no_json_gives_line_and_column() {
 #[test]
 fn a_key_declared_twice_gives_its_line() {
     let error = broken("\"online\": {", "\"id\": {");
-    let ContractError::Syntax { line, .. } = &error else {
+    let ConfigError::ContractSyntax { line, .. } = &error else {
         panic!("{error}")
     };
     assert!(*line > 40, "{error}");

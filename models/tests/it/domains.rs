@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use userflow_models::domain::{Domain, DomainError, known};
+use userflow_models::ConfigError;
+use userflow_models::domain::{Domain, known};
 
 use super::contracts::NESTED;
 
@@ -16,7 +17,7 @@ fn an_unknown_domain_names_those_that_are_known() {
     );
     assert!(matches!(
         Domain::load(models, "../models/webtoon"),
-        Err(DomainError::Unknown { .. })
+        Err(ConfigError::UnknownDomain { .. })
     ));
 }
 

@@ -151,7 +151,7 @@ fn a_file_system_that_became_read_only_is_said_at_once() -> Result<()> {
     sender.send(0, Some(event.as_bytes()), KAFKA_TIME_MS)?;
     sender.flush()?;
     let Some(mount) = Mount::small(&lake)? else {
-        // Only root can mount; the class of the error is tested beside the code (lake/src/patience.rs).
+        // Only root can mount; the class of the error is tested beside the code (lake/src/retry.rs).
         return Ok(());
     };
     init(&lake)?;

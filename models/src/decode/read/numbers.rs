@@ -2,10 +2,10 @@
 
 use super::flaw::{Flaw, flaw, not_a};
 use crate::decode::columns::Cell;
-use crate::decode::number;
 use crate::decode::plan::{ColumnPlan, SourcePlan};
 use crate::decode::problem::Reason;
 use crate::decode::slots::{Kind, Slot};
+use crate::number;
 
 /// A JSON number that is an integer, in 64 bits.
 #[inline]

@@ -3,11 +3,11 @@
 use super::Reader;
 use super::flaw::{Flaw, flaw, no_time, not_a};
 use crate::decode::columns::Cell;
-use crate::decode::number::{self, Integer};
 use crate::decode::plan::{ColumnPlan, Need, SourcePlan};
 use crate::decode::problem::Reason;
 use crate::decode::slots::{Kind, Slot};
 use crate::decode::text::unescape;
+use crate::number::{self, Integer};
 
 impl Reader {
     /// The plain text of a string, and where it is.

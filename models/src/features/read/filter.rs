@@ -2,9 +2,9 @@
 
 use serde_yaml_ng::Value;
 
-use super::Reader;
+use super::reader::Reader;
+use crate::error::Problem;
 use crate::features::view::{Predicate, Test, ValueType};
-use crate::project::Problem;
 
 impl Reader<'_> {
     pub(super) fn predicate(&self, name: &str, value: &Value) -> Result<Predicate, Problem> {

@@ -2,9 +2,9 @@
 
 use serde_yaml_ng::Value;
 
-use super::Reader;
+use super::reader::Reader;
+use crate::error::Problem;
 use crate::features::view::{Aggregation, Ending, Feature, Test, ValueType, Window};
-use crate::project::Problem;
 
 /// Most panes that a window may be cut into.
 const MOST_PANES: i64 = 1_440;

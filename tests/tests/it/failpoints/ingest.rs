@@ -102,7 +102,7 @@ fn until_one_before_a_checkpoint(lake: &Path) -> Result<()> {
                 ..Commit::default()
             };
             base = table
-                .commit(&commit, &Guard::Positions(Default::default()))
+                .commit(&commit, &Guard::Txns(Default::default()))
                 .await?;
         }
         Ok(())

@@ -1,0 +1,57 @@
+//! One model: its `.sql` and its twin `.yml`.
+
+use super::checks;
+use super::layout::ModelFile;
+use crate::error::Problem;
+use crate::project::model::{Model, fingerprint};
+use crate::project::names::Names;
+use crate::project::settings::ModelConfig;
+use crate::project::{files, template, yml};
+
+pub(super) fn read(file: ModelFile, names: &Names) -> Result<Model, Problem> {
+    let ModelFile {
+        domain,
+        layer,
+        table,
+        path,
+    } = file;
+    let twin = path.with_extension("yml");
+    if !twin.is_file() {
+        let message = format!(
+            "has no twin {table}.yml: write it with the description, the columns and their data_type"
+        );
+        return Err(Problem::new(&path, None, message));
+    }
+    let declared = yml::model(&twin, &table)?;
+    let sql = files::read(&path)?;
+    let facts = template::inspect(&path, &sql, names)?;
+    let mut config = ModelConfig::default();
+    if let Some((value, line)) = &declared.config {
+        config
+            .apply(&layer, value)
+            .map_err(|message| Problem::new(&twin, *line, message))?;
+    }
+    if let Some((value, line)) = &facts.config {
+        config
+            .apply(&layer, value)
+            .map_err(|message| Problem::new(&path, Some(*line), message))?;
+    }
+    let fingerprint = fingerprint(sql.as_bytes(), &declared.columns, &config);
+    let checks = checks::of_table(names, &layer, &twin, &declared.tests, &declared.columns)?;
+    Ok(Model {
+        name: format!("{layer}.{table}"),
+        domain,
+        layer,
+        table,
+        path,
+        yml: twin,
+        description: declared.description,
+        columns: declared.columns,
+        tests: declared.tests,
+        checks,
+        refs: facts.refs,
+        config,
+        fingerprint,
+        sql,
+    })
+}
