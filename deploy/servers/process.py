@@ -1,8 +1,9 @@
-"""One server process that lives in one folder.
+"""A server that lives in one folder, as one process or as several.
 
-The scripts beside this file, one per server, say how it is configured and when it is ready. What they share is here: free
-ports, start detached, find again, stop, kill. Nothing here knows a particular server.
+The scripts beside this file, one per server, say how it is configured and when it is ready. What they share is here: the
+command line, free ports, start detached, find again, stop, kill. Nothing here knows a particular server.
 
+    D/lock   held while the server is started, so that two starts at once make one server
     D/pid    process id and start time, so that a recycled id is never taken for ours
     D/log    what the server wrote, appended over restarts
     D/ports  the ports it got at its first start; a restart takes the same ones

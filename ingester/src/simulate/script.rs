@@ -1,6 +1,6 @@
 //! `simulation.yml` as it is written: the format, its defaults and its durations.
 //!
-//! Only shapes live here. What the words mean and whether they fit together is decided in `program.rs`.
+//! Only shapes live here. What the words mean and whether they fit together is decided in `compile.rs`.
 
 use std::collections::BTreeMap;
 
