@@ -11,7 +11,9 @@ use clap::{Args, ValueEnum};
 use userflow_process::arguments::{LakeArgs, ModelsArgs};
 use userflow_process::postgres::PostgresUrl;
 
-pub use kafka::{GroupArgs, GroupProtocol, KafkaAccess, SaslMechanism};
+pub use kafka::{GroupArgs, KafkaAccess};
+
+use crate::kafka::Connection;
 
 /// Settings of `ingest`.
 #[derive(Clone, Debug, Args)]
@@ -273,6 +275,14 @@ pub struct SourceArgs {
     pub no_topic_id: bool,
 }
 
+impl SourceArgs {
+    /// The topic to read.
+    pub fn topic(&self) -> String {
+        let default = || format!("{}.events", self.domain);
+        self.topic.clone().unwrap_or_else(default)
+    }
+}
+
 /// How to reach Kafka.
 #[derive(Clone, Debug, Args)]
 pub struct KafkaArgs {
@@ -282,6 +292,13 @@ pub struct KafkaArgs {
     /// Who we are.
     #[command(flatten)]
     pub access: KafkaAccess,
+}
+
+impl KafkaArgs {
+    /// How the cluster is reached. Reads the passwords.
+    pub fn connection(&self) -> anyhow::Result<Connection> {
+        self.access.connection(&self.brokers)
+    }
 }
 
 /// Settings of `dev-broker`.

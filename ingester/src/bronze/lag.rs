@@ -19,8 +19,7 @@ use userflow_process::exit::Stopped;
 use super::positions::AppIds;
 use crate::config::{LagArgs, Output};
 use crate::kafka::class::{Errors, code};
-use crate::kafka::{KAFKA_TIMEOUT, Watermarks};
-use crate::source::{self, Probe, Source};
+use crate::kafka::{self, KAFKA_TIMEOUT, Probe, Source, Watermarks};
 
 /// The client's name in the group protocol; it joins no group.
 const GROUP: &str = "userflow-lag";
@@ -44,10 +43,11 @@ struct Waiting {
 /// Prints the lag; exit code 3 when it is beyond a limit.
 pub fn run(args: &LagArgs) -> Result<()> {
     let domain = Domain::load(&args.source.models.models, &args.source.domain)?;
-    let probe = source::probe(&args.source, GROUP, None)?;
+    let probe = kafka::probe(&args.source.kafka.connection()?, GROUP, None)?;
     let table = bronze::events(&domain.contract).name;
     // The topic's end first: what comes and is landed meanwhile is no lag.
-    let Source { topic, id, logs } = Source::ask(&args.source, &probe)?;
+    let Source { topic, id, logs } =
+        Source::ask(args.source.topic(), !args.source.no_topic_id, &probe)?;
     let (positions, newest) = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

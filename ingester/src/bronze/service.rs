@@ -19,9 +19,8 @@ use super::positions::AppIds;
 use super::tables::Tables;
 use super::worker::Worker;
 use crate::config::{IngestArgs, Output};
-use crate::kafka::Watermarks;
+use crate::kafka::{self, Connection, Follower, Source, Watermarks};
 use crate::metrics::Metrics;
-use crate::source::{self, Follower, Source};
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(20);
@@ -37,6 +36,7 @@ const CHECKPOINT_EVERY: i64 = 100;
 /// What all workers share.
 pub(super) struct Shared {
     pub(super) args: IngestArgs,
+    pub(super) connection: Connection,
     pub(super) topic: String,
     pub(super) topic_id: String,
     pub(super) contract: Contract,
@@ -82,10 +82,17 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         .enable_all()
         .build()?;
     let domain = Domain::load(&args.source.models.models, &args.source.domain)?;
-    let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
-    let source = Source::ask(&args.source, &probe)?;
-    let shared =
-        Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
+    let connection = args.source.kafka.connection()?;
+    let membership = args.membership.membership();
+    let probe = kafka::probe(&connection, &args.group, Some(&membership))?;
+    let source = Source::ask(args.source.topic(), !args.source.no_topic_id, &probe)?;
+    let shared = Arc::new(runtime.block_on(set_up(
+        args,
+        domain,
+        connection,
+        &source,
+        runtime.handle().clone(),
+    ))?);
     let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
@@ -110,6 +117,7 @@ pub fn run(args: &IngestArgs) -> Result<()> {
 async fn set_up(
     args: &IngestArgs,
     domain: Domain,
+    connection: Connection,
     source: &Source,
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
@@ -119,6 +127,7 @@ async fn set_up(
     tracing::info!(%topic, topic_id = %id, partitions = logs.len(), lake = %lake.url(), "ingesting");
     Ok(Shared {
         args: args.clone(),
+        connection,
         ids: AppIds::new(topic, id),
         topic: topic.clone(),
         topic_id: id.clone(),

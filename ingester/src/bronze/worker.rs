@@ -17,8 +17,7 @@ use super::buffer::{Buffer, Held};
 use super::flush::{Committed, Committer, Flushed};
 use super::positions::start_of;
 use super::service::Shared;
-use crate::kafka::{self, KAFKA_TIMEOUT, Watermarks};
-use crate::member::{Joining, Member, Read, RebalanceEvent};
+use crate::kafka::{Event, Joining, Member};
 
 /// Messages taken between two looks at the clock and the memory.
 const BURST: usize = 2_048;
@@ -44,14 +43,26 @@ pub(super) struct Worker {
     turns: Loop,
 }
 
+/// How a burst of reading ended.
+enum Burst {
+    /// There is no more for now, or enough was read.
+    Read,
+    /// These partitions are to be taken.
+    Assigned(Vec<i32>),
+    /// These partitions are to be given back.
+    Revoked(Vec<i32>),
+    /// The process has to end with this error of Kafka.
+    Failed(anyhow::Error),
+}
+
 impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
         let budget = Budget::of(shared.memory_per_worker());
         let (name, health) = (workers::name(number), &shared.health);
         let joining = Joining {
-            kafka: &shared.args.source.kafka,
+            connection: &shared.connection,
             group: &shared.args.group,
-            membership: &shared.args.membership,
+            membership: &shared.args.membership.membership(),
             topic: &shared.topic,
             topic_id: &shared.topic_id,
             queue_kb: budget.fetched / 1024,
@@ -93,16 +104,21 @@ impl Worker {
     fn read_until_stopped(&mut self) -> Result<()> {
         while !self.shared.stop.asked() {
             self.turns.turned();
-            while let Some(event) = self.member.rebalance_event() {
-                match event {
-                    RebalanceEvent::Assign(partitions) => self.take(&partitions)?,
-                    RebalanceEvent::Revoke(partitions) => self.give_back(&partitions)?,
+            match self.read_burst()? {
+                Burst::Read => {}
+                Burst::Assigned(partitions) => {
+                    self.take(&partitions)?;
+                    continue;
                 }
-            }
-            if let Some(error) = self.read_burst()? {
-                // What came before the error is good, and a new start need not read it again.
-                self.flush()?;
-                return Err(error);
+                Burst::Revoked(partitions) => {
+                    self.give_back(&partitions)?;
+                    continue;
+                }
+                Burst::Failed(error) => {
+                    // What came before the error is good, and a new start need not read it again.
+                    self.flush()?;
+                    return Err(error);
+                }
             }
             if self.should_flush()
                 && let Some(why) = self.flush()?
@@ -115,18 +131,20 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads what is there. Returns the error of Kafka with which the process has to end.
-    fn read_burst(&mut self) -> Result<Option<anyhow::Error>> {
+    /// Reads what is there, up to what has to be acted on first.
+    fn read_burst(&mut self) -> Result<Burst> {
         for taken in 0..BURST {
             let wait = if taken == 0 {
                 IDLE_WAIT
             } else {
                 Duration::ZERO
             };
-            match self.member.read(wait) {
-                Err(error) => return Ok(Some(error)),
-                Ok(Read::Nothing) => break,
-                Ok(Read::Message(message)) => {
+            match self.member.next(wait) {
+                Err(error) => return Ok(Burst::Failed(error)),
+                Ok(None) => break,
+                Ok(Some(Event::Assigned(partitions))) => return Ok(Burst::Assigned(partitions)),
+                Ok(Some(Event::Revoked(partitions))) => return Ok(Burst::Revoked(partitions)),
+                Ok(Some(Event::Message(message))) => {
                     let partition = message.partition();
                     let origin = Origin {
                         partition,
@@ -154,7 +172,7 @@ impl Worker {
                 }
                 // What is between the last message and the end will never be one. The position moves past it: otherwise it would wait
                 // for ever, and be lost when retention removes it.
-                Ok(Read::End { partition, next }) => {
+                Ok(Some(Event::Eof { partition, next })) => {
                     if let Some(reading) = self.reading.get_mut(&partition)
                         && next > *reading
                     {
@@ -166,7 +184,7 @@ impl Worker {
                 }
             }
         }
-        Ok(None)
+        Ok(Burst::Read)
     }
 
     fn should_flush(&self) -> bool {
@@ -229,10 +247,9 @@ impl Worker {
         let Err(error) = self.member.require_the_same_topic() else {
             return Ok(None);
         };
-        let client = self.member.client();
         for (partition, held) in &self.buffer.held {
-            let log = kafka::offsets(client, &self.shared.topic, *partition, KAFKA_TIMEOUT);
-            if !log.is_ok_and(|(_, high)| high <= held.start) {
+            let log = self.member.offsets(*partition);
+            if !log.is_ok_and(|log| log.high <= held.start) {
                 tracing::error!(
                     partition,
                     from = held.start,
@@ -353,14 +370,11 @@ impl Worker {
     /// Where reading starts.
     fn starts(&self, partitions: &[i32]) -> Result<BTreeMap<i32, i64>> {
         let start = |partition: &i32| {
-            let topic = &self.shared.topic;
-            let (low, high) =
-                kafka::offsets(self.member.client(), topic, *partition, KAFKA_TIMEOUT)
-                    .with_context(|| format!("ask for the offsets of partition {partition}"))?;
+            let log = (self.member.offsets(*partition))
+                .with_context(|| format!("ask for the offsets of partition {partition}"))?;
             let position = self.committer.position(*partition);
-            let log = Watermarks { low, high };
             let start = start_of(
-                topic,
+                &self.shared.topic,
                 *partition,
                 position,
                 log,

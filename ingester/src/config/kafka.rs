@@ -1,14 +1,14 @@
 //! Settings of Kafka's clients that several commands share: who we are to the brokers, and how a group shares its partitions.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
-use userflow_process::secret::{self, SecretString};
+use clap::Args;
 
-use crate::kafka::is_secret;
+use crate::kafka::{
+    Assignor, Connection, GroupProtocol, Membership, RawSetting, SaslMechanism, SecurityProtocol,
+};
+use userflow_process::secret;
 
 /// Who we are to Kafka, and how its brokers prove who they are.
 #[derive(Clone, Debug, Args)]
@@ -84,111 +84,30 @@ pub struct KafkaAccess {
         value_name = "KEY=VALUE",
         hide_env_values = true
     )]
-    pub options: Vec<KafkaOption>,
+    pub options: Vec<RawSetting>,
 }
 
 impl KafkaAccess {
-    /// The password of --kafka-user.
-    pub(crate) fn password(&self) -> Result<Option<SecretString>> {
-        secret::read("USERFLOW_KAFKA_PASSWORD", self.password_file.as_deref())
-    }
-
-    /// The password of --kafka-key-file.
-    pub(crate) fn key_password(&self) -> Result<Option<SecretString>> {
-        secret::read(
+    /// How these brokers are reached. Reads the passwords.
+    pub(crate) fn connection(&self, brokers: &str) -> Result<Connection> {
+        let password = secret::read("USERFLOW_KAFKA_PASSWORD", self.password_file.as_deref())?;
+        let key_password = secret::read(
             "USERFLOW_KAFKA_KEY_PASSWORD",
             self.key_password_file.as_deref(),
-        )
-    }
-}
-
-/// One setting of librdkafka.
-#[derive(Clone, PartialEq, Eq)]
-pub struct KafkaOption {
-    /// Its name.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-}
-
-impl FromStr for KafkaOption {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => Ok(Self {
-                key: key.trim().to_owned(),
-                value: value.trim().to_owned(),
-            }),
-            // Without the text: it may be half of a password with a semicolon in it.
-            _ => Err("not KEY=VALUE".to_owned()),
-        }
-    }
-}
-
-impl fmt::Debug for KafkaOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secret = is_secret(&self.key);
-        write!(
-            f,
-            "{}={}",
-            self.key,
-            if secret { ".." } else { &self.value }
-        )
-    }
-}
-
-/// What protects a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SecurityProtocol {
-    /// Nothing.
-    #[value(alias = "PLAINTEXT")]
-    Plaintext,
-    /// TLS.
-    #[value(alias = "SSL")]
-    Ssl,
-    /// A password, and nothing else.
-    #[value(alias = "sasl_plaintext", alias = "SASL_PLAINTEXT")]
-    SaslPlaintext,
-    /// A password, under TLS.
-    #[value(alias = "sasl_ssl", alias = "SASL_SSL")]
-    SaslSsl,
-}
-
-impl SecurityProtocol {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Plaintext => "plaintext",
-            Self::Ssl => "ssl",
-            Self::SaslPlaintext => "sasl_plaintext",
-            Self::SaslSsl => "sasl_ssl",
-        }
-    }
-}
-
-/// How a client proves who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SaslMechanism {
-    /// The password itself: only under TLS.
-    Plain,
-    /// A proof of the password.
-    #[value(name = "scram-sha-256")]
-    ScramSha256,
-    /// The same, with the longer hash.
-    #[value(name = "scram-sha-512")]
-    ScramSha512,
-    /// A token.
-    Oauthbearer,
-}
-
-impl SaslMechanism {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-            Self::Oauthbearer => "OAUTHBEARER",
-        }
+        )?;
+        Ok(Connection {
+            brokers: brokers.to_owned(),
+            protocol: self.protocol,
+            mechanism: self.mechanism,
+            user: self.user.clone(),
+            password,
+            token_file: self.token_file.clone(),
+            ca_file: self.ca_file.clone(),
+            cert_file: self.cert_file.clone(),
+            key_file: self.key_file.clone(),
+            key_password,
+            options: self.options.clone(),
+        })
     }
 }
 
@@ -219,69 +138,12 @@ pub struct GroupArgs {
 }
 
 impl GroupArgs {
-    /// The protocol, which may also be said in librdkafka's words.
-    pub(crate) fn protocol(&self, access: &KafkaAccess) -> GroupProtocol {
-        let raw = |option: &&KafkaOption| option.key == "group.protocol";
-        match access.options.iter().rfind(raw) {
-            Some(option) if option.value.eq_ignore_ascii_case("consumer") => {
-                GroupProtocol::Consumer
-            }
-            Some(_) => GroupProtocol::Classic,
-            None => self.group_protocol,
+    /// What a consumer needs to know of it.
+    pub(crate) fn membership(&self) -> Membership {
+        Membership {
+            group_protocol: self.group_protocol,
+            assignor: self.assignor,
+            instance_id: self.instance_id.clone(),
         }
-    }
-}
-
-/// A group's protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GroupProtocol {
-    /// One member decides for all.
-    Classic,
-    /// KIP-848: the brokers decide.
-    Consumer,
-}
-
-impl GroupProtocol {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::Consumer => "consumer",
-        }
-    }
-}
-
-/// Who gets which partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Assignor {
-    /// Neighbouring partitions.
-    Range,
-    /// In turn.
-    Roundrobin,
-    /// Whoever has it keeps it, as far as that is fair.
-    CooperativeSticky,
-}
-
-impl Assignor {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Range => "range",
-            Self::Roundrobin => "roundrobin",
-            Self::CooperativeSticky => "cooperative-sticky",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_secret_options_are_not_shown() {
-        let option: KafkaOption = "sasl.password = hush".parse().unwrap();
-        assert_eq!(option.value, "hush");
-        assert_eq!(format!("{option:?}"), "sasl.password=..");
-        let option: KafkaOption = "client.id=me".parse().unwrap();
-        assert_eq!(format!("{option:?}"), "client.id=me");
-        assert!(!"hush".parse::<KafkaOption>().unwrap_err().contains("hush"));
     }
 }

@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// The classes of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// Passes by waiting: brokers are away, leaders and coordinators move. Asked again without end, not ready meanwhile;
     /// a run that is to end gives up (`health::Standstill`).
     Passes,
@@ -33,7 +33,7 @@ pub enum Class {
 }
 
 /// The class of an error, and what an operator can do.
-pub fn class(code: RDKafkaErrorCode) -> (Class, &'static str) {
+pub(crate) fn class(code: RDKafkaErrorCode) -> (Class, &'static str) {
     use RDKafkaErrorCode as Code;
     match code {
         Code::AllBrokersDown
@@ -154,7 +154,7 @@ pub fn class(code: RDKafkaErrorCode) -> (Class, &'static str) {
 }
 
 /// What an error means when nobody waits any longer.
-pub fn end(code: RDKafkaErrorCode, said: &str) -> Error {
+pub(crate) fn end(code: RDKafkaErrorCode, said: &str) -> Error {
     let (class, fix) = class(code);
     let fix = if fix.is_empty() {
         String::new()
@@ -171,7 +171,7 @@ pub fn end(code: RDKafkaErrorCode, said: &str) -> Error {
 
 /// The errors of one client since it last got something from Kafka.
 #[derive(Debug, Default)]
-pub struct Errors {
+pub(crate) struct Errors {
     row: Option<Row>,
 }
 
@@ -185,12 +185,12 @@ struct Row {
 
 impl Errors {
     /// Something came.
-    pub fn none(&mut self) {
+    pub(crate) fn none(&mut self) {
         self.row = None;
     }
 
     /// Takes an error and what was said with it. Fails when the process has to end for it.
-    pub fn classify(&mut self, code: RDKafkaErrorCode, said: &str) -> Result<()> {
+    pub(crate) fn classify(&mut self, code: RDKafkaErrorCode, said: &str) -> Result<()> {
         self.classify_at(code, said, Instant::now())
     }
 
@@ -220,7 +220,7 @@ impl Errors {
 }
 
 /// The code of an error; one without a code is of this program's own making.
-pub fn code(error: &KafkaError) -> RDKafkaErrorCode {
+pub(crate) fn code(error: &KafkaError) -> RDKafkaErrorCode {
     error
         .rdkafka_error_code()
         .unwrap_or(RDKafkaErrorCode::Unknown)

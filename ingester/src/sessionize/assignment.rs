@@ -17,28 +17,14 @@ use super::flush::DRAIN_TIMEOUT;
 use super::service::Shared;
 use super::store::{Claim, Taken, classify_error, passes};
 use super::worker::{Part, Worker};
-use crate::kafka::{self, KAFKA_TIMEOUT};
-use crate::member::RebalanceEvent;
+use crate::kafka::Watermarks;
 
 /// Times in a row that a worker may find its partitions owned by another process.
 const FENCED_LIMIT: u32 = 10;
 
 impl Worker {
-    pub(super) fn act_on_rebalances(&mut self) -> Result<()> {
-        while let Some(event) = self.member.rebalance_event() {
-            match event {
-                RebalanceEvent::Assign(partitions) => self.take(&partitions)?,
-                RebalanceEvent::Revoke(partitions) => {
-                    self.give_back(&partitions)?;
-                    self.member.give(&partitions)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Takes partitions, all at once or beside those that stay: claims them, restores their state and starts to read where it ends.
-    fn take(&mut self, partitions: &[i32]) -> Result<()> {
+    pub(super) fn take(&mut self, partitions: &[i32]) -> Result<()> {
         if !self.member.is_incremental() {
             self.parts.clear();
         }
@@ -63,13 +49,8 @@ impl Worker {
 
     fn take_part(&mut self, partition: i32) -> Result<Part> {
         let shared = Arc::clone(&self.shared);
-        let (low, high) = kafka::offsets(
-            self.member.client(),
-            &shared.topic,
-            partition,
-            KAFKA_TIMEOUT,
-        )
-        .with_context(|| format!("ask for the offsets of partition {partition}"))?;
+        let Watermarks { low, high } = (self.member.offsets(partition))
+            .with_context(|| format!("ask for the offsets of partition {partition}"))?;
         let taken = shared.runtime.block_on(claim(&shared, partition))?;
         failpoint::reached("sessionize.claimed");
         let mut engine = self.restored(partition, &taken, low, high)?;

@@ -24,9 +24,8 @@ use super::state_limit;
 use super::store::{Store, classify_error};
 use super::worker::{Worker, micros};
 use crate::config::{Output, SessionizeArgs};
-use crate::kafka::Watermarks;
+use crate::kafka::{self, Connection, Follower, MadeAgain, Source, Watermarks};
 use crate::metrics::SessionizeMetrics;
-use crate::source::{self, Follower, MadeAgain, Source};
 
 /// How often the service looks whether it is done.
 const WATCH: Duration = Duration::from_millis(10);
@@ -40,6 +39,7 @@ const ASK: Duration = Duration::from_millis(300);
 /// What all workers share.
 pub(super) struct Shared {
     pub(super) args: SessionizeArgs,
+    pub(super) connection: Connection,
     pub(super) topic: String,
     pub(super) topic_id: String,
     pub(super) owner: String,
@@ -91,13 +91,20 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
         .enable_all()
         .build()?;
     let domain = Domain::load(&args.source.models.models, &args.source.domain)?;
-    let probe = source::probe(&args.source, &args.group, Some(&args.membership))?;
-    let source = Source::ask(&args.source, &probe)?;
+    let connection = args.source.kafka.connection()?;
+    let membership = args.membership.membership();
+    let probe = kafka::probe(&connection, &args.group, Some(&membership))?;
+    let source = Source::ask(args.source.topic(), !args.source.no_topic_id, &probe)?;
     if args.inspect {
         return inspect(args, &runtime, source);
     }
-    let shared =
-        Arc::new(runtime.block_on(set_up(args, domain, &source, runtime.handle().clone()))?);
+    let shared = Arc::new(runtime.block_on(set_up(
+        args,
+        domain,
+        connection,
+        &source,
+        runtime.handle().clone(),
+    ))?);
     let mut follower = Follower::new(probe, &source, &shared.health);
     let signalled = Arc::clone(&shared);
     runtime.spawn(async move {
@@ -139,6 +146,7 @@ fn inspect(args: &SessionizeArgs, runtime: &tokio::runtime::Runtime, source: Sou
 async fn set_up(
     args: &SessionizeArgs,
     domain: Domain,
+    connection: Connection,
     source: &Source,
     runtime: tokio::runtime::Handle,
 ) -> Result<Shared> {
@@ -187,6 +195,7 @@ async fn set_up(
     }
     Ok(Shared {
         args: args.clone(),
+        connection,
         topic: topic.clone(),
         topic_id: id.clone(),
         owner: format!("process {} of {}", std::process::id(), host()),

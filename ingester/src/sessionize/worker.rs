@@ -19,8 +19,7 @@ use userflow_process::workers;
 use super::flush::{Checkpointed, DRAIN_TIMEOUT};
 use super::service::{At, Shared};
 use super::store::Written;
-use crate::kafka::KAFKA_TIMEOUT;
-use crate::member::{Joining, Member, Read};
+use crate::kafka::{Event, Joining, KAFKA_TIMEOUT, Member};
 
 /// Messages taken between two looks at anything else.
 const BURST: usize = 4_096;
@@ -75,6 +74,19 @@ struct Taken {
     ceiling: i64,
 }
 
+/// How a burst of reading ended.
+enum Burst {
+    /// There is no more for now, or enough was read.
+    Read {
+        /// Whether there may be more.
+        full: bool,
+    },
+    /// These partitions are to be taken.
+    Assigned(Vec<i32>),
+    /// These partitions are to be given back.
+    Revoked(Vec<i32>),
+}
+
 /// A worker's state.
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
@@ -105,9 +117,9 @@ impl Worker {
     pub(super) fn new(shared: &Arc<Shared>, number: usize) -> Result<Self> {
         let (name, health) = (workers::name(number), &shared.health);
         let joining = Joining {
-            kafka: &shared.args.source.kafka,
+            connection: &shared.connection,
             group: &shared.args.group,
-            membership: &shared.args.membership,
+            membership: &shared.args.membership.membership(),
             topic: &shared.topic,
             topic_id: &shared.topic_id,
             queue_kb: 65_536,
@@ -153,8 +165,18 @@ impl Worker {
     fn work(&mut self) -> Result<()> {
         while !self.shared.stop.asked() {
             self.turns.turned();
-            self.act_on_rebalances()?;
-            let full = self.read_burst()?;
+            let full = match self.read_burst()? {
+                Burst::Read { full } => full,
+                Burst::Assigned(partitions) => {
+                    self.take(&partitions)?;
+                    continue;
+                }
+                Burst::Revoked(partitions) => {
+                    self.give_back(&partitions)?;
+                    self.member.give(&partitions)?;
+                    continue;
+                }
+            };
             self.finish_write()?;
             self.write_if_due(full);
             if self.looked_at.elapsed() >= LOOK {
@@ -171,11 +193,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads what is there; whether there was more than fits.
-    fn read_burst(&mut self) -> Result<bool> {
+    /// Reads what is there, up to what has to be acted on first.
+    fn read_burst(&mut self) -> Result<Burst> {
         let now = chrono::Utc::now().timestamp_micros();
         let ahead = micros(self.shared.args.time.max_ahead);
-        let mut full = true;
+        let mut burst = Burst::Read { full: true };
         let mut ends = Vec::new();
         for taken in 0..BURST {
             let wait = match (taken, self.waiting) {
@@ -183,12 +205,20 @@ impl Worker {
                 (0, Some(_)) => BUSY_WAIT,
                 _ => Duration::ZERO,
             };
-            match self.member.read(wait)? {
-                Read::Nothing => {
-                    full = false;
+            match self.member.next(wait)? {
+                None => {
+                    burst = Burst::Read { full: false };
                     break;
                 }
-                Read::Message(message) => {
+                Some(Event::Assigned(partitions)) => {
+                    burst = Burst::Assigned(partitions);
+                    break;
+                }
+                Some(Event::Revoked(partitions)) => {
+                    burst = Burst::Revoked(partitions);
+                    break;
+                }
+                Some(Event::Message(message)) => {
                     let Some(part) = self.parts.get_mut(&message.partition()) else {
                         continue;
                     };
@@ -207,7 +237,7 @@ impl Worker {
                         ceiling: kafka_time.min(now).saturating_add(ahead),
                     });
                 }
-                Read::End { partition, next } => {
+                Some(Event::Eof { partition, next }) => {
                     if let Some(part) = self.parts.get_mut(&partition) {
                         part.at_end = true;
                         ends.push((partition, next));
@@ -222,7 +252,7 @@ impl Worker {
                 part.engine.skip(next - 1);
             }
         }
-        Ok(full)
+        Ok(burst)
     }
 
     /// Gives what was taken to the engines.

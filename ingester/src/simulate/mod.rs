@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! simulation.yml ─▶ compile ─▶ program ─┐
-//! flags ─▶ plan (extent, starts) ───────┴▶ stream ─▶ session ─▶ message ─▶ sink | kafka
+//! flags ─▶ plan (extent, starts) ───────┴▶ stream ─▶ session ─▶ message ─▶ sink | topic
 //!                                              └▶ summary
 //! ```
 //!
@@ -20,7 +20,6 @@ mod config;
 mod damage;
 mod draws;
 mod garbage;
-mod kafka;
 mod message;
 mod names;
 mod plan;
@@ -32,6 +31,7 @@ mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod topic;
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
         Target::Kafka { brokers, topic } => play(
             args,
             &program,
-            &mut kafka::Topic::open(args, brokers, &topic)?,
+            &mut topic::Topic::open(args, brokers, &topic)?,
         )?,
     };
     if let Some(path) = &args.summary {

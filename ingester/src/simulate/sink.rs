@@ -1,4 +1,4 @@
-//! Where messages go: a file, and the pace at which any target is fed. Kafka is in `kafka.rs`.
+//! Where messages go: a file, and the pace at which any target is fed. Kafka is in `topic.rs`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

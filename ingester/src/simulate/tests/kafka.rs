@@ -8,7 +8,7 @@ use rdkafka::message::{Message as _, Timestamp};
 use rdkafka::mocking::MockCluster;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::super::kafka::Topic;
+use super::super::topic::Topic;
 use super::{Sent, args, play, simulate};
 
 const FLAGS: &str = "--seed 21 --sessions 150 --duplicates 0.05 --late 0.05 --garbage 0.05";

@@ -11,31 +11,27 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rdkafka::bindings as sys;
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::client::{Client, ClientContext};
 
 /// What stands for the id of a topic whose broker does not tell it.
-pub(crate) use userflow_models::bronze::NO_TOPIC_ID as UNKNOWN;
+pub(super) use userflow_models::bronze::NO_TOPIC_ID as UNKNOWN;
 
 /// The id of a topic as text; nothing if there is no such topic.
 ///
 /// Only a broker that says that it cannot tell (Kafka before 2.8) gives [`UNKNOWN`]. An error is an error: positions are
 /// kept under the id, so taking a timeout for "no id" would read the whole topic a second time.
-pub(crate) fn of<C>(
-    consumer: &BaseConsumer<C>,
+pub(super) fn of<C: ClientContext>(
+    client: &Client<C>,
     topic: &str,
     patience: Duration,
-) -> Result<Option<String>>
-where
-    C: ConsumerContext + ClientContext,
-{
+) -> Result<Option<String>> {
     let name = CString::new(topic).context("topic names have no NUL byte")?;
     let mut names = [name.as_ptr()];
     let millis = i32::try_from(patience.as_millis()).context("nobody waits for 24 days")?;
     // SAFETY: `names` holds one valid C string that outlives the call, which copies it; every object that librdkafka
     // hands out is destroyed exactly once below, after its last use; the id's text is copied before its owner goes.
     unsafe {
-        let client = consumer.client().native_ptr();
+        let client = client.native_ptr();
         let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
         let queue = sys::rd_kafka_queue_new(client);
         sys::rd_kafka_DescribeTopics(client, topics, ptr::null(), queue);

@@ -1,28 +1,30 @@
-//! A member of a consumer group: it joins, is told which partitions are its own, answers, and reads. What eager, cooperative and KIP-848
-//! groups do differently ends here; so does what an error of Kafka means.
+//! A consumer that belongs to a group: it joins, and gives one stream of events: messages, ends of partitions, and partitions that come and
+//! go. What eager, cooperative and KIP-848 groups do differently ends here; so does what an error of Kafka means.
 //!
-//! Rebalance callbacks run inside a poll, where state must not be touched. They queue events, on which the worker acts after the poll, so
-//! that state has one owner.
+//! Whoever gets [`Event::Assigned`] or [`Event::Revoked`] answers it, with [`Member::take`] or [`Member::give`]. Nothing else is read
+//! before: what was read is acted on first, and state has one owner.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod rebalances;
+mod settings;
+
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::RDKafkaRespErr;
 use userflow_process::health::{Condition, Health};
 
-use crate::config::{GroupArgs, GroupProtocol, KafkaArgs};
-use crate::kafka::class::{Errors, code};
-use crate::kafka::{self, Link, ONE_QUESTION};
-use crate::source::{self, Identity, MadeAgain};
+use super::class::{Errors, code};
+use super::connection::Connection;
+use super::identity::{Identity, MadeAgain, identity};
+use super::offsets::{Watermarks, offsets};
+use super::retry::{KAFKA_TIMEOUT, ONE_QUESTION};
+use rebalances::{Rebalance, Rebalances, incremental};
+pub(super) use settings::consumer;
+pub use settings::{Assignor, GroupProtocol, Membership};
 
 /// How long a member of a KIP-848 group waits for a first word of the brokers before it takes it that there is no partition for it: with
 /// nothing to give, they say nothing.
@@ -30,9 +32,9 @@ const NOTHING_FOR_US: Duration = Duration::from_secs(20);
 
 /// How a member joins.
 pub(crate) struct Joining<'a> {
-    pub(crate) kafka: &'a KafkaArgs,
+    pub(crate) connection: &'a Connection,
     pub(crate) group: &'a str,
-    pub(crate) membership: &'a GroupArgs,
+    pub(crate) membership: &'a Membership,
     pub(crate) topic: &'a str,
     pub(crate) topic_id: &'a str,
     /// What librdkafka may fetch ahead.
@@ -55,34 +57,40 @@ pub(crate) struct Member {
     untold: Option<Instant>,
 }
 
-/// What there was to read.
-pub(crate) enum Read<'a> {
+/// What comes next.
+pub(crate) enum Event<'a> {
     /// A message.
     Message(BorrowedMessage<'a>),
     /// The end of a partition: there is nothing between what was read and this offset, which the next message will get. What does not
     /// count as a message (the marks of transactions, messages of those that were aborted, what compaction removed) is passed.
-    End {
+    Eof {
         /// The partition.
         partition: i32,
         /// The offset of its end.
         next: i64,
     },
-    /// Nothing for now.
-    Nothing,
+    /// These partitions are ours now: all that are, or, if the group is incremental, those that came to the others.
+    Assigned(Vec<i32>),
+    /// These partitions are to be given back.
+    Revoked(Vec<i32>),
 }
 
 impl Member {
     /// Joins the group of a topic.
     pub(crate) fn join(joining: &Joining<'_>, health: &Health) -> Result<Self> {
         let Joining {
-            kafka: args,
+            connection,
             membership,
             topic,
             name,
             ..
         } = *joining;
-        let mut settings =
-            kafka::consumer(args, joining.group, Some(membership), joining.queue_kb)?;
+        let mut settings = consumer(
+            connection,
+            joining.group,
+            Some(membership),
+            joining.queue_kb,
+        )?;
         if let Some(id) = &membership.instance_id {
             settings.set("group.instance.id", &format!("{id}-{}", joining.number));
         }
@@ -92,7 +100,7 @@ impl Member {
             .with_context(|| format!("subscribe to {topic}"))?;
         let owns = health.condition(format!("partitions of {name}"));
         owns.not_yet("the group has not told yet which are ours");
-        let brokers_decide = membership.protocol(&args.access) == GroupProtocol::Consumer;
+        let brokers_decide = membership.protocol(connection) == GroupProtocol::Consumer;
         Ok(Self {
             consumer,
             topic: topic.to_owned(),
@@ -102,26 +110,6 @@ impl Member {
             kafka: health.condition("kafka"),
             untold: brokers_decide.then(Instant::now),
         })
-    }
-
-    /// The client, for questions.
-    pub(crate) fn client(&self) -> &BaseConsumer<Rebalances> {
-        &self.consumer
-    }
-
-    /// The oldest rebalance event on which nobody has acted yet.
-    pub(crate) fn rebalance_event(&mut self) -> Option<RebalanceEvent> {
-        let event = self.consumer.context().lock().pop_front();
-        if event.is_some() {
-            self.untold = None;
-        } else if self
-            .untold
-            .is_some_and(|since| since.elapsed() > NOTHING_FOR_US)
-        {
-            self.untold = None;
-            self.owns.met();
-        }
-        event
     }
 
     /// Whether the group takes and gives single partitions, instead of all at once.
@@ -183,7 +171,7 @@ impl Member {
         } else {
             self.consumer.unassign().context("give partitions back")?;
             self.consumer.unsubscribe();
-            self.consumer.context().lock().clear();
+            self.consumer.context().take_all();
         }
         self.consumer
             .subscribe(&[&self.topic])
@@ -191,24 +179,32 @@ impl Member {
     }
 
     /// What comes next, or nothing within `wait`. Fails when the process has to end.
-    pub(crate) fn read(&mut self, wait: Duration) -> Result<Read<'_>> {
+    pub(crate) fn next(&mut self, wait: Duration) -> Result<Option<Event<'_>>> {
+        if let Some(told) = self.told() {
+            return Ok(Some(told));
+        }
         match self.consumer.poll(wait) {
-            None => Ok(Read::Nothing),
+            // A poll ends when it has called back.
+            None => {
+                let told = self.consumer.context().next();
+                if told.is_some() {
+                    self.untold = None;
+                }
+                Ok(told.map(Event::from))
+            }
             Some(Ok(message)) => {
                 self.errors.none();
-                Ok(Read::Message(message))
+                Ok(Some(Event::Message(message)))
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 self.errors.none();
-                let end = self.consumer.context().end.lock();
+                let end = self.consumer.context().take_end();
                 let next = end
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take()
                     .context("librdkafka told the end of a partition without its offset, which this program needs")?;
-                Ok(Read::End { partition, next })
+                Ok(Some(Event::Eof { partition, next }))
             }
             Some(Err(error)) => {
-                let said = self.consumer.context().link.said();
+                let said = self.consumer.context().link().said();
                 let mut words = said.map_or_else(|| error.to_string(), |said| said.words);
                 let mut code = code(&error);
                 if let Some((fatal, why)) = self.consumer.client().fatal_error() {
@@ -220,14 +216,44 @@ impl Member {
                     return Err(end);
                 }
                 self.kafka.unmet(words);
-                Ok(Read::Nothing)
+                Ok(None)
             }
         }
     }
 
+    /// What the group has told before.
+    fn told(&mut self) -> Option<Event<'static>> {
+        let told = self.consumer.context().next();
+        if told.is_some() {
+            self.untold = None;
+        } else if self
+            .untold
+            .is_some_and(|since| since.elapsed() > NOTHING_FOR_US)
+        {
+            self.untold = None;
+            self.owns.met();
+        }
+        told.map(Event::from)
+    }
+
+    /// The first and the next offset of a partition.
+    pub(crate) fn offsets(&self, partition: i32) -> KafkaResult<Watermarks> {
+        offsets(
+            self.consumer.client(),
+            &self.topic,
+            partition,
+            KAFKA_TIMEOUT,
+        )
+    }
+
     /// Whether the topic is still the one that it was when we joined.
-    pub(crate) fn identity(&self) -> Result<Identity> {
-        source::identity(&self.consumer, &self.topic, &self.topic_id, ONE_QUESTION)
+    fn identity(&self) -> Result<Identity> {
+        identity(
+            self.consumer.client(),
+            &self.topic,
+            &self.topic_id,
+            ONE_QUESTION,
+        )
     }
 
     /// Fails when the topic was made again: what is read now is not what positions, state and rows are of.
@@ -265,15 +291,15 @@ impl Member {
     /// drops the answer without a word (`rd_kafka_cgrp_op_serve`).
     pub(crate) fn close(&self) {
         let rebalances = self.consumer.context();
-        rebalances.closing.store(true, Ordering::Release);
-        let unanswered: Vec<RebalanceEvent> = rebalances.lock().drain(..).collect();
+        rebalances.answer_by_yourself();
+        let unanswered = rebalances.take_all();
         let answered = if self.is_incremental() {
             unanswered.iter().try_for_each(|event| match event {
-                RebalanceEvent::Assign(partitions) => {
+                Rebalance::Assigned(partitions) => {
                     let list = self.list(&partitions.iter().map(|p| (*p, 0)).collect())?;
                     Ok(self.consumer.incremental_assign(&list)?)
                 }
-                RebalanceEvent::Revoke(partitions) => self.give(partitions),
+                Rebalance::Revoked(partitions) => self.give(partitions),
             })
         } else if unanswered.is_empty() {
             Ok(())
@@ -294,117 +320,11 @@ impl Member {
     }
 }
 
-fn incremental<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
-    matches!(
-        consumer.rebalance_protocol(),
-        RebalanceProtocol::Cooperative
-    )
-}
-
-/// What the group tells a member.
-#[derive(Debug)]
-pub(crate) enum RebalanceEvent {
-    /// These partitions are ours now: all that are, or those that came to the others.
-    Assign(Vec<i32>),
-    /// These partitions are to be given back.
-    Revoke(Vec<i32>),
-}
-
-/// What callbacks leave for the worker.
-pub(crate) struct Rebalances {
-    link: Link,
-    pending: Mutex<VecDeque<RebalanceEvent>>,
-    /// The offset of the end of a partition that the poll under way will tell.
-    end: Mutex<Option<i64>>,
-    closing: AtomicBool,
-}
-
-impl Rebalances {
-    fn new(link: Link) -> Self {
-        Self {
-            link,
-            pending: Mutex::default(),
-            end: Mutex::default(),
-            closing: AtomicBool::new(false),
+impl From<Rebalance> for Event<'_> {
+    fn from(told: Rebalance) -> Self {
+        match told {
+            Rebalance::Assigned(partitions) => Self::Assigned(partitions),
+            Rebalance::Revoked(partitions) => Self::Revoked(partitions),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<RebalanceEvent>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Rebalances {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = Link::ENABLE_REFRESH_OAUTH_TOKEN;
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.link.log(level, facility, message);
-    }
-
-    /// rdkafka tells the end of a partition without its offset; librdkafka's words have it.
-    fn error(&self, error: KafkaError, reason: &str) {
-        if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
-            *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end_of(reason);
-        } else {
-            self.link.error(error, reason);
-        }
-    }
-
-    fn generate_oauth_token(
-        &self,
-        config: Option<&str>,
-    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.link.generate_oauth_token(config)
-    }
-}
-
-/// The offset in "Fetch from broker 1 reached end of partition at offset 9 (HighwaterMark 9)".
-fn end_of(reason: &str) -> Option<i64> {
-    let (_, rest) = reason.split_once("end of partition at offset ")?;
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    rest[..digits].parse().ok()
-}
-
-impl ConsumerContext for Rebalances {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        code: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::Acquire) {
-            let answered = match (incremental(consumer), assigned) {
-                (false, _) => consumer.unassign(),
-                (true, true) => consumer.incremental_assign(partitions),
-                (true, false) => consumer.incremental_unassign(partitions),
-            };
-            if let Err(e) = answered {
-                tracing::warn!("give partitions back while closing: {e}");
-            }
-            return;
-        }
-        let list = partitions.elements();
-        let numbers = list.iter().map(|e| e.partition()).collect();
-        self.lock().push_back(if assigned {
-            RebalanceEvent::Assign(numbers)
-        } else {
-            RebalanceEvent::Revoke(numbers)
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::end_of;
-
-    #[test]
-    fn the_end_is_read_from_librdkafkas_words() {
-        let said = "Fetch from broker 1 reached end of partition at offset 905 (HighwaterMark 905)";
-        assert_eq!(end_of(said), Some(905));
-        assert_eq!(end_of("end of partition at offset 7"), Some(7));
-        assert_eq!(end_of("reached its end"), None);
     }
 }
