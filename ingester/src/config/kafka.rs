@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use userflow_process::secret;
 
 use crate::kafka::{
     Assignor, Connection, GroupProtocol, Membership, RawSetting, SaslMechanism, SecurityProtocol,
 };
-use userflow_process::secret;
 
 /// Who we are to Kafka, and how its brokers prove who they are.
 #[derive(Clone, Debug, Args)]

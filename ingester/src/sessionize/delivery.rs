@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use userflow_lake::failpoint;
+use userflow_models::features::FeatureView;
 use userflow_models::features::online::{Refusal, reason};
 use userflow_process::health::{Condition, Health};
 
-use super::service::Shared;
-use super::store::{Batch, Written, classify_error, code, meaning};
+use super::store::{Batch, Store, Written, classify_error, code, meaning};
+use crate::metrics::SessionizeMetrics;
 
 /// Most rows of a view in one write.
 const ROWS: usize = 10_000;
@@ -35,6 +36,11 @@ const KNOWN: usize = 1_000;
 
 /// What deliveries remember from one to the next.
 pub(super) struct Delivery {
+    store: Store,
+    views: Vec<FeatureView>,
+    metrics: Arc<SessionizeMetrics>,
+    /// Whether the run is to end, and so does not wait for ever.
+    ends: bool,
     /// Most rows of a view in the next write.
     limit: AtomicUsize,
     /// View and key of rows that were refused: they are sent alone, so that they hold up nobody.
@@ -46,8 +52,18 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(health: &Health) -> Self {
+    pub(super) fn new(
+        store: Store,
+        views: Vec<FeatureView>,
+        metrics: Arc<SessionizeMetrics>,
+        health: &Health,
+        ends: bool,
+    ) -> Self {
         Self {
+            store,
+            views,
+            metrics,
+            ends,
             limit: AtomicUsize::new(ROWS),
             refused: Mutex::default(),
             away: Mutex::default(),
@@ -86,11 +102,11 @@ fn grown(limit: usize, rows: usize) -> usize {
 }
 
 /// Writes a batch, as often as it takes and in as many parts.
-pub(super) async fn deliver(shared: Arc<Shared>, mut batch: Batch) -> Result<Written> {
+pub(super) async fn deliver(delivery: Arc<Delivery>, mut batch: Batch) -> Result<Written> {
     let started = Instant::now();
-    let tables = shared.store.tables();
+    let tables = delivery.store.tables();
     let mut parts = {
-        let refused = lock(&shared.delivery.refused);
+        let refused = lock(&delivery.refused);
         match refused.is_empty() {
             true => Vec::new(),
             false => batch.apart(tables, |view, key| refused.contains(&(view, key))),
@@ -100,18 +116,18 @@ pub(super) async fn deliver(shared: Arc<Shared>, mut batch: Batch) -> Result<Wri
     let mut pause = PAUSES.0;
     while let Some(part) = parts.pop() {
         failpoint::reached("sessionize.rows-taken");
-        let writing = shared.store.write(&part);
+        let writing = delivery.store.write(&part);
         let error = match failpoint::during("sessionize.write-under-way", writing).await {
             Ok(Written::Fenced) => return Ok(Written::Fenced),
             Ok(Written::Done) => {
                 failpoint::reached("sessionize.written");
-                shared.store_answers();
-                shared.delivery.grow(part.largest());
+                delivery.store_answers();
+                delivery.grow(part.largest());
                 pause = PAUSES.0;
                 if part.len() == 1
                     && let Some(key) = part.only_key(tables)
                 {
-                    lock(&shared.delivery.refused).remove(&key);
+                    lock(&delivery.refused).remove(&key);
                 }
                 continue;
             }
@@ -120,21 +136,21 @@ pub(super) async fn deliver(shared: Arc<Shared>, mut batch: Batch) -> Result<Wri
         match meaning(&error) {
             Refusal::WrongSetup => {
                 // What differs is better said than what it led to.
-                shared.store.require(&shared.views).await?;
+                delivery.store.require(&delivery.views).await?;
                 return Err(classify_error(error)).context("write rows");
             }
             Refusal::TooMuch | Refusal::Poison if part.len() > 1 => {
                 if meaning(&error) == Refusal::TooMuch {
-                    shared.delivery.shrink(part.largest());
-                    shared.metrics.too_much.inc();
+                    delivery.shrink(part.largest());
+                    delivery.metrics.too_much.inc();
                     tracing::warn!(rows = part.len(), "PostgreSQL: {error}; in two halves");
                 }
                 let (first, second) = part.halves();
                 parts.extend([second, first]);
             }
-            Refusal::Poison => set_aside(&shared, &part, &error).await?,
+            Refusal::Poison => set_aside(&delivery, &part, &error).await?,
             Refusal::Passes | Refusal::Moved | Refusal::TooMuch => {
-                shared.store_is_away(&error, pause)?;
+                delivery.store_is_away(&error, pause)?;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
                 parts.push(part);
@@ -142,19 +158,19 @@ pub(super) async fn deliver(shared: Arc<Shared>, mut batch: Batch) -> Result<Wri
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    shared.metrics.write_seconds.observe(seconds);
+    delivery.metrics.write_seconds.observe(seconds);
     Ok(Written::Done)
 }
 
 /// Sets the only row of a batch aside.
-async fn set_aside(shared: &Arc<Shared>, part: &Batch, why: &sqlx::Error) -> Result<()> {
+async fn set_aside(delivery: &Delivery, part: &Batch, why: &sqlx::Error) -> Result<()> {
     // A table that was changed by hand refuses every row: that is no fault of the row.
-    shared.store.require(&shared.views).await?;
-    let tables = shared.store.tables();
+    delivery.store.require(&delivery.views).await?;
+    let tables = delivery.store.tables();
     let row = part.only_row(tables).expect("one row is left of the batch");
     let key = part.only_key(tables).expect("one row is left of the batch");
     let mut pause = PAUSES.0;
-    while let Err(error) = shared.store.set_aside(&row, why).await {
+    while let Err(error) = delivery.store.set_aside(&row, why).await {
         if matches!(meaning(&error), Refusal::WrongSetup | Refusal::Poison) {
             let key = &row.key;
             let message = format!(
@@ -163,13 +179,13 @@ async fn set_aside(shared: &Arc<Shared>, part: &Batch, why: &sqlx::Error) -> Res
             );
             return Err(classify_error(error)).context(message);
         }
-        shared.store_is_away(&error, pause)?;
+        delivery.store_is_away(&error, pause)?;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
     }
     let sqlstate = code(why).unwrap_or_default();
     let reason = reason(&sqlstate);
-    shared
+    delivery
         .metrics
         .set_aside
         .with_label_values(&[row.view.as_str(), reason])
@@ -183,29 +199,28 @@ async fn set_aside(shared: &Arc<Shared>, part: &Batch, why: &sqlx::Error) -> Res
         sqlstate = %sqlstate,
         "PostgreSQL refused a row for good: {why}; it is in ops.rows_set_aside, all others are written"
     );
-    let mut refused = lock(&shared.delivery.refused);
+    let mut refused = lock(&delivery.refused);
     if refused.len() < KNOWN {
         refused.insert(key);
     }
     Ok(())
 }
 
-impl Shared {
+impl Delivery {
     /// Something was written.
-    pub(super) fn store_answers(&self) {
-        if let Some(since) = lock(&self.delivery.away).take() {
+    fn store_answers(&self) {
+        if let Some(since) = lock(&self.away).take() {
             self.metrics.store_away.set(0);
-            self.delivery.takes_rows.met();
+            self.takes_rows.met();
             tracing::info!("PostgreSQL takes rows again, after {:?}", since.elapsed());
         }
     }
 
     /// Something could not be written and will be sent again. An error: that has gone on for too long.
-    pub(super) fn store_is_away(&self, error: &sqlx::Error, pause: Duration) -> Result<()> {
-        let since = *lock(&self.delivery.away).get_or_insert_with(Instant::now);
+    fn store_is_away(&self, error: &sqlx::Error, pause: Duration) -> Result<()> {
+        let since = *lock(&self.away).get_or_insert_with(Instant::now);
         let long = since.elapsed();
-        self.delivery
-            .takes_rows
+        self.takes_rows
             .unmet(format!("PostgreSQL takes no rows: {error}"));
         self.metrics
             .store_away
@@ -213,7 +228,7 @@ impl Shared {
         tracing::warn!(
             "PostgreSQL: {error}; nothing could be written for {long:.1?}; again in {pause:?}"
         );
-        if self.args.until_caught_up && long > STORE_TIMEOUT {
+        if self.ends && long > STORE_TIMEOUT {
             anyhow::bail!("PostgreSQL took no rows for {long:.0?}: {error}");
         }
         Ok(())

@@ -8,21 +8,40 @@
 //! ```
 //!
 //! * `userflow_engine`: events and time in, rows out. All meaning is there; nothing else here knows what a window is.
+//! * `worker` schedules four parts that own their state and know nothing of Kafka: `intake` (messages of a `burst`), `partitions` (the
+//!   engines), `flusher` (rows on their way), `checkpointer` (states on theirs).
+//! * Around them: `claim` and `restore` (how a partition is taken), `rows_out` and `delivery` (how rows get into the store), `keeping` and
+//!   `checkpoints` (how states become objects), `expiry` (rows beyond their ttl), `fences`
+//!   (others that claim what is ours), `report` (metrics).
 //! * `store`: PostgreSQL. A row gives way only to a newer one, and only the owner of a partition writes.
-//! * `checkpoints`: state as objects. Rows are always written before the state that made them is kept.
-//! * `worker`: the loop; `assignment`: how partitions come and go; `flush`: what is written when; `delivery`: a batch's way into the store, whatever that says. `service`: threads, targets, metrics, summary.
+//! * `service`: threads, targets, the end; `setup`: what they need; `shared`: what they share; `progress`: how far; `summary`: what it was.
 //!
 //! Why nothing is lost or counted twice: a checkpoint is taken when every row that its state made is in the store, so a restart from it
 //! makes the later rows again, the same ones, and a row that was written before gives way only to one as new. Group offsets are for
 //! lag displays only.
 
-mod assignment;
+mod burst;
+mod checkpointer;
 mod checkpoints;
+mod claim;
 mod delivery;
-mod flush;
+mod expiry;
+mod fences;
+mod flusher;
+mod intake;
+mod keeping;
+mod partitions;
+mod progress;
+mod report;
+mod restore;
+mod rows_out;
 mod service;
+mod setup;
+mod shared;
 mod state_limit;
 mod store;
+mod summary;
+mod time;
 mod worker;
 
 pub use service::run;

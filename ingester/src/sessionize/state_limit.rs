@@ -1,6 +1,11 @@
-//! How much state a process may hold when nobody says so: a part of the memory that it can have, which is the machine's or its container's.
+//! How much state a process may hold. When nobody says so it is a part of the memory that it can have, which is the machine's or its
+//! container's.
 
+use anyhow::Result;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use userflow_process::exit::WrongSetup;
+
+use super::partitions::Partitions;
 
 /// The process has about three times as much memory as its state; a quarter leaves room for the rest.
 const SHARE: u64 = 4;
@@ -19,6 +24,24 @@ pub(super) fn or_default(asked: Option<usize>) -> usize {
 fn of(machine: u64, container: Option<u64>) -> usize {
     let memory = container.map_or(machine, |limit| limit.min(machine));
     usize::try_from(memory / SHARE).expect("memory can be addressed")
+}
+
+/// State that has outgrown its bound does not get smaller by waiting, and the machine would end the process without a word. `share` is the
+/// part of the limit that is for these partitions.
+pub(super) fn require_room(partitions: &Partitions, limit: usize, share: usize) -> Result<()> {
+    let held = partitions.bytes();
+    if held <= share {
+        return Ok(());
+    }
+    let entities = partitions.entities();
+    Err(WrongSetup(format!(
+        "the state of partitions {:?} has {} MB ({entities} entities), more than this worker's share of --state-limit ({} MB): give it more memory and raise \
+         the limit, start more members of the group, which share the partitions, or keep less in the feature views",
+        partitions.numbers(),
+        held >> 20,
+        limit >> 20,
+    ))
+    .into())
 }
 
 #[cfg(test)]

@@ -1,0 +1,94 @@
+//! Messages on their way into engines: decoded as they come, given to the engines of their partitions a burst at a time.
+
+use std::time::{Duration, Instant};
+
+use userflow_engine::Events;
+use userflow_models::contract::Contract;
+use userflow_models::decode::Decoder;
+
+use super::partitions::{Partitions, Step};
+use super::time::micros;
+
+/// A message as Kafka gives it.
+pub(super) struct Message<'a> {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Kafka's time, milliseconds since 1970.
+    pub(super) kafka_ms: Option<i64>,
+    pub(super) payload: Option<&'a [u8]>,
+}
+
+/// What a burst was.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) events: u64,
+    /// Messages that the contract does not accept.
+    pub(super) rejected: u64,
+}
+
+/// The messages of a burst that no engine has seen.
+pub(super) struct Intake {
+    decoder: Decoder,
+    /// Number of the event time's column.
+    event_time: usize,
+    /// How far an event's clock may be ahead, in microseconds.
+    ahead: i64,
+    steps: Vec<(i32, Step)>,
+    /// Ends of partitions: nothing before this offset will ever be a message.
+    ends: Vec<(i32, i64)>,
+}
+
+impl Intake {
+    pub(super) fn new(contract: &Contract, max_ahead: Duration) -> Self {
+        Self {
+            decoder: Decoder::new(contract),
+            event_time: (contract.columns().iter())
+                .position(|column| column.name == contract.event_time())
+                .expect("the event time is a column of its contract"),
+            ahead: micros(max_ahead),
+            steps: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Takes a message, which came `now`, in microseconds since 1970.
+    pub(super) fn message(&mut self, message: &Message<'_>, now: i64) {
+        let decoded = (message.payload)
+            .map(|bytes| self.decoder.decode(bytes, message.kafka_ms.unwrap_or(-1)));
+        let row = matches!(decoded, Some(Ok(()))).then(|| self.decoder.rows() - 1);
+        // Neither the event's clock nor Kafka's is trusted to be ahead of ours.
+        let kafka_time = (message.kafka_ms).map_or(now, |ms| ms.saturating_mul(1_000));
+        let step = Step {
+            offset: message.offset,
+            row,
+            ceiling: kafka_time.min(now).saturating_add(self.ahead),
+        };
+        self.steps.push((message.partition, step));
+    }
+
+    /// Takes the end of a partition.
+    pub(super) fn end(&mut self, partition: i32, next: i64) {
+        self.ends.push((partition, next));
+    }
+
+    /// Gives what was taken to the engines.
+    pub(super) fn count(&mut self, partitions: &mut Partitions, arrived: Instant) -> Counted {
+        let mut counted = Counted::default();
+        if !self.steps.is_empty() {
+            let batch = self.decoder.finish();
+            let events = Events::new(&batch, self.event_time);
+            for (partition, step) in self.steps.drain(..) {
+                if step.row.is_none() {
+                    counted.rejected += 1;
+                }
+                partitions.step(partition, &step, &events, arrived);
+            }
+            counted.events = u64::try_from(events.rows()).expect("memory holds fewer");
+        }
+        // What is between the last message and the end will never be one.
+        for (partition, next) in self.ends.drain(..) {
+            partitions.skip(partition, next - 1);
+        }
+        counted
+    }
+}

@@ -1,0 +1,59 @@
+//! How a state is kept: the store is told that it has all rows of it, then it becomes an object.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinHandle;
+
+use super::checkpointer::{Keeper, Kept, State};
+use super::shared::Shared;
+use super::store::{Store, classify_error, passes};
+
+/// How long the store may take to be told.
+const NOTE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Keeps states of a process's partitions.
+pub(super) struct Keeping(pub(super) Arc<Shared>);
+
+impl Keeper for Keeping {
+    fn keep(&self, state: State) -> JoinHandle<Result<Kept>> {
+        let shared = Arc::clone(&self.0);
+        self.0.runtime.spawn(async move {
+            // First the store says that it has all rows: one that was restored from an older dump then says less than the checkpoint.
+            if !note(&shared.store, &state).await? {
+                return Ok(Kept::Lost);
+            }
+            let State {
+                partition,
+                next,
+                bytes,
+                ..
+            } = state;
+            let checkpoints = &shared.restorer.checkpoints;
+            checkpoints.save(partition, next, bytes).await?;
+            shared.metrics.checkpoints.inc();
+            let time = &shared.metrics.checkpoint_time;
+            time.with_label_values(&[&partition.to_string()])
+                .set(chrono::Utc::now().timestamp());
+            Ok(Kept::Done)
+        })
+    }
+}
+
+/// Notes in the store that it has all rows of a state. A server that is away for a moment is waited for.
+async fn note(store: &Store, state: &State) -> Result<bool> {
+    let until = Instant::now() + NOTE_TIMEOUT;
+    loop {
+        let noted = store
+            .note_kept(state.partition, state.epoch, state.before, state.next)
+            .await;
+        match noted {
+            Ok(ours) => return Ok(ours),
+            Err(e) if passes(&e) && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(e) => return Err(classify_error(e)).context("note a checkpoint in online._owners"),
+        }
+    }
+}

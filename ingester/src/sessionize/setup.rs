@@ -1,0 +1,119 @@
+//! What a process needs before its workers start: views that can be computed, a store that has their tables, a place for checkpoints.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::Result;
+use userflow_engine::{Plan, Settings};
+use userflow_models::domain::Domain;
+use userflow_models::features;
+use userflow_models::features::online::REASONS;
+use userflow_process::exit::WrongSetup;
+use userflow_process::health::Health;
+
+use super::checkpoints::Checkpoints;
+use super::delivery::Delivery;
+use super::progress::Progress;
+use super::restore::Restorer;
+use super::shared::{Shared, Totals};
+use super::state_limit;
+use super::store::{Store, classify_error};
+use super::time::micros;
+use crate::config::SessionizeArgs;
+use crate::kafka::{Connection, Source};
+use crate::metrics::SessionizeMetrics;
+
+/// Sets everything up, or says what is missing.
+pub(super) async fn set_up(
+    args: &SessionizeArgs,
+    domain: Domain,
+    connection: Connection,
+    source: &Source,
+    runtime: tokio::runtime::Handle,
+) -> Result<Shared> {
+    let views = features::load(&domain)?;
+    if views.is_empty() {
+        let message = format!(
+            "{} has no feature views: write one into {}",
+            args.source.domain,
+            domain.dir.join("features").display()
+        );
+        return Err(WrongSetup(message).into());
+    }
+    let settings = Settings {
+        lateness: micros(args.time.lateness),
+        repeat_horizon: micros(args.time.dedup_horizon),
+        most_repeats: args.time.dedup_most,
+    };
+    let contract = domain.contract;
+    let plan = Plan::new(&contract, &views, settings.lateness).map_err(WrongSetup)?;
+    let Source { topic, id, logs } = source;
+    let workers = args.workers().min(logs.len());
+    let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
+    let store = Store::open(&args.postgres, topic, &views, connections).await?;
+    store.require(&views).await?;
+    if !store.can_set_aside().await.map_err(classify_error)? {
+        tracing::error!(
+            "there is no table ops.rows_set_aside: the first row that PostgreSQL refuses for good will end this process; run `userflow-jobs init` \
+             with this --postgres-url"
+        );
+    }
+    let checkpoints = Checkpoints::open(&args.checkpoints.location, topic, id).await?;
+    tracing::info!(%topic, topic_id = %id, partitions = logs.len(), views = views.len(), "sessionizing");
+    let health = Health::new(args.health.live_timeout);
+    let metrics = Arc::new(SessionizeMetrics::new()?);
+    for view in &views {
+        metrics.split.with_label_values(&[&view.name]);
+        for reason in REASONS {
+            metrics
+                .set_aside
+                .with_label_values(&[view.name.as_str(), reason]);
+        }
+    }
+    let restorer = Restorer {
+        views: views.iter().map(|view| view.name.clone()).collect(),
+        plan: Arc::new(plan),
+        settings,
+        checkpoints,
+        location: args.checkpoints.location.clone(),
+        accept_data_loss: args.accept_data_loss,
+        metrics: Arc::clone(&metrics),
+    };
+    let delivery = Delivery::new(
+        store.clone(),
+        views.clone(),
+        Arc::clone(&metrics),
+        &health,
+        args.until_caught_up,
+    );
+    Ok(Shared {
+        args: args.clone(),
+        connection,
+        topic: topic.clone(),
+        topic_id: id.clone(),
+        owner: format!("process {} of {}", std::process::id(), host()),
+        contract,
+        totals: Totals {
+            rows: views.iter().map(|_| AtomicU64::new(0)).collect(),
+            flushes: AtomicU64::new(0),
+        },
+        views,
+        state_limit: state_limit::or_default(args.state_limit),
+        store,
+        delivery: Arc::new(delivery),
+        restorer,
+        runtime,
+        metrics,
+        stop: Arc::default(),
+        health,
+        progress: Progress::new(logs, workers),
+    })
+}
+
+/// The machine's name.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(
+        |_| "an unknown host".to_owned(),
+        |name| name.trim().to_owned(),
+    )
+}
