@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
-use super::SimulateError;
 use super::draws::{Draws, Rate, Weights};
-use super::names::{json_text, rate, script_error};
+use super::error::{SimulateError, script_error};
+use super::names::{json_text, rate};
 use super::script;
 
 #[derive(Debug)]

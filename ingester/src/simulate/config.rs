@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate};
 use userflow_process::arguments::ModelsArgs;
 
-use super::SimulateError;
+use super::error::SimulateError;
 use crate::config::KafkaAccess;
 
 /// Play a population of users and send what they do as events, to a Kafka topic or into a file.

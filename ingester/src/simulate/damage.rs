@@ -3,13 +3,12 @@
 //! Unlike garbage, which is sent beside the good events, a damaged event takes the place of a good one. Which event is damaged and
 //! how is drawn from a stream of its own: without damage every byte is what it was before there was any.
 
-use super::SimulateError;
 use super::draws::{Draws, Weights};
+use super::error::{SimulateError, script_error};
+use super::fields::Field;
 use super::garbage::Variant;
-use super::message::Field;
-use super::names::script_error;
-use super::program::Step;
 use super::script;
+use super::steps::Step;
 
 #[derive(Debug)]
 pub(crate) struct Damage {

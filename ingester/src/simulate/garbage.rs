@@ -1,9 +1,9 @@
 //! Messages that must not become rows: a good message with something done to it, as the script says.
 
-use super::SimulateError;
 use super::draws::{Draws, Weights};
-use super::message::Field;
-use super::names::{json_text, script_error};
+use super::error::{SimulateError, script_error};
+use super::fields::Field;
+use super::names::json_text;
 use super::script;
 
 #[derive(Debug)]

@@ -19,7 +19,13 @@ mod compile;
 mod config;
 mod damage;
 mod draws;
+mod durations;
+mod error;
+mod extent;
+mod fields;
 mod garbage;
+mod knobs;
+mod measure;
 mod message;
 mod names;
 mod plan;
@@ -27,11 +33,17 @@ mod program;
 mod script;
 mod session;
 mod sink;
+mod skeleton;
+mod starts;
+mod steps;
 mod stream;
 mod summary;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod text;
 mod topic;
+mod values;
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -51,25 +63,11 @@ use sink::{Lines, Pace};
 use stream::Stream;
 use userflow_process::exit::WrongSetup;
 
-/// Why a simulation cannot begin. All are for the user to mend; no retry helps (exit code 2).
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SimulateError {
-    /// Flags that contradict one another or are missing.
-    #[error("{0}")]
-    Usage(String),
-    /// The domain's files say something that cannot be played.
-    #[error("{0}")]
-    Model(String),
-    /// A mistake in the script, before its file's name is put in front.
-    #[error("{0}")]
-    Script(String),
-}
-
 /// Runs `simulate`: plays, sends, and ends with the summary.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let began = Instant::now();
     let target = args.target().map_err(WrongSetup::from)?;
-    let program = Program::load(&args.models.models, &args.domain).map_err(WrongSetup::from)?;
+    let program = compile::load(&args.models.models, &args.domain).map_err(WrongSetup::from)?;
     let summary = match target {
         Target::File(path) => play(args, &program, &mut Lines::open(path)?)?,
         Target::Kafka { brokers, topic } => play(
@@ -97,15 +95,9 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
 pub fn simulate(args: &SimulateArgs, sink: &mut dyn Sink) -> anyhow::Result<Summary> {
     play(
         args,
-        &Program::load(&args.models.models, &args.domain).map_err(WrongSetup::from)?,
+        &compile::load(&args.models.models, &args.domain).map_err(WrongSetup::from)?,
         sink,
     )
-}
-
-impl From<SimulateError> for WrongSetup {
-    fn from(error: SimulateError) -> Self {
-        Self(error.to_string())
-    }
 }
 
 fn play(args: &SimulateArgs, program: &Program, sink: &mut dyn Sink) -> anyhow::Result<Summary> {

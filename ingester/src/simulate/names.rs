@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::SimulateError;
 use super::draws::{Rate, Span};
+use super::error::{SimulateError, script_error};
 
 /// When in a run a variable gets its value. One variable belongs to one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +72,6 @@ pub(super) fn json_text(text: &str) -> Box<[u8]> {
         .to_string()
         .into_bytes()
         .into_boxed_slice()
-}
-
-pub(super) fn script_error<T>(problem: String) -> Result<T, SimulateError> {
-    Err(SimulateError::Script(problem))
 }
 
 pub(super) fn rate(share: f64, place: &str) -> Result<Rate, SimulateError> {

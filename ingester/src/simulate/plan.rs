@@ -3,12 +3,14 @@
 //! A session's length follows from the seed and its number alone, so a run of exactly N events can be laid out before the
 //! first one is made.
 
-use super::SimulateError;
 use super::calendar::{DAY_MS, Intensity, Zone};
 use super::config::SimulateArgs;
-use super::draws::{Draws, Family, Rate, Streams};
+use super::draws::Streams;
+use super::error::SimulateError;
+use super::extent::{by_events, by_sessions, count_events};
+use super::knobs::Knobs;
 use super::program::Program;
-use super::session::Skeleton;
+use super::skeleton::VisitHead;
 
 /// 2026-11-01T00:00:00Z, where runs begin that do not say when, so that they can be repeated.
 const DEFAULT_START: i64 = 1_793_491_200_000;
@@ -36,69 +38,13 @@ pub(crate) struct Plan {
     pub(crate) zones: Vec<Zone>,
 }
 
-/// The rates.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Knobs {
-    pub(crate) duplicates: Rate,
-    pub(crate) out_of_order: Rate,
-    pub(crate) late: Rate,
-    pub(crate) abandoned: Rate,
-    pub(crate) binge: Rate,
-    pub(crate) garbage: Rate,
-    pub(crate) damage: Rate,
-}
-
-/// What the head of a visit's stream decides, whatever the time: when within its share, and how many sessions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct VisitHead {
-    pub(crate) jitter: u32,
-    pub(crate) sessions: u32,
-}
-
-impl VisitHead {
-    pub(crate) fn draw(program: &Program, knobs: &Knobs, draws: &mut Draws) -> Self {
-        let jitter = draws.bits32();
-        let binge = draws.chance(knobs.binge);
-        let many = draws.within(program.faults.binge_sessions) as u32;
-        Self {
-            jitter,
-            sessions: if binge { many } else { 1 },
-        }
-    }
-}
-
-/// The number of one session: visits have room for 128 each.
-pub(crate) fn session_number(visit: u64, session: u32) -> u64 {
-    (visit << 7) | u64::from(session)
-}
-
-struct Extent {
-    visits: u64,
-    sessions: u64,
-    last_sessions: u32,
-    last_events: Option<u32>,
-}
-
 impl Plan {
     pub(crate) fn new(
         args: &SimulateArgs,
         program: &Program,
         streams: &Streams,
     ) -> Result<Self, SimulateError> {
-        let share = |share: f64, flag: &str| {
-            Rate::new(share).ok_or_else(|| {
-                SimulateError::Usage(format!("{flag} {share}: a share lies between 0 and 1"))
-            })
-        };
-        let knobs = Knobs {
-            duplicates: share(args.duplicates, "--duplicates")?,
-            out_of_order: share(args.out_of_order, "--out-of-order")?,
-            late: share(args.late, "--late")?,
-            abandoned: share(args.abandoned, "--abandoned")?,
-            binge: share(args.binge, "--binge")?,
-            garbage: share(args.garbage, "--garbage")?,
-            damage: share(args.damage, "--damage")?,
-        };
+        let knobs = Knobs::new(args)?;
         let extent = match (args.sessions, args.events) {
             (Some(_), Some(_)) => {
                 return Err(SimulateError::Usage(
@@ -193,73 +139,4 @@ impl Plan {
         self.last_events
             .filter(|_| visit + 1 == self.visits && session + 1 == self.last_sessions)
     }
-}
-
-fn head(program: &Program, knobs: &Knobs, streams: &Streams, visit: u64) -> VisitHead {
-    VisitHead::draw(program, knobs, &mut streams.open(Family::Visit, visit))
-}
-
-fn by_sessions(program: &Program, knobs: &Knobs, streams: &Streams, wanted: u64) -> Extent {
-    let (mut visits, mut sessions) = (0, 0);
-    loop {
-        let here = u64::from(head(program, knobs, streams, visits).sessions);
-        visits += 1;
-        if sessions + here >= wanted {
-            return Extent {
-                visits,
-                sessions: wanted,
-                last_sessions: (wanted - sessions) as u32,
-                last_events: None,
-            };
-        }
-        sessions += here;
-    }
-}
-
-fn by_events(program: &Program, knobs: &Knobs, streams: &Streams, wanted: u64) -> Extent {
-    let mut skeleton = Skeleton::default();
-    let (mut visits, mut sessions, mut events) = (0, 0, 0);
-    loop {
-        for session in 0..head(program, knobs, streams, visits).sessions {
-            skeleton.draw(
-                program,
-                knobs,
-                &mut streams.open(Family::Session, session_number(visits, session)),
-            );
-            let here = u64::from(skeleton.events(program));
-            sessions += 1;
-            if events + here >= wanted {
-                return Extent {
-                    visits: visits + 1,
-                    sessions,
-                    last_sessions: session + 1,
-                    last_events: Some((wanted - events) as u32),
-                };
-            }
-            events += here;
-        }
-        visits += 1;
-    }
-}
-
-fn count_events(program: &Program, knobs: &Knobs, streams: &Streams, extent: &Extent) -> u64 {
-    let mut skeleton = Skeleton::default();
-    let mut events = 0;
-    for visit in 0..extent.visits {
-        let drawn = head(program, knobs, streams, visit).sessions;
-        let sessions = if visit + 1 == extent.visits {
-            extent.last_sessions
-        } else {
-            drawn
-        };
-        for session in 0..sessions {
-            skeleton.draw(
-                program,
-                knobs,
-                &mut streams.open(Family::Session, session_number(visit, session)),
-            );
-            events += u64::from(skeleton.events(program));
-        }
-    }
-    events
 }

@@ -1,20 +1,17 @@
 //! What a run interprets: `simulation.yml` with names turned into numbers and values into bytes.
 //!
 //! The words here are engine words (step, outcome, variable, field); what they are called in a domain is data. How the file
-//! becomes this is in `compile.rs`.
-
-use std::path::Path;
+//! becomes this is in `compile`.
 
 use chrono_tz::Tz;
 
-use super::SimulateError;
 use super::catalogue::Catalogue;
-use super::compile::compile;
 use super::damage::Damage;
 use super::draws::{Draws, Rate, Span, Weights};
+use super::fields::Field;
 use super::garbage::Garbage;
-use super::message::{Field, Values};
-use super::script::Script;
+use super::steps::{Outcome, Step};
+use super::values::Values;
 
 /// Everything a run interprets.
 #[derive(Debug)]
@@ -73,22 +70,6 @@ pub(crate) enum Draw {
 }
 
 #[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) name: String,
-    pub(crate) repeat: Option<Span>,
-    pub(crate) first_gap: Span,
-    pub(crate) gap: Span,
-}
-
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) name: String,
-    /// How far the progress gets, in thousandths.
-    pub(crate) reach: Span,
-    pub(crate) step: Option<usize>,
-}
-
-#[derive(Debug)]
 pub(crate) struct Faults {
     pub(crate) duplicates: Span,
     pub(crate) out_of_order: Span,
@@ -98,23 +79,6 @@ pub(crate) struct Faults {
 }
 
 impl Program {
-    /// Reads and checks `<models>/<domain>/simulation.yml` and the catalogue it names.
-    pub(crate) fn load(models: &Path, domain: &str) -> Result<Self, SimulateError> {
-        let folder = models.join(domain);
-        let path = folder.join("simulation.yml");
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            SimulateError::Model(format!("{}: {error}; is --domain right?", path.display()))
-        })?;
-        let script: Script = serde_yaml_ng::from_str(&text)
-            .map_err(|error| SimulateError::Model(format!("{}: {error}", path.display())))?;
-        compile(&folder, script).map_err(|error| match error {
-            SimulateError::Script(problem) => {
-                SimulateError::Model(format!("{}: {problem}", path.display()))
-            }
-            other => other,
-        })
-    }
-
     /// The longest that one session can take, from its first event to its last.
     pub(crate) fn longest_session(&self) -> i64 {
         let step = |step: &Step| {

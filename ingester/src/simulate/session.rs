@@ -1,18 +1,13 @@
-//! One session: how many events it has, when, what they carry and how they arrive.
+//! One session: its events, and how their messages arrive.
 
 use super::catalogue::Place;
-use super::draws::{Draws, Family, Rate, Span, Streams};
-use super::message::{Event, Values};
-use super::plan::{Knobs, Plan, session_number};
+use super::draws::{Draws, Family, Rate, Streams};
+use super::measure::measure;
+use super::message::Event;
+use super::plan::Plan;
 use super::program::{Draw, Program};
-
-/// The skeleton of a session, drawn before anything else so that it can be counted alone.
-#[derive(Debug, Default)]
-pub(crate) struct Skeleton {
-    pub(crate) outcome: usize,
-    /// How often each scripted step happens.
-    counts: Vec<u32>,
-}
+use super::skeleton::{Skeleton, session_number};
+use super::values::Values;
 
 /// A session under way: what its messages are written from.
 #[derive(Debug, Default)]
@@ -49,72 +44,6 @@ pub(crate) struct Struck {
     pub(crate) duplicates: u64,
     pub(crate) late: u64,
     pub(crate) out_of_order: u64,
-}
-
-impl Skeleton {
-    /// Draws the outcome and the number of steps.
-    pub(crate) fn draw(&mut self, program: &Program, knobs: &Knobs, draws: &mut Draws) {
-        let abandoned = draws.chance(knobs.abandoned);
-        let other = program.outcome_weights.draw(draws);
-        self.outcome = if abandoned { program.abandoned } else { other };
-        self.counts.clear();
-        for step in &program.steps[..program.scripted] {
-            self.counts
-                .push(step.repeat.map_or(1, |repeat| draws.within(repeat) as u32));
-        }
-    }
-
-    pub(crate) fn events(&self, program: &Program) -> u32 {
-        let end = program.outcomes[self.outcome].step.map_or(0, |_| 1);
-        self.counts.iter().sum::<u32>() + end
-    }
-
-    /// Draws when the steps happen, as (step, milliseconds since the first), then the pause before the next session of a visit.
-    fn draw_times(
-        &self,
-        program: &Program,
-        draws: &mut Draws,
-        mut each: impl FnMut(usize, i64),
-    ) -> i64 {
-        let mut at = 0;
-        let mut first = true;
-        for (step, count) in self.counts.iter().enumerate() {
-            let rule = &program.steps[step];
-            for time in 0..*count {
-                let gap = draws.within(if time == 0 { rule.first_gap } else { rule.gap });
-                if !first {
-                    at += gap;
-                }
-                first = false;
-                each(step, at);
-            }
-        }
-        if let Some(step) = program.outcomes[self.outcome].step {
-            at += draws.within(program.steps[step].gap);
-            each(step, at);
-        }
-        draws.within(program.faults.binge_pause)
-    }
-
-    /// How long a visit takes, from its first event to its last.
-    pub(crate) fn visit_length(
-        &mut self,
-        program: &Program,
-        knobs: &Knobs,
-        streams: &Streams,
-        visit: u64,
-        sessions: u32,
-    ) -> i64 {
-        let mut length = 0;
-        for session in 0..sessions {
-            let mut draws = streams.open(Family::Session, session_number(visit, session));
-            self.draw(program, knobs, &mut draws);
-            let mut last = 0;
-            let pause = self.draw_times(program, &mut draws, |_, at| last = at);
-            length += last + if session + 1 < sessions { pause } else { 0 };
-        }
-        length
-    }
 }
 
 /// Plays sessions, one at a time, with its working memory kept.
@@ -315,60 +244,4 @@ pub(crate) fn play_user(
         }
     }
     (deciding, draws)
-}
-
-/// Gives the events their identifiers, progress and counter, and decides which fields are left out.
-fn measure(program: &Program, outcome: usize, draws: &mut Draws, events: &mut [Event]) {
-    let rule = &program.outcomes[outcome];
-    let full = draws.within(rule.reach);
-    let reach = written(program, draws, full, rule.reach);
-    let rising = events
-        .iter()
-        .filter(|event| usize::from(event.step) < program.scripted)
-        .count() as i64
-        - 1;
-    let (mut progress, mut counter) = (0, 0);
-    for (index, event) in (0i64..).zip(events.iter_mut()) {
-        event.id = [draws.bits64(), draws.bits64()];
-        let step = usize::from(event.step);
-        if step >= program.scripted {
-            progress = reach;
-        } else if index > 0 {
-            // One part of the way for each step, somewhere inside the part, so that it always rises.
-            let part = Span {
-                from: reach * (index - 1) / rising,
-                to: reach * index / rising,
-            };
-            let inside = draws.within(part);
-            progress = written(
-                program,
-                draws,
-                inside,
-                Span {
-                    from: progress,
-                    to: reach,
-                },
-            );
-        }
-        if step < program.scripted && program.steps[step].repeat.is_some() {
-            counter += draws.within(program.counter) as u32;
-        }
-        event.progress = progress as u16;
-        event.counter = counter;
-        for (bit, field) in program.fields.iter().enumerate() {
-            if field.omit != Rate::NEVER && draws.chance(field.omit) {
-                event.omitted |= 1 << bit;
-            }
-        }
-    }
-}
-
-/// Rounds a progress to the way it will be written, inside the bounds.
-fn written(program: &Program, draws: &mut Draws, thousandths: i64, bounds: Span) -> i64 {
-    let rounded = match program.progress.draw(draws) {
-        0 => thousandths / 10 * 10,
-        1 => thousandths,
-        _ => thousandths / 10 * 10 + 5,
-    };
-    rounded.clamp(bounds.from, bounds.to)
 }

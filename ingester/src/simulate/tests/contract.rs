@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use userflow_models::contract::Contract;
 use userflow_models::decode::Decoder;
 
+use super::super::compile::load;
 use super::super::draws::Streams;
 use super::super::message::{Event, write_message};
 use super::super::plan::Plan;
-use super::super::program::Program;
 use super::super::session::{Player, Session, Visit};
 use super::{MIXED, args, models, play};
 
@@ -48,7 +48,7 @@ fn the_decoder_takes_every_damaged_event() {
 #[test]
 fn every_variant_of_garbage_has_the_reason_of_its_kind() {
     let args = args("--sessions 40");
-    let program = Program::load(&args.models.models, &args.domain).unwrap();
+    let program = load(&args.models.models, &args.domain).unwrap();
     let streams = Streams::new(9);
     let plan = Plan::new(&args, &program, &streams).unwrap();
     let mut player = Player::new(&program, &plan, &streams);

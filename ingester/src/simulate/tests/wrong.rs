@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::super::program::Program;
+use super::super::compile::load;
 use super::{Cli, args, models};
 
 /// The error of the shipped script with one place changed.
@@ -15,9 +15,7 @@ fn error_of(from: &str, to: &str) -> String {
     let script = std::fs::read_to_string(models().join("webtoon/simulation.yml")).unwrap();
     assert!(script.contains(from), "{from}");
     std::fs::write(domain.join("simulation.yml"), script.replacen(from, to, 1)).unwrap();
-    let error = Program::load(folder.path(), "webtoon")
-        .unwrap_err()
-        .to_string();
+    let error = load(folder.path(), "webtoon").unwrap_err().to_string();
     assert!(
         error.contains("simulation.yml") || error.contains(".csv"),
         "{error}"
@@ -126,7 +124,7 @@ fn mistakes_in_the_script() {
 
 #[test]
 fn a_missing_domain_is_named() {
-    let error = Program::load(&models(), "comics").unwrap_err().to_string();
+    let error = load(&models(), "comics").unwrap_err().to_string();
     assert!(error.contains("comics/simulation.yml"), "{error}");
 }
 

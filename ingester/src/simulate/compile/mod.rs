@@ -1,0 +1,168 @@
+//! From the words of `simulation.yml` to a [`Program`]: every name is looked up, every number checked, every mistake told with
+//! its place in the file.
+
+mod draws;
+mod faults;
+mod fields;
+mod steps;
+mod users;
+
+use std::path::Path;
+
+use super::catalogue::Catalogue;
+use super::damage::Damage;
+use super::draws::Weights;
+use super::error::{SimulateError, script_error};
+use super::garbage::Garbage;
+use super::names::{Scope, Variables, span};
+use super::program::Program;
+use super::script::{self, Script};
+use super::steps::Outcome;
+use draws::compile_draws;
+use faults::compile_faults;
+use fields::compile_fields;
+use steps::{Settings, compile_step};
+use users::compile_users;
+
+/// Reads and checks `<models>/<domain>/simulation.yml` and the catalogue it names.
+pub(super) fn load(models: &Path, domain: &str) -> Result<Program, SimulateError> {
+    let folder = models.join(domain);
+    let path = folder.join("simulation.yml");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        SimulateError::Model(format!("{}: {error}; is --domain right?", path.display()))
+    })?;
+    let script: Script = serde_yaml_ng::from_str(&text)
+        .map_err(|error| SimulateError::Model(format!("{}: {error}", path.display())))?;
+    compile(&folder, script).map_err(|error| match error {
+        SimulateError::Script(problem) => {
+            SimulateError::Model(format!("{}: {problem}", path.display()))
+        }
+        other => other,
+    })
+}
+
+fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
+    let mut variables = Variables::default();
+    let catalogue = Catalogue::load(folder, &script.catalogue)?;
+    let catalogue_slots = script
+        .catalogue
+        .variables
+        .iter()
+        .map(|name| variables.declare(name, Scope::Session))
+        .collect::<Result<Vec<_>, _>>()?;
+    let users = compile_users(&mut variables, &script.users)?;
+    let session_draws = compile_draws(
+        &mut variables,
+        Scope::Session,
+        &script.session.draws,
+        "session.draws",
+    )?;
+    if script.hours.len() != 24
+        || script.hours.iter().all(|weight| *weight == 0)
+        || script.hours.iter().any(|weight| *weight > 1_000)
+    {
+        return script_error("hours must be 24 weights up to 1000, not all 0".to_owned());
+    }
+
+    let mut steps = Vec::new();
+    let mut settings: Vec<Settings> = Vec::new();
+    let mut add_step = |variables: &mut Variables, step: &script::Step, place: &str| {
+        let (compiled, set) = compile_step(variables, step, place)?;
+        steps.push(compiled);
+        settings.push(set);
+        Ok::<_, SimulateError>(steps.len() - 1)
+    };
+    for step in &script.session.steps {
+        add_step(&mut variables, step, "session.steps")?;
+    }
+    let scripted = script.session.steps.len();
+    let mut outcomes = Vec::new();
+    for outcome in &script.session.outcomes {
+        let place = format!("session.outcomes[{}]", outcome.name);
+        let thousandths = outcome.reach.map(|reach| (reach * 1000.0).round() as i64);
+        let reach = span(
+            thousandths[0],
+            thousandths[1],
+            0,
+            &format!("{place}.reach in thousandths"),
+        )?;
+        if reach.to > 1000 {
+            return script_error(format!("{place}.reach: the progress ends at 1"));
+        }
+        let step = match &outcome.step {
+            Some(step) if step.repeat.is_some() => {
+                return script_error(format!("{place}.step cannot repeat"));
+            }
+            Some(step) => Some(add_step(&mut variables, step, &place)?),
+            None => None,
+        };
+        outcomes.push(Outcome {
+            name: outcome.name.clone(),
+            reach,
+            step,
+        });
+    }
+    if scripted == 0 || steps.len() > 64 || outcomes.len() > 250 {
+        return script_error(
+            "session: write 1 to 64 steps (with those of the outcomes) and at most 250 outcomes"
+                .to_owned(),
+        );
+    }
+    let abandoned: Vec<usize> = (0..outcomes.len())
+        .filter(|index| script.session.outcomes[*index].abandoned)
+        .collect();
+    let [abandoned] = abandoned[..] else {
+        return script_error(format!(
+            "session.outcomes: exactly one is marked `abandoned: true`, not {}",
+            abandoned.len()
+        ));
+    };
+    let shares = script
+        .session
+        .outcomes
+        .iter()
+        .map(|outcome| if outcome.abandoned { 0 } else { outcome.weight });
+    let Some(outcome_weights) = Weights::new(shares) else {
+        return script_error(
+            "session.outcomes: no outcome but the abandoned one has a weight".to_owned(),
+        );
+    };
+    let forms = &script.session.progress;
+    let Some(progress) = Weights::new([forms.hundredths, forms.thousandths, forms.halves]) else {
+        return script_error("session.progress: no form has a weight".to_owned());
+    };
+    let [from, to] = script.session.counter.step;
+    let counter = span(from, to, 0, "session.counter.step")?;
+
+    let fields = compile_fields(&variables, &script.message.fields, &steps, &settings)?;
+    let (key, scope) = variables.find(&script.message.key, "message.key")?;
+    if scope == Scope::Step {
+        return script_error(format!(
+            "message.key: `{}` changes with the step",
+            script.message.key
+        ));
+    }
+    let garbage = Garbage::compile(&script.garbage, &fields)?;
+    let damage = Damage::compile(&script.damage, &fields, &steps)?;
+    let faults = compile_faults(&script.faults)?;
+    Ok(Program {
+        catalogue,
+        catalogue_slots,
+        users,
+        hours: script.hours,
+        session_draws,
+        steps,
+        scripted,
+        outcomes,
+        outcome_weights,
+        abandoned,
+        progress,
+        counter,
+        slots: variables.count(),
+        key,
+        fields,
+        faults,
+        garbage,
+        damage,
+    })
+}

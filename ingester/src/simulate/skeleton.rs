@@ -1,0 +1,103 @@
+//! What is drawn before anything else, so that a run can be counted before it is played: the head of a visit, the skeleton of a session.
+
+use super::draws::{Draws, Family, Streams};
+use super::knobs::Knobs;
+use super::program::Program;
+
+/// What the head of a visit's stream decides, whatever the time: when within its share, and how many sessions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VisitHead {
+    pub(crate) jitter: u32,
+    pub(crate) sessions: u32,
+}
+
+impl VisitHead {
+    pub(crate) fn draw(program: &Program, knobs: &Knobs, draws: &mut Draws) -> Self {
+        let jitter = draws.bits32();
+        let binge = draws.chance(knobs.binge);
+        let many = draws.within(program.faults.binge_sessions) as u32;
+        Self {
+            jitter,
+            sessions: if binge { many } else { 1 },
+        }
+    }
+}
+
+/// The number of one session: visits have room for 128 each.
+pub(crate) fn session_number(visit: u64, session: u32) -> u64 {
+    (visit << 7) | u64::from(session)
+}
+
+/// The skeleton of a session, drawn before anything else so that it can be counted alone.
+#[derive(Debug, Default)]
+pub(crate) struct Skeleton {
+    pub(crate) outcome: usize,
+    /// How often each scripted step happens.
+    counts: Vec<u32>,
+}
+
+impl Skeleton {
+    /// Draws the outcome and the number of steps.
+    pub(crate) fn draw(&mut self, program: &Program, knobs: &Knobs, draws: &mut Draws) {
+        let abandoned = draws.chance(knobs.abandoned);
+        let other = program.outcome_weights.draw(draws);
+        self.outcome = if abandoned { program.abandoned } else { other };
+        self.counts.clear();
+        for step in &program.steps[..program.scripted] {
+            self.counts
+                .push(step.repeat.map_or(1, |repeat| draws.within(repeat) as u32));
+        }
+    }
+
+    pub(crate) fn events(&self, program: &Program) -> u32 {
+        let end = program.outcomes[self.outcome].step.map_or(0, |_| 1);
+        self.counts.iter().sum::<u32>() + end
+    }
+
+    /// Draws when the steps happen, as (step, milliseconds since the first), then the pause before the next session of a visit.
+    pub(crate) fn draw_times(
+        &self,
+        program: &Program,
+        draws: &mut Draws,
+        mut each: impl FnMut(usize, i64),
+    ) -> i64 {
+        let mut at = 0;
+        let mut first = true;
+        for (step, count) in self.counts.iter().enumerate() {
+            let rule = &program.steps[step];
+            for time in 0..*count {
+                let gap = draws.within(if time == 0 { rule.first_gap } else { rule.gap });
+                if !first {
+                    at += gap;
+                }
+                first = false;
+                each(step, at);
+            }
+        }
+        if let Some(step) = program.outcomes[self.outcome].step {
+            at += draws.within(program.steps[step].gap);
+            each(step, at);
+        }
+        draws.within(program.faults.binge_pause)
+    }
+
+    /// How long a visit takes, from its first event to its last.
+    pub(crate) fn visit_length(
+        &mut self,
+        program: &Program,
+        knobs: &Knobs,
+        streams: &Streams,
+        visit: u64,
+        sessions: u32,
+    ) -> i64 {
+        let mut length = 0;
+        for session in 0..sessions {
+            let mut draws = streams.open(Family::Session, session_number(visit, session));
+            self.draw(program, knobs, &mut draws);
+            let mut last = 0;
+            let pause = self.draw_times(program, &mut draws, |_, at| last = at);
+            length += last + if session + 1 < sessions { pause } else { 0 };
+        }
+        length
+    }
+}
