@@ -4,12 +4,15 @@
 
 mod kafka;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use userflow_process::arguments::{LakeArgs, ModelsArgs};
+use userflow_process::arguments::{HealthArgs, LakeArgs, ModelsArgs};
 use userflow_process::postgres::PostgresUrl;
+use userflow_process::units::{days, seconds_within, size_from};
+
+/// Least that a buffer may be.
+const LEAST_SIZE: usize = 64 << 10;
 
 pub use kafka::{GroupArgs, KafkaAccess};
 
@@ -65,7 +68,7 @@ pub struct LagArgs {
     #[arg(long, env = "USERFLOW_MAX_LAG", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub max_lag: Option<i64>,
     /// Exit code 3 when the oldest message that waits came longer ago, by its Kafka timestamp
-    #[arg(long, env = "USERFLOW_MAX_LAG_AGE", default_value = "30m", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_MAX_LAG_AGE", default_value = "30m", value_name = "DURATION", value_parser = seconds("30m"))]
     pub max_age: Duration,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -102,16 +105,16 @@ pub struct SessionizeArgs {
     #[arg(long, env = "USERFLOW_THREADS", value_name = "N")]
     pub threads: Option<usize>,
     /// Longest that a change waits for others under load; without load it is written at once
-    #[arg(long, env = "USERFLOW_ONLINE_FLUSH_INTERVAL", default_value = "0.2", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_ONLINE_FLUSH_INTERVAL", default_value = "200ms", value_name = "DURATION", value_parser = seconds("200ms"))]
     pub flush_interval: Duration,
     /// Longest that a change waits for others far behind the topic's end, where a row says what is old anyway; a change waits at
     /// most a twentieth of the time that the backlog still takes
-    #[arg(long, env = "USERFLOW_CATCH_UP_INTERVAL", default_value = "2", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_CATCH_UP_INTERVAL", default_value = "2s", value_name = "DURATION", value_parser = seconds("2s"))]
     pub catch_up_interval: Duration,
     /// Most state in memory, over all workers (on /metrics as userflow_sessionize_state_bytes). Beyond, it ends with exit code 2 and says so, before the
     /// machine ends it without a word. The process has about three times as much, and 150 MB [default: a quarter of the memory of the container
     /// or the machine]
-    #[arg(long, env = "USERFLOW_STATE_LIMIT", value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_STATE_LIMIT", value_name = "SIZE", value_parser = size_from(LEAST_SIZE, "2GB"))]
     pub state_limit: Option<usize>,
     /// Stop at the offsets that were the end at start, everything written
     #[arg(long)]
@@ -139,18 +142,6 @@ impl SessionizeArgs {
     pub fn workers(&self) -> usize {
         self.threads.unwrap_or_else(cores).max(1)
     }
-}
-
-/// How the process says whether it works.
-#[derive(Clone, Debug, Args)]
-pub struct HealthArgs {
-    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
-    #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
-    pub metrics_addr: Option<SocketAddr>,
-    /// /healthz says that the process is stuck when a worker's loop takes longer than this for a turn. Not below the time that a write
-    /// may be waited for: by default the time after which Kafka takes the partitions away from a reader that does not come back
-    #[arg(long, env = "USERFLOW_LIVE_TIMEOUT", default_value = "300", value_name = "SECONDS", value_parser = seconds)]
-    pub live_timeout: Duration,
 }
 
 /// How to reach the online store.
@@ -196,7 +187,7 @@ pub struct CheckpointArgs {
     )]
     pub location: String,
     /// How often the state of each partition is kept; a restart replays about so much
-    #[arg(long = "checkpoint-interval", env = "USERFLOW_CHECKPOINT_INTERVAL", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long = "checkpoint-interval", env = "USERFLOW_CHECKPOINT_INTERVAL", default_value = "10s", value_name = "DURATION", value_parser = seconds("10s"))]
     pub interval: Duration,
 }
 
@@ -204,16 +195,16 @@ pub struct CheckpointArgs {
 #[derive(Clone, Debug, Args)]
 pub struct TimeArgs {
     /// Allowed lateness: how long a window waits for late events
-    #[arg(long, env = "USERFLOW_LATENESS", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_LATENESS", default_value = "10s", value_name = "DURATION", value_parser = seconds("10s"))]
     pub lateness: Duration,
     /// How far an event's clock may be ahead of Kafka's before it is capped
-    #[arg(long, env = "USERFLOW_MAX_AHEAD", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_MAX_AHEAD", default_value = "10s", value_name = "DURATION", value_parser = seconds("10s"))]
     pub max_ahead: Duration,
     /// A partition without an event for so long lets event time pass by the wall clock
-    #[arg(long, env = "USERFLOW_IDLE_TIMEOUT", default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_IDLE_TIMEOUT", default_value = "30s", value_name = "DURATION", value_parser = seconds("30s"))]
     pub idle_timeout: Duration,
     /// For how long, in event time, a repeated event_id is recognised
-    #[arg(long, env = "USERFLOW_DEDUP_HORIZON", default_value = "600", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, env = "USERFLOW_DEDUP_HORIZON", default_value = "10m", value_name = "DURATION", value_parser = seconds("10m"))]
     pub dedup_horizon: Duration,
     /// Most event_ids to remember per partition: bounds memory (32 bytes each); beyond, the oldest are forgotten early and counted
     #[arg(
@@ -235,15 +226,15 @@ pub struct FlushArgs {
     /// Worker threads, each owning whole Kafka partitions; default one per core
     #[arg(long, env = "USERFLOW_THREADS", value_name = "N")]
     pub threads: Option<usize>,
-    /// Commit at the latest after this many seconds
-    #[arg(long, env = "USERFLOW_FLUSH_INTERVAL", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    /// Commit at the latest after so long
+    #[arg(long, env = "USERFLOW_FLUSH_INTERVAL", default_value = "10s", value_name = "DURATION", value_parser = seconds("10s"))]
     pub flush_interval: Duration,
     /// Commit when a worker's encoded rows reach this size
-    #[arg(long, env = "USERFLOW_FLUSH_SIZE", default_value = "32MB", value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_FLUSH_SIZE", default_value = "32MB", value_name = "SIZE", value_parser = size_from(LEAST_SIZE, "32MB"))]
     pub flush_size: usize,
     /// Memory for messages, from Kafka's client to the commit, over all workers; commits early when it is used. The process
     /// needs up to 160 MB beside it, and four times the largest message
-    #[arg(long, env = "USERFLOW_INGEST_MEMORY_LIMIT", default_value = "256MB", value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_INGEST_MEMORY_LIMIT", default_value = "256MB", value_name = "SIZE", value_parser = size_from(LEAST_SIZE, "256MB"))]
     pub memory_limit: usize,
 }
 
@@ -318,43 +309,11 @@ pub enum Output {
     Json,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
-        Some(number) => (number, &text[number.len()..]),
-        None => (text, "s"),
-    };
-    let value: f64 = number
-        .parse()
-        .map_err(|_| format!("{text:?} is no number of seconds, nor like 10s, 5m or 1h"))?;
-    let value = value
-        * match unit {
-            "m" => 60.0,
-            "h" => 3_600.0,
-            _ => 1.0,
-        };
-    if !(0.01..=86_400.0).contains(&value) {
-        return Err("use 0.01 to 86400 seconds".into());
-    }
-    Ok(Duration::from_secs_f64(value))
-}
-
-/// `64MB`, `1GB`, `512KB` or a plain number of bytes.
-fn bytes(text: &str) -> Result<usize, String> {
-    let upper = text.trim().to_ascii_uppercase();
-    let digits = upper.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match &upper[digits.len()..] {
-        "" | "B" => 1,
-        "K" | "KB" | "KIB" => 1 << 10,
-        "M" | "MB" | "MIB" => 1 << 20,
-        "G" | "GB" | "GIB" => 1 << 30,
-        other => return Err(format!("unknown unit {other:?}: use KB, MB or GB")),
-    };
-    digits
-        .parse::<usize>()
-        .ok()
-        .and_then(|n| n.checked_mul(unit))
-        .filter(|n| *n >= 1 << 16)
-        .ok_or_else(|| format!("{text:?} is no size of at least 64KB, such as 64MB"))
+/// A parser of a duration of this crate's settings.
+fn seconds(
+    example: &'static str,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    seconds_within(Duration::from_millis(10)..=days(1), example)
 }
 
 fn topic(text: &str) -> Result<(String, i32), String> {
@@ -362,28 +321,5 @@ fn topic(text: &str) -> Result<(String, i32), String> {
     match partitions.parse() {
         Ok(n) if n >= 1 && !name.is_empty() => Ok((name.to_owned(), n)),
         _ => Err(format!("{text:?} is not NAME:PARTITIONS")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes("64MB"), Ok(64 << 20));
-        assert_eq!(bytes("65536"), Ok(65_536));
-        assert_eq!(bytes("1g"), Ok(1 << 30));
-        assert!(bytes("1").is_err());
-        assert!(bytes("64XB").is_err());
-        assert!(bytes("MB").is_err());
-    }
-
-    #[test]
-    fn seconds_have_a_range() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        assert_eq!(seconds("10m"), Ok(Duration::from_secs(600)));
-        assert!(seconds("0").is_err());
-        assert!(seconds("soon").is_err());
     }
 }

@@ -2,8 +2,6 @@
 //! environment variable too; what somebody decides for one run has none, so that an exported variable changes no job. The only file of
 //! this crate that reads the environment.
 
-mod units;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,11 +12,11 @@ use userflow_models::ConfigError;
 use userflow_models::project::WindowRange;
 use userflow_process::arguments::{LakeArgs, LogArgs, ModelsArgs};
 use userflow_process::postgres::PostgresUrl;
+use userflow_process::units::{LONGEST, duration_within, size_from};
 
 use crate::notify::Webhook;
 use crate::register::{CatalogName, Location};
 use crate::trino::TrinoUrl;
-use units::{bytes, duration};
 
 /// Settings of every job.
 #[derive(Clone, Debug, Args)]
@@ -33,7 +31,7 @@ pub struct Common {
     #[command(flatten)]
     pub log: LogArgs,
     /// Bound of the memory of queries; beyond it they spill to disk
-    #[arg(long, env = "USERFLOW_JOBS_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_JOBS_MEMORY_LIMIT", default_value = "2GB", global = true, value_name = "SIZE", value_parser = size_from(1 << 20, "2GB"))]
     pub memory_limit: usize,
     /// Threads; default one per core
     #[arg(long, env = "USERFLOW_THREADS", global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -319,10 +317,10 @@ pub struct MaintainArgs {
     #[arg(value_name = "TABLE", value_delimiter = ' ')]
     pub tables: Vec<String>,
     /// Merge the files of a partition into files of about this size
-    #[arg(long, env = "USERFLOW_TARGET_SIZE", default_value = "128MB", value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, env = "USERFLOW_TARGET_SIZE", default_value = "128MB", value_name = "SIZE", value_parser = size_from(1 << 20, "128MB"))]
     pub target_size: usize,
     /// Keep files that a version of the last so many hours or days needs; more than the longest job and query, and at least 1h
-    #[arg(long, env = "USERFLOW_RETENTION", default_value = "7d", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, env = "USERFLOW_RETENTION", default_value = "7d", value_name = "DURATION", value_parser = duration_within(Duration::ZERO..=LONGEST, "7d"))]
     pub retention: Duration,
     /// Allow a --retention below 1h, when nothing reads these tables now
     #[arg(long)]

@@ -1,13 +1,17 @@
-//! Arguments that mean the same in every command: where the models are, where the lake is, what to log. An argument of one command is beside
+//! Arguments that mean the same in every command: where the models are, where the lake is, what to log, where a service
+//! answers. An argument of one command is beside
 //! that command.
 //!
-//! Each is `global`, so a binary may take it before its command or after it.
+//! Those of every command are `global`, so a binary may take it before its command or after it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::logging::LogFilter;
+use crate::units::{days, seconds_within};
 
 /// Where the domains are.
 #[derive(Clone, Debug, Args)]
@@ -49,4 +53,16 @@ pub struct LogArgs {
         value_name = "FILTER"
     )]
     pub log: LogFilter,
+}
+
+/// How the process says whether it works.
+#[derive(Clone, Debug, Args)]
+pub struct HealthArgs {
+    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
+    #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
+    /// /healthz says that the process is stuck when a worker's loop takes longer than this for a turn. Not below the time that a write
+    /// may be waited for: by default the time after which Kafka takes the partitions away from a reader that does not come back
+    #[arg(long, env = "USERFLOW_LIVE_TIMEOUT", default_value = "5m", value_name = "DURATION", value_parser = seconds_within(Duration::from_millis(10)..=days(1), "5m"))]
+    pub live_timeout: Duration,
 }

@@ -1,7 +1,7 @@
 //! What every binary of userflow needs and no domain knows.
 //!
 //! * How a process ends: [`exit`]. What it says meanwhile: [`logging`], and [`terminal`] for text that others wrote.
-//! * What it is told: [`arguments`], [`secret`], [`postgres`].
+//! * What it is told: [`arguments`], [`units`], [`secret`], [`postgres`].
 //! * How it works: [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
 //! * How it says whether it works: [`health`], [`metrics`], and [`endpoints`], which serves both.
 //!
@@ -19,4 +19,5 @@ pub mod postgres;
 pub mod secret;
 pub mod standstill;
 pub mod terminal;
+pub mod units;
 pub mod workers;

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_wrong_setting_says_what_to_write() {
         for (config, words) in [
-            (json!({"meta": {"margin": "2 hours"}}), "'2h'"),
+            (json!({"meta": {"margin": "two hours"}}), "'2h'"),
             (json!({"meta": {"margin": 7200}}), "no duration"),
             (
                 json!({"meta": {"margin": "99999999999999999999d"}}),

@@ -236,7 +236,7 @@ fn types_that_do_not_fit() {
         "/properties/kind/x-column/values/see",
         &["enum"],
     );
-    wrong("\"10m\"", "\"10 min\"", "/x-limits/max_future", &["10m"]);
+    wrong("\"10m\"", "\"10 mn\"", "/x-limits/max_future", &["10m"]);
     wrong("\"40000d\"", "\"a year\"", "/x-limits/max_past", &["10m"]);
     wrong(
         "\"max_depth\": 6",
