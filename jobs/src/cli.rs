@@ -1,12 +1,21 @@
-//! The command line: which jobs there are. Their settings are in [`crate::config`].
+//! The command line: which jobs there are. The settings of each stand beside it, those that several share in [`crate::config`].
 
 use clap::{Parser, Subcommand};
 use userflow_process::exit::WrongSetup as Wrong;
 
-use crate::config::{
-    BackfillArgs, CheckArgs, Common, CompileArgs, DocsArgs, InitArgs, ListArgs, MaintainArgs,
-    Output, PlanArgs, RegisterArgs, ReplayArgs, RunArgs, ShowArgs,
-};
+use crate::backfill::BackfillArgs;
+use crate::check::CheckArgs;
+use crate::compile::CompileArgs;
+use crate::config::{Common, Output};
+use crate::docs::DocsArgs;
+use crate::init::InitArgs;
+use crate::list::ListArgs;
+use crate::maintain::MaintainArgs;
+use crate::plan::PlanArgs;
+use crate::register::RegisterArgs;
+use crate::replay::ReplayArgs;
+use crate::run::RunArgs;
+use crate::show::ShowArgs;
 use crate::workspace::Workspace;
 use crate::{
     backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show, spill,

@@ -1,13 +1,31 @@
 //! `compile`: the SQL of models as it runs for a window, after checking that it plans and yields the declared columns. Needs no lake.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
+use clap::Args;
 use serde::Serialize;
 use userflow_models::project::{Model, Vars, Window};
 
-use crate::config::{CompileArgs, Output};
-use crate::run::{check, table_name};
-use crate::summary;
+use crate::config::{Output, WindowArgs};
+use crate::print;
+use crate::run::check;
+use crate::seeds::table_name;
 use crate::workspace::Workspace;
+
+/// Settings of `compile`.
+#[derive(Clone, Debug, Args)]
+pub struct CompileArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
+    #[arg(value_name = "MODEL", value_delimiter = ' ')]
+    pub select: Vec<String>,
+    /// The window.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Write <folder>/<layer>/<table>.sql instead of printing
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+}
 
 #[derive(Debug, Serialize)]
 struct Compiled<'a> {
@@ -57,19 +75,19 @@ pub async fn run(workspace: &Workspace, args: &CompileArgs) -> Result<()> {
             let written = compiled.len();
             match workspace.output {
                 Output::Json => {
-                    summary::json(&serde_json::json!({"command": "compile", "written": written}))
+                    print::json(&serde_json::json!({"command": "compile", "written": written}))
                 }
                 Output::Text | Output::Csv => {
-                    summary::text(&format!("{written} files written to {}", folder.display()))
+                    print::text(&format!("{written} files written to {}", folder.display()))
                 }
             }
         }
         (None, Output::Json) => {
-            summary::json(&serde_json::json!({"command": "compile", "models": compiled}))
+            print::json(&serde_json::json!({"command": "compile", "models": compiled}))
         }
         (None, Output::Text | Output::Csv) => {
             for one in &compiled {
-                summary::text(&format!(
+                print::text(&format!(
                     "-- {} for {}, from {}\n{}",
                     one.model, one.window, one.path, one.sql
                 ))?;

@@ -10,10 +10,12 @@
 //! job runs (the DAGs).
 
 pub mod backfill;
+pub mod backoff;
 pub mod check;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod declared;
 pub mod docs;
 pub mod engine;
 pub mod functions;
@@ -28,6 +30,7 @@ pub mod online;
 pub mod ops;
 pub mod plan;
 pub mod postgres;
+pub mod print;
 pub mod quality;
 pub mod quarantine;
 pub mod register;

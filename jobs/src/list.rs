@@ -2,12 +2,21 @@
 //! often: its graph is built from this answer. Not here: the state of the tables (`plan`), the SQL (`compile`).
 
 use anyhow::Result;
+use clap::Args;
 use serde::Serialize;
 use userflow_models::domain;
 use userflow_models::project::{Model, Project, Ref};
 
-use crate::config::{Common, ListArgs, Output};
-use crate::summary;
+use crate::config::{Common, Output};
+use crate::print;
+
+/// Settings of `list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Models: silver.sessions, gold.*, +gold.x with its ancestors, silver.y+ with its descendants; default all
+    #[arg(value_name = "MODEL", value_delimiter = ' ')]
+    pub select: Vec<String>,
+}
 
 #[derive(Debug, Serialize)]
 struct Line<'a> {
@@ -60,15 +69,15 @@ pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
         })
         .collect();
     match settings.output {
-        Output::Json => summary::json(
+        Output::Json => print::json(
             &serde_json::json!({"command": "list", "domains": domain::known(&settings.models.models)?, "models": lines, "sources": sources}),
         ),
-        Output::Text | Output::Csv => summary::text(&table(&lines)),
+        Output::Text | Output::Csv => print::text(&table(&lines)),
     }
 }
 
 fn table(lines: &[Line<'_>]) -> String {
-    let mut table = summary::new_table(&["model", "domain", "reads", "one row is"]);
+    let mut table = print::new_table(&["model", "domain", "reads", "one row is"]);
     for line in lines {
         let reads: Vec<&str> = line.depends_on.iter().chain(&line.seeds).copied().collect();
         table.add_row([

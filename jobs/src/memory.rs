@@ -1,13 +1,14 @@
 //! How the operators of queries share one bounded memory.
 //!
-//! DataFusion's own pools either give each operator that can spill the same share, however little most of them ask for, or give everything
-//! to whoever asks first, so that who comes late has nothing to work with. Here half an even share is everybody's for certain, and what is
-//! beyond goes to whoever asks first, up to a third of all. A silver day of 3 M events took twice as long with even shares of 2 GB.
+//! DataFusion's own pools do not fit. One gives each operator that can spill an equal share, however little most of them use: a silver day
+//! of 3 M events took twice as long with it in 2 GB. The other gives everything to whoever comes first, and late operators find nothing.
 //!
-//! Some of it no operator that can spill may fill: it is for those that cannot. An aggregation becomes one of them when its input has
-//! ended: it merges the runs that it has spilled, as many at once as it gets memory for, into a table of its own, and all of that in one
-//! consumer's name (DataFusion's `FinalHashAggregateStream`; its issue 17334). Were the runs to take all that there is, the first rows of
-//! the table would end the query.
+//! Here each operator that can spill is guaranteed half an equal share. The rest is first come, first served, up to a third of the pool
+//! for one operator. A reserve is kept for operators that cannot spill.
+//!
+//! The reserve matters for aggregations. When its input has ended, an aggregation merges the runs that it spilled into a new table, under
+//! the name of one consumer that cannot spill (DataFusion's `FinalHashAggregateStream`; its issue 17334). It reads as many runs at once
+//! as it gets memory for. If the runs could take the whole pool, the first rows of the table would fail the query.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,13 +19,13 @@ use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
-/// No operator that can spill gets more than one part in so many of the pool: to spill, it copies and sorts what it holds, which is not
-/// accounted for.
+/// An operator that can spill gets at most one part in so many of the pool. To spill, it copies and sorts what it holds, and DataFusion
+/// does not account for the copy.
 const LARGEST: usize = 3;
-/// One part in so many of the pool is kept for what cannot spill...
-const KEPT: usize = 4;
-/// ... and no more than so many bytes: the table of a merge has the groups of a batch or two (8,192 rows).
-const MOST_KEPT: usize = 64 << 20;
+/// The reserve for operators that cannot spill is one part in so many of the pool...
+const RESERVE: usize = 4;
+/// ... but no more than so many bytes: the table of a merge has the groups of a batch or two (8,192 rows).
+const LARGEST_RESERVE: usize = 64 << 20;
 
 /// A pool of some bytes.
 #[derive(Debug)]
@@ -54,25 +55,25 @@ impl State {
         }
     }
 
-    /// How much more an operator may have for this reservation.
+    /// Bytes by which an operator may grow this reservation.
     fn room(&self, pool: usize, reservation: &MemoryReservation) -> usize {
         let consumer = reservation.consumer();
-        // One that cannot spill is not in the list, and does not use the number.
+        // An operator that cannot spill is not in the list, and its number is not used below.
         let held = self.spillable.get(&consumer.id()).copied().unwrap_or(0);
-        // With a second reservation, an operator merges what it has spilled.
+        // An operator with a second reservation merges what it has spilled.
         let merges = reservation.size() < held;
         if !consumer.can_spill() || merges {
-            // More than the pool can be used: `grow` asks nobody.
+            // `grow` never refuses, so more than the pool can be in use.
             return pool.saturating_sub(self.used());
         }
-        let kept = self.unspillable.max(MOST_KEPT.min(pool / KEPT));
-        let to_share = pool.saturating_sub(kept);
-        let certain = to_share / 2 / self.spillable.len().max(1);
+        let reserve = self.unspillable.max(LARGEST_RESERVE.min(pool / RESERVE));
+        let to_share = pool.saturating_sub(reserve);
+        let guaranteed = to_share / 2 / self.spillable.len().max(1);
         let others = (self.spillable.iter())
             .filter(|(id, _)| **id != consumer.id())
-            .map(|(_, held)| certain.max(*held))
+            .map(|(_, held)| guaranteed.max(*held))
             .sum();
-        certain
+        guaranteed
             .max(to_share.saturating_sub(others).min(pool / LARGEST))
             .saturating_sub(held)
     }

@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 
-use crate::config::{NotifyArgs, OpsArgs};
-use crate::notify::{End, Notifier};
-use crate::ops::Journal;
+use crate::notify::{End, Notifier, NotifyArgs};
+use crate::ops::{Journal, OpsArgs};
 use crate::quality::Verdict;
 use crate::summary::{Line, Summary};
 

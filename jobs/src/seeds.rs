@@ -1,19 +1,15 @@
-//! Seeds: the small dimensions that lie beside the models as CSV, read into memory with their declared types, and judged by their tests
-//! before a job reads them: a key that is there twice would double rows in every table that joins it.
+//! Seeds: the small dimensions that lie beside the models as CSV, read into memory with their declared types. Judging them by their
+//! tests is the business of [`crate::quality`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
-use userflow_models::project::{Check, Model, Ref, Rule, Seed, Window};
+use userflow_models::project::{Ref, Seed};
 use userflow_process::exit::WrongSetup as Wrong;
-
-use crate::quality::{Status, Subject, Verdict, audit};
-use crate::workspace::Workspace;
 
 /// The schema under which sessions know the seeds.
 pub const SCHEMA: &str = "seeds";
@@ -23,6 +19,14 @@ pub fn sql_name(seed: &str) -> String {
     format!("{SCHEMA}.{seed}")
 }
 
+/// What to write in the SQL for a ref: the same name in every session, in DuckDB and in Trino, but for the seeds' schema.
+pub fn table_name(input: &Ref) -> String {
+    match input {
+        Ref::Seed(name) => sql_name(name),
+        Ref::Model(name) | Ref::Source(name) => name.clone(),
+    }
+}
+
 /// A seed as a table. An empty field is null.
 pub fn table(seed: &Seed) -> Result<Arc<dyn TableProvider>> {
     let batch = read(seed)?;
@@ -30,68 +34,6 @@ pub fn table(seed: &Seed) -> Result<Arc<dyn TableProvider>> {
         batch.schema(),
         vec![vec![batch]],
     )?))
-}
-
-/// Judges the seeds that these models and their tests read. What is wrong is wrong in a file that somebody wrote, so no retry helps.
-pub async fn judge(workspace: &Workspace, models: &[&Model]) -> Result<()> {
-    let tested = |model: &Model, name: &str| {
-        (model.checks.iter()).any(|check| {
-            matches!(&check.rule, Rule::Relationships { to: Ref::Seed(seed), .. } if seed == name)
-        })
-    };
-    let read = |model: &&Model, name: &str| {
-        let mut refs = model.refs.iter();
-        refs.any(|input| matches!(input, Ref::Seed(seed) if seed == name)) || tested(model, name)
-    };
-    let mut failed = Vec::new();
-    for seed in workspace.project.seeds() {
-        if !models.iter().any(|model| read(model, &seed.name)) {
-            continue;
-        }
-        let name = sql_name(&seed.name);
-        let subject = Subject {
-            name: &name,
-            layer: SCHEMA,
-            yml: Some(&seed.yml),
-            checks: &seed.checks,
-            quarantine: None,
-            margin: Duration::ZERO,
-        };
-        let any = Window::new(Default::default());
-        let verdicts = audit(workspace, &subject, table(seed)?, any, 1).await;
-        let verdicts =
-            verdicts.map_err(|error| Wrong(format!("{}: {error:#}", seed.yml.display())))?;
-        for check in &seed.checks {
-            let mut of_check = verdicts
-                .iter()
-                .filter(|verdict| verdict.test == check.label);
-            let Some(verdict) = of_check.find(|verdict| verdict.status != Status::Pass) else {
-                continue;
-            };
-            let said = said(seed, check, verdict);
-            match verdict.status {
-                Status::Block => failed.push(said),
-                Status::Warn | Status::Pass => tracing::warn!("{said}"),
-            }
-        }
-    }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(Wrong(failed.join("\n")).into()),
-    }
-}
-
-fn said(seed: &Seed, check: &Check, verdict: &Verdict) -> String {
-    let line = check
-        .line
-        .map_or_else(String::new, |line| format!(":{line}"));
-    format!(
-        "{}: {} (the test stands in {}{line}): {}",
-        seed.path.display(),
-        verdict.brief(),
-        seed.yml.display(),
-        verdict.sample.join(", ")
-    )
 }
 
 fn read(seed: &Seed) -> Result<RecordBatch> {

@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::{Context, Error};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
-
 use userflow_process::exit::WrongSetup as Wrong;
 
 /// Too many open files, in this process or on the machine: they have no [`ErrorKind`] of their own.

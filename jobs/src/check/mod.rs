@@ -10,16 +10,21 @@
 //! Values of both sides are compared in [`value`]. Which feature stands in which column is said by the `batch:` block of a feature
 //! view; no name of a feature or column is known here.
 
+mod args;
 mod batch;
+mod column;
 mod online;
 mod skew;
+mod subjects;
 mod tables;
 mod tally;
+mod trend;
 mod value;
 
 use anyhow::Result;
 
-use crate::config::CheckArgs;
+pub use args::CheckArgs;
+
 use crate::workspace::Workspace;
 
 /// Does the check that was asked for.
@@ -27,7 +32,7 @@ pub async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     if args.skew {
         skew::run(workspace, args).await
     } else if args.trend {
-        tables::trend(workspace, args).await
+        trend::run(workspace, args).await
     } else {
         tables::run(workspace, args).await
     }

@@ -14,14 +14,15 @@ use userflow_models::features::{self, Batch, FeatureView};
 use userflow_models::project::{Window, WindowRange};
 use userflow_process::exit::{Stopped, WrongSetup as Wrong};
 
+use super::args::CheckArgs;
 use super::batch::{BatchTable, Key};
 use super::online::OnlineTable;
 use super::tally::Tally;
-use crate::config::{CheckArgs, Output};
+use crate::config::Output;
 use crate::online::Registered;
 use crate::postgres::{connect, explained};
 use crate::workspace::Workspace;
-use crate::{init, online, summary};
+use crate::{online, print};
 
 /// Both sides are read as of one moment: the online store's rows change all the time.
 const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -44,8 +45,8 @@ pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     let mut transaction = connection.begin_with(ONE_MOMENT).await.map_err(explained)?;
     let registered = online::registered(&mut transaction).await?;
     let mut tallies = Vec::new();
-    for domain in init::domains(workspace, args.domain.as_deref())? {
-        for view in features::load(&domain)? {
+    for domain in workspace.domains.chosen(args.domain.as_deref())? {
+        for view in features::load(domain)? {
             let Some(batch) = &view.batch else { continue };
             made_from(&view, registered.get(&view.name))?;
             let file = domain
@@ -135,7 +136,7 @@ fn print(output: Output, window: Window, tallies: &[Tally]) -> Result<()> {
     let open = sum(|tally| tally.open);
     let found = sum(Tally::found);
     match output {
-        Output::Json => summary::json(&json!({
+        Output::Json => print::json(&json!({
             "command": "check",
             "check": "skew",
             "date": window.to_string(),
@@ -155,7 +156,7 @@ fn print(output: Output, window: Window, tallies: &[Tally]) -> Result<()> {
                 _ => "skew (an event that came after the stream had let go of its entity is in the batch table only, and shows here as well)"
                     .to_owned(),
             };
-            summary::text(&format!("{}\n{window}: {verdict}", texts.join("\n\n")))?;
+            print::text(&format!("{}\n{window}: {verdict}", texts.join("\n\n")))?;
         }
     }
     if found == 0 {

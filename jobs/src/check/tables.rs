@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use anyhow::Result;
 use userflow_lake::Snapshot;
-use userflow_models::project::{Model, Source, Window};
-use userflow_process::exit::{Stopped, WrongSetup as Wrong};
+use userflow_models::project::Window;
+use userflow_process::exit::Stopped;
 
-use crate::config::{CheckArgs, Output};
+use super::args::CheckArgs;
+use super::subjects::subjects;
 use crate::engine::Engine;
-use crate::ops;
 use crate::quality::{self, Report, Subject, Verdict};
 use crate::reporting::Reporting;
 use crate::scan::SnapshotTable;
-use crate::summary::{self, Line, Status, Summary};
+use crate::summary::{Line, Status, Summary};
 use crate::workspace::Workspace;
 
 /// Judges every window of every table, prints the verdicts, and ends well if none blocks.
@@ -70,43 +70,6 @@ pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-/// The tables asked for, sources before models, models in dependency order.
-fn subjects<'a>(workspace: &'a Workspace, args: &CheckArgs) -> Result<Vec<Subject<'a>>> {
-    let project = &workspace.project;
-    let wanted = |domain: &str| args.domain.as_ref().is_none_or(|only| only == domain);
-    let all = (project.declared_sources().iter())
-        .filter(|source: &&Source| wanted(&source.domain))
-        .map(Subject::from)
-        .chain(
-            (project.models().iter())
-                .filter(|model: &&Model| wanted(&model.domain))
-                .map(Subject::from),
-        );
-    let all: Vec<Subject<'_>> = all.collect();
-    if args.tables.is_empty() {
-        return Ok(all);
-    }
-    let mut chosen = vec![false; all.len()];
-    for pattern in &args.tables {
-        let matches = |subject: &Subject<'_>| userflow_models::project::glob(pattern, subject.name);
-        if !all.iter().any(matches) {
-            let names: Vec<&str> = all.iter().map(|subject| subject.name).collect();
-            let message = format!(
-                "no table matches `{pattern}`; there are {}",
-                names.join(", ")
-            );
-            return Err(Wrong(message).into());
-        }
-        for (chosen, subject) in chosen.iter_mut().zip(&all) {
-            *chosen |= matches(subject);
-        }
-    }
-    let chosen = all.into_iter().zip(chosen);
-    Ok(chosen
-        .filter_map(|(subject, chosen)| chosen.then_some(subject))
-        .collect())
-}
-
 async fn judge(
     workspace: &Workspace,
     subject: &Subject<'_>,
@@ -144,51 +107,4 @@ fn line(
             .collect(),
         ..Line::new(subject.name, window, status, reason)
     }
-}
-
-/// Prints what the last runs found.
-pub(super) async fn trend(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
-    let url = args.ops.postgres_url.as_ref().ok_or_else(|| {
-        Wrong(
-            "--trend reads ops.quality_log: give --postgres-url (USERFLOW_POSTGRES_URL)".to_owned(),
-        )
-    })?;
-    let names: Vec<String> = match args.tables.is_empty() {
-        true => Vec::new(),
-        false => subjects(workspace, args)?
-            .iter()
-            .map(|subject| subject.name.to_owned())
-            .collect(),
-    };
-    let runs = ops::trend(url, &names, args.limit).await?;
-    if workspace.output == Output::Json {
-        return summary::json(
-            &serde_json::json!({"command": "check", "check": "trend", "runs": runs}),
-        );
-    }
-    let mut table = summary::new_table(&[
-        "judged at",
-        "table",
-        "window",
-        "passed",
-        "warned",
-        "blocked",
-        "rows",
-        "lowest",
-        "what did not pass",
-    ]);
-    for run in &runs {
-        table.add_row([
-            run.checked_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
-            run.model.clone(),
-            run.window_date.to_string(),
-            run.passed.to_string(),
-            run.warned.to_string(),
-            run.blocked.to_string(),
-            run.rows.to_string(),
-            format!("{:.2} %", run.lowest * 100.0),
-            run.notable.join("; "),
-        ]);
-    }
-    summary::text(&format!("{table}\n{} runs, the newest first", runs.len()))
 }

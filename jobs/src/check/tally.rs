@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::batch::{Key, Pair};
 use super::value::Value;
-use crate::summary;
+use crate::print;
 
 /// Examples that are kept of each kind of difference.
 const EXAMPLES: usize = 3;
@@ -132,7 +132,7 @@ impl Tally {
 
     /// For people.
     pub(super) fn to_text(&self) -> String {
-        let mut table = summary::new_table(&[
+        let mut table = print::new_table(&[
             "feature",
             "batch column",
             "matching",

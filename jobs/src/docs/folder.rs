@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-
 use userflow_process::exit::WrongSetup as Wrong;
 
 /// Lists the files that are ours, one name a line.

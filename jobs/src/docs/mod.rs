@@ -10,7 +10,9 @@
 //! The same inputs give the same bytes: no clock, no random, no order of a file system. Markup stands in `templates/` and nowhere
 //! else, and the template engine escapes whatever is put into it. Not here: judging a table (`check`), making the logs.
 
+mod args;
 mod catalogue;
+mod condition;
 mod feature;
 mod folder;
 mod graph;
@@ -23,8 +25,10 @@ mod text;
 
 use anyhow::Result;
 
-use crate::config::{DocsArgs, Output};
-use crate::summary;
+pub use args::DocsArgs;
+
+use crate::config::Output;
+use crate::print;
 use crate::workspace::Workspace;
 
 /// Renders every page and writes those that changed.
@@ -41,12 +45,12 @@ pub async fn run(workspace: &Workspace, args: &DocsArgs) -> Result<()> {
     let pages = page::render(&catalogue, &states, &history)?;
     let done = folder::write(&args.into, &pages, args.dry_run)?;
     if workspace.output == Output::Json {
-        return summary::json(&serde_json::json!({
+        return print::json(&serde_json::json!({
             "command": "docs", "dry_run": args.dry_run, "into": args.into, "pages": done.pages,
             "written": done.written, "removed": done.removed,
         }));
     }
-    summary::text(&told(args, &done))
+    print::text(&told(args, &done))
 }
 
 fn told(args: &DocsArgs, done: &folder::Done) -> String {

@@ -111,6 +111,22 @@ pub(super) fn date(days: i32) -> NaiveDate {
     NaiveDate::from_epoch_days(days).unwrap_or(beyond)
 }
 
+/// Microseconds in the largest unit that divides them.
+pub(super) fn span(micros: i64) -> String {
+    let units = [
+        ("day", 86_400_000_000),
+        ("hour", 3_600_000_000),
+        ("minute", 60_000_000),
+        ("second", 1_000_000),
+    ];
+    let fits = |(_, size): &&(&str, i64)| micros % size == 0;
+    let Some((unit, size)) = units.iter().find(fits) else {
+        return format!("{micros} µs");
+    };
+    let plural = if micros / size == 1 { "" } else { "s" };
+    format!("{} {unit}{plural}", micros / size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +176,13 @@ mod tests {
             first_sentence("One row per day. More.\n\nEven more."),
             "One row per day."
         );
+    }
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        assert_eq!(span(600_000_000), "10 minutes");
+        assert_eq!(span(86_400_000_000), "1 day");
+        assert_eq!(span(90_000_000), "90 seconds");
+        assert_eq!(span(1_500), "1500 µs");
     }
 }

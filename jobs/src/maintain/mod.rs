@@ -6,6 +6,7 @@
 //! its guard. Jobs and the ingester go on meanwhile: files that a commit under way is about to add are never removed, whatever the
 //! retention (`lake/src/uncommitted.rs`).
 
+mod args;
 mod merge;
 
 use std::time::Duration;
@@ -13,11 +14,14 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 use userflow_lake::{Table, TableLock};
+use userflow_models::project::glob;
 use userflow_process::exit::{LostConflict, WrongSetup as Wrong};
 
-use crate::config::{MaintainArgs, Output};
+pub use args::MaintainArgs;
+
+use crate::config::Output;
 use crate::workspace::Workspace;
-use crate::{init, summary};
+use crate::{declared, print};
 
 /// What was done for one table.
 #[derive(Debug, Default, Serialize)]
@@ -58,11 +62,11 @@ pub async fn run(workspace: &Workspace, args: &MaintainArgs) -> Result<()> {
         }
     }
     if workspace.output == Output::Json {
-        summary::json(
+        print::json(
             &serde_json::json!({"command": "maintain", "dry_run": args.dry_run, "tables": lines}),
         )?;
     } else {
-        summary::text(&as_text(&lines, args.dry_run))?;
+        print::text(&as_text(&lines, args.dry_run))?;
     }
     match lines.iter().find(|line| line.locked) {
         Some(line) => Err(LostConflict(format!(
@@ -75,7 +79,7 @@ pub async fn run(workspace: &Workspace, args: &MaintainArgs) -> Result<()> {
 }
 
 fn as_text(lines: &[Line], dry_run: bool) -> String {
-    let mut table = summary::new_table(&[
+    let mut table = print::new_table(&[
         "table",
         "files merged",
         "into",
@@ -109,18 +113,12 @@ fn as_text(lines: &[Line], dry_run: bool) -> String {
 
 /// The declared tables that were asked for.
 fn tables(workspace: &Workspace, args: &MaintainArgs) -> Result<Vec<Table>> {
-    let declared = init::specs(workspace, None)?;
-    let matches = |pattern: &str, name: &str| match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, end)) => {
-            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
-        }
-    };
-    let names: Vec<String> = declared.iter().map(|spec| spec.name.to_string()).collect();
+    let specs = declared::tables(workspace, None)?;
+    let names: Vec<String> = specs.iter().map(|spec| spec.name.to_string()).collect();
     if let Some(unknown) = args
         .tables
         .iter()
-        .find(|pattern| !names.iter().any(|name| matches(pattern, name)))
+        .find(|pattern| !names.iter().any(|name| glob(pattern, name)))
     {
         return Err(Wrong(format!(
             "no table matches `{unknown}`; there are {}",
@@ -129,11 +127,9 @@ fn tables(workspace: &Workspace, args: &MaintainArgs) -> Result<Vec<Table>> {
         .into());
     }
     let chosen = |name: &str| {
-        args.tables.is_empty() || args.tables.iter().any(|pattern| matches(pattern, name))
+        args.tables.is_empty() || args.tables.iter().any(|pattern| glob(pattern, name))
     };
-    let specs = declared
-        .iter()
-        .filter(|spec| chosen(&spec.name.to_string()));
+    let specs = specs.iter().filter(|spec| chosen(&spec.name.to_string()));
     Ok(specs.map(|spec| workspace.lake.table(&spec.name)).collect())
 }
 

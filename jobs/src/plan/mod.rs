@@ -7,53 +7,34 @@
 //!
 //! A window counts when its date has rows in the sources that the model rests on, or when it was run before.
 
+mod args;
+mod dates;
 mod freshness;
+mod input;
+mod reads;
+mod stale;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use serde::Serialize;
-use userflow_models::project::{Model, Ref, Window, WindowRange};
 
-pub use freshness::{Freshness, Logs, dates_read};
+pub use args::PlanArgs;
+pub use dates::Dates;
+pub use freshness::Freshness;
+pub use input::Logs;
+pub use reads::dates_read;
+pub use stale::{Stale, stale};
 
-use crate::config::{Output, PlanArgs};
-use crate::summary;
+use crate::config::Output;
+use crate::print;
 use crate::workspace::Workspace;
-
-/// A window that is to be run, and why.
-#[derive(Debug)]
-pub struct Stale<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// The window.
-    pub window: Window,
-    /// What changed.
-    pub reason: String,
-}
 
 #[derive(Serialize)]
 struct Line<'a> {
     model: &'a str,
     window: String,
     reason: &'a str,
-}
-
-/// Dates of models, by SQL name, in days since 1970-01-01.
-pub type Dates = BTreeMap<String, BTreeSet<i32>>;
-
-/// A window of a parent that is in `dates` and that this window reads.
-pub fn reads_one_of(model: &Model, window: Window, dates: &Dates) -> Option<String> {
-    model.refs.iter().find_map(|input| {
-        let Ref::Model(parent) = input else {
-            return None;
-        };
-        let date = dates
-            .get(parent)?
-            .range(dates_read(model, input, window))
-            .next()?;
-        Some(format!("{parent} of {}", Window::from_days(*date)?))
-    })
 }
 
 /// Prints the stale windows of the models asked for, in the order in which they would run.
@@ -87,86 +68,19 @@ pub async fn run(workspace: &Workspace, args: &PlanArgs) -> Result<()> {
                 reason: &found.reason,
             })
             .collect();
-        return summary::json(
+        return print::json(
             &serde_json::json!({"command": "plan", "nothing_to_do": lines.is_empty(), "windows": lines}),
         );
     }
     if stale.is_empty() {
-        return summary::text("nothing to do");
+        return print::text("nothing to do");
     }
-    let mut table = summary::new_table(&["model", "window", "why"]);
+    let mut table = print::new_table(&["model", "window", "why"]);
     for found in &stale {
         table.add_row([&found.model.name, &found.window.to_string(), &found.reason]);
     }
-    summary::text(&format!(
+    print::text(&format!(
         "{table}\n{} windows to run: userflow-jobs run MODEL… --planned",
         stale.len()
     ))
-}
-
-/// The stale windows of all models, models in dependency order, windows by date; only those of `range` when there is one.
-pub async fn stale(workspace: &Workspace, range: Option<WindowRange>) -> Result<Vec<Stale<'_>>> {
-    let wanted: Option<BTreeSet<Window>> = range.map(|range| range.windows().collect());
-    let mut logs = Logs::default();
-    let mut found: Vec<Stale<'_>> = Vec::new();
-    // By model: the dates that will be rewritten, and the dates that its sources have.
-    let mut rewritten: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
-    let mut dates: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
-    for model in workspace.project.models() {
-        let freshness = Freshness::read(workspace, model).await?;
-        let mut candidates: BTreeSet<i32> = freshness.source_dates();
-        candidates.extend(
-            model
-                .parents()
-                .filter_map(|parent| dates.get(parent))
-                .flatten(),
-        );
-        dates.insert(&model.name, candidates.clone());
-        candidates.extend(freshness.windows().map(Window::days));
-        for window in candidates.into_iter().filter_map(Window::from_days) {
-            if wanted
-                .as_ref()
-                .is_some_and(|wanted| !wanted.contains(&window))
-            {
-                continue;
-            }
-            let reason = match upstream(model, window, &rewritten) {
-                Some(reason) => Some(reason),
-                None => freshness.why_stale(window, &mut logs).await?,
-            };
-            if let Some(reason) = reason {
-                rewritten
-                    .entry(&model.name)
-                    .or_default()
-                    .insert(window.days());
-                found.push(Stale {
-                    model,
-                    window,
-                    reason,
-                });
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// A parent's window that is to be run and that this window reads.
-fn upstream(
-    model: &Model,
-    window: Window,
-    rewritten: &BTreeMap<&str, BTreeSet<i32>>,
-) -> Option<String> {
-    model.refs.iter().find_map(|input| {
-        let Ref::Model(parent) = input else {
-            return None;
-        };
-        let date = rewritten
-            .get(parent.as_str())?
-            .range(dates_read(model, input, window))
-            .next()?;
-        Some(format!(
-            "reads {parent} of {}, which is to be run",
-            Window::from_days(*date)?
-        ))
-    })
 }

@@ -3,78 +3,30 @@
 //! The rows are a table of their own: the files of a candidate, a partition of a version, or in a dry run the query itself. Queries
 //! run in the engine's bounded memory and spill like all others.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::DataFusionError;
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 use userflow_models::project::quality::default_threshold;
-use userflow_models::project::{Check, Model, Ref, Rule, Severity, Source, Window};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_models::project::{Check, Ref, Rule, Severity, Window};
 
+use super::others::{others, stored};
 use super::sample;
 use super::sql::{self, Queries, ROWS, Scan};
+use super::subject::Subject;
 use super::verdict::{Status, Verdict};
 use crate::engine::Engine;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
-use crate::{init, quarantine, seeds};
+use crate::{quarantine, seeds};
 
 /// The verdict on rows as a whole: those that fail no check of severity error.
 const WHOLE: &str = "rows";
 /// The verdict on messages that were refused before they became rows.
 const QUARANTINED: &str = "quarantined";
-
-/// A table to judge: what its files say about it.
-#[derive(Clone, Debug)]
-pub struct Subject<'a> {
-    /// SQL name.
-    pub name: &'a str,
-    /// Layer, which decides the threshold where a check has none.
-    pub layer: &'a str,
-    /// The file with the checks.
-    pub yml: Option<&'a Path>,
-    /// What must hold.
-    pub checks: &'a [Check],
-    /// The table of the messages that were refused on their way into this one.
-    pub quarantine: Option<String>,
-    /// What its model reads on both sides of a window.
-    pub margin: Duration,
-}
-
-impl<'a> From<&'a Model> for Subject<'a> {
-    fn from(model: &'a Model) -> Self {
-        Self {
-            name: &model.name,
-            layer: &model.layer,
-            yml: Some(&model.yml),
-            checks: &model.checks,
-            quarantine: None,
-            margin: model.config.margin,
-        }
-    }
-}
-
-impl<'a> From<&'a Source> for Subject<'a> {
-    fn from(source: &'a Source) -> Self {
-        let events = format!("bronze.{}_events", source.domain);
-        let quarantine = format!("bronze.{}_quarantine", source.domain);
-        Self {
-            name: &source.name,
-            layer: "bronze",
-            yml: source.yml.as_deref(),
-            checks: &source.checks,
-            quarantine: (source.name == events).then_some(quarantine),
-            margin: Duration::ZERO,
-        }
-    }
-}
 
 /// Judges rows, all of one window.
 pub async fn audit(
@@ -86,11 +38,8 @@ pub async fn audit(
 ) -> Result<Vec<Verdict>> {
     let columns = sortable(&rows.schema());
     let mut tables = vec![(ROWS.to_owned(), rows)];
-    for other in sql::others(subject.checks) {
-        tables.push((
-            crate::run::table_name(other),
-            stored(workspace, other).await?,
-        ));
+    for other in others(subject.checks) {
+        tables.push((seeds::table_name(other), stored(workspace, other).await?));
     }
     let session = workspace.engine.session(parallelism, tables)?;
     let audit = Audit {
@@ -293,85 +242,4 @@ fn sortable(schema: &SchemaRef) -> Vec<String> {
             )
     });
     fields.map(|field| field.name().clone()).collect()
-}
-
-/// Another table, as it stands.
-async fn stored(workspace: &Workspace, other: &Ref) -> Result<Arc<dyn TableProvider>> {
-    match other {
-        Ref::Seed(name) => seed(workspace, name),
-        Ref::Model(name) | Ref::Source(name) => {
-            let snapshot = workspace.snapshot(name).await?;
-            let table = SnapshotTable::new(Engine::lake_url()?, &snapshot, None);
-            Ok(Arc::new(table))
-        }
-    }
-}
-
-fn seed(workspace: &Workspace, name: &str) -> Result<Arc<dyn TableProvider>> {
-    let mut seeds = workspace.project.seeds().iter();
-    let seed = seeds.find(|seed| seed.name == name);
-    seeds::table(seed.with_context(|| format!("there is no seed {name}"))?)
-}
-
-/// Plans every check over empty tables of the declared columns: finds what is wrong with its SQL without a lake.
-pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
-    let declared = init::specs(workspace, None)?;
-    let empty = |name: &str| -> Result<Arc<dyn TableProvider>> {
-        let spec = declared.iter().find(|spec| spec.name.to_string() == name);
-        let spec = spec.with_context(|| format!("no contract and no model declares {name}"))?;
-        Ok(Arc::new(EmptyTable::new(Arc::clone(&spec.schema))))
-    };
-    let mut tables = vec![(ROWS.to_owned(), empty(subject.name)?)];
-    for other in sql::others(subject.checks) {
-        let table = match other {
-            Ref::Seed(name) => seed(workspace, name)?,
-            Ref::Model(name) | Ref::Source(name) => empty(name)?,
-        };
-        tables.push((crate::run::table_name(other), table));
-    }
-    let session = workspace.engine.session(1, tables)?;
-    let day = Window::new(Default::default());
-    // Most checks share a scan, and planning it once is enough, unless it fails: then each is planned to find the one to blame.
-    let scan_is_fine = planned(&session, &Scan::new(subject.checks).counts())
-        .await
-        .is_ok();
-    for check in subject.checks {
-        let one = std::slice::from_ref(check);
-        let blame = |why: &str| {
-            let file = subject
-                .yml
-                .map_or_else(String::new, |path| path.display().to_string());
-            let line = check
-                .line
-                .map_or_else(String::new, |line| format!(":{line}"));
-            Wrong(format!("{file}{line}: test {}: {why}", check.label))
-        };
-        let query = match (&check.rule, sql::queries(check, &[])) {
-            (_, Some(queries)) => queries.counts,
-            (Rule::WithinMargin { .. }, _) if subject.margin.is_zero() => {
-                return Err(blame(
-                    "the model has no margin: write config(meta={'margin': '2h'}) into its SQL, or take the test away",
-                )
-                .into());
-            }
-            (
-                Rule::WithinMargin {
-                    of,
-                    group_by,
-                    order_by,
-                },
-                _,
-            ) => sql::within_margin(check, (of, group_by, order_by), day, subject.margin).counts,
-            (Rule::Freshness { column, within }, _) => sql::freshness(check, column, *within, day),
-            _ if scan_is_fine => continue,
-            _ => Scan::new(one).counts(),
-        };
-        let planned = planned(&session, &query).await;
-        planned.map_err(|error| blame(&error.strip_backtrace()))?;
-    }
-    Ok(())
-}
-
-async fn planned(session: &SessionContext, query: &str) -> Result<(), DataFusionError> {
-    session.sql(query).await?.into_optimized_plan().map(drop)
 }

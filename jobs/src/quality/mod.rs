@@ -11,10 +11,17 @@
 
 mod anomaly;
 mod audit;
+mod of_seeds;
+mod others;
+mod plan;
 mod sample;
 mod sql;
+mod subject;
 mod verdict;
 
 pub use anomaly::anomalies;
-pub use audit::{Subject, audit, plan};
+pub use audit::audit;
+pub use of_seeds::judge_seeds;
+pub use plan::plan;
+pub use subject::Subject;
 pub use verdict::{Report, Status, Verdict};

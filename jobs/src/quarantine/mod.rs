@@ -10,12 +10,17 @@
 //! become, which `_replayed_at` marks, and by nothing else; so the two tables cannot disagree, and no second commit has to follow the
 //! first. Not here: decoding and committing (`crate::replay`).
 
+mod count;
 mod landed;
 mod place;
+mod portion;
 mod select;
+mod texts;
 mod waiting;
 
+pub use count::{most_rows, replayed, waiting, waiting_in};
 pub use landed::{Landed, Rows, Wanted, landed};
 pub use place::{Place, Places, Topics};
-pub use select::{Portion, Selection, portions};
-pub use waiting::{Counts, Waiting, most_rows, replayed, waiting, waiting_in};
+pub use portion::{Portion, portions};
+pub use select::Selection;
+pub use waiting::{Counts, Waiting};

@@ -1,7 +1,7 @@
-//! Which messages of the quarantine, a portion at a time.
+//! Which messages of the quarantine, read a portion at a time.
 //!
-//! A portion is what one round knows the places of, so its rows are bounded. Its bytes are read a few messages at a time: a message can
-//! have megabytes, so the number of rows in a batch follows from what the files say about theirs.
+//! Their bytes are read a few messages at a time: a message can have megabytes, so the number of rows in a batch follows from what the
+//! files say about theirs.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use userflow_models::bronze::{KAFKA_OFFSET, TOPIC_ID};
 use userflow_models::project::WindowRange;
 use userflow_process::exit::WrongSetup as Wrong;
 
+use super::portion::Portion;
 use crate::engine::Engine;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
@@ -34,43 +35,6 @@ pub struct Selection {
     pub dates: Option<WindowRange>,
     /// A condition over the columns.
     pub condition: Option<String>,
-}
-
-/// Rows that are looked at together: files, and of these what falls into one of so many slices by offset.
-#[derive(Clone, Debug)]
-pub struct Portion {
-    /// The files.
-    pub files: Vec<DataFile>,
-    slice: Option<(u64, u64)>,
-}
-
-/// Cuts files, in their order, into portions of at most about `most` rows. A file whose writer did not count its rows is one by itself.
-pub fn portions(files: Vec<DataFile>, most: u64) -> Vec<Portion> {
-    let most = most.max(1);
-    let mut portions: Vec<Portion> = Vec::new();
-    let (mut open, mut held): (Vec<DataFile>, u64) = (Vec::new(), 0);
-    let whole = |files| Portion { files, slice: None };
-    for file in files {
-        let rows = file.rows.unwrap_or(most);
-        if !open.is_empty() && held + rows > most {
-            portions.push(whole(std::mem::take(&mut open)));
-            held = 0;
-        }
-        if rows > most {
-            let of = rows.div_ceil(most);
-            portions.extend((0..of).map(|at| Portion {
-                files: vec![file.clone()],
-                slice: Some((at, of)),
-            }));
-        } else {
-            held += rows;
-            open.push(file);
-        }
-    }
-    if !open.is_empty() {
-        portions.push(whole(open));
-    }
-    portions
 }
 
 impl Selection {
@@ -216,50 +180,4 @@ async fn batch_rows(quarantine: &Snapshot, files: &[DataFile], memory: usize) ->
         }
     }
     Ok(usize::try_from(rows)?.max(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(path: &str, rows: Option<u64>) -> DataFile {
-        DataFile {
-            path: path.to_owned(),
-            size: 1,
-            partition: Some(0),
-            rows,
-            stats: None,
-        }
-    }
-
-    #[test]
-    fn portions_are_small_and_have_every_row_once() {
-        let files = vec![
-            file("a", Some(3)),
-            file("b", Some(6)),
-            file("c", Some(2)),
-            file("d", Some(25)),
-            file("e", None),
-            file("f", Some(1)),
-        ];
-        let cut: Vec<(String, Option<(u64, u64)>)> = portions(files, 10)
-            .into_iter()
-            .map(|portion| {
-                let names = portion.files.iter().map(|file| file.path.as_str());
-                (names.collect(), portion.slice)
-            })
-            .collect();
-        let expected = [
-            ("ab", None),
-            ("c", None),
-            ("d", Some((0, 3))),
-            ("d", Some((1, 3))),
-            ("d", Some((2, 3))),
-            ("e", None),
-            ("f", None),
-        ];
-        let expected = expected.map(|(names, slice)| (names.to_owned(), slice));
-        assert_eq!(cut, expected);
-        assert!(portions(Vec::new(), 10).is_empty());
-    }
 }

@@ -4,8 +4,13 @@
 //! and the first window that the quality gate blocks, ends the job: what comes after would be computed from something old. Planned
 //! windows (`--planned`) have nothing to do with each other, so of those only the ones that read it are not run.
 
+mod args;
+mod inputs;
+mod outcome;
 mod output;
 mod query;
+mod shape;
+mod target;
 mod window;
 
 use std::time::Instant;
@@ -13,16 +18,17 @@ use std::time::Instant;
 use anyhow::Result;
 use userflow_lake::failpoint;
 use userflow_models::project::{Model, Window};
-
-pub use query::{Inputs, Query, check, table_name};
 use userflow_process::exit::Stopped;
-pub use window::{Outcome, Task, jitter};
 
-use crate::config::RunArgs;
-use crate::plan::{self, Dates, reads_one_of};
+pub use args::{GateArgs, RunArgs};
+pub use inputs::Inputs;
+pub use outcome::Outcome;
+pub use query::{Query, check};
+pub use window::Task;
+
+use crate::plan::{self, Dates};
 use crate::quality::{self, Report, Subject};
 use crate::reporting::Reporting;
-use crate::seeds;
 use crate::summary::{Line, Summary};
 use crate::workspace::Workspace;
 
@@ -40,17 +46,17 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let mut lines = Vec::with_capacity(work.len());
     let mut verdicts = Vec::new();
     let mut failure = None;
-    let mut not_computed = Dates::new();
+    let mut not_computed = Dates::default();
     for (model, window) in work {
         let why = match args.planned {
-            true => reads_one_of(model, window, &not_computed),
+            true => not_computed.read_by(model, window),
             false => failure.is_some().then(|| "an earlier window".to_owned()),
         };
         if let Some(why) = why {
             let line = Line::not_run(model, window, format!("{why} failed or was blocked"));
             reporting.record(&line, &[]).await;
             lines.push(line);
-            note(&mut not_computed, model, window);
+            not_computed.insert(model, window);
             continue;
         }
         let parallelism = workspace.engine.threads();
@@ -64,9 +70,9 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
         };
         match task.run(workspace).await {
             Ok(mut outcome) => {
-                let line = Line::done(model, window, &outcome);
+                let line = outcome.line(model, window);
                 if outcome.blocked {
-                    note(&mut not_computed, model, window);
+                    not_computed.insert(model, window);
                     failure.get_or_insert_with(|| Stopped(line.message()).into());
                 } else {
                     tracing::info!(
@@ -88,7 +94,7 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
                 let line = Line::failed(model, window, &error);
                 reporting.record(&line, &[]).await;
                 lines.push(line);
-                note(&mut not_computed, model, window);
+                not_computed.insert(model, window);
                 failure.get_or_insert(error);
             }
         }
@@ -101,11 +107,6 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-fn note(dates: &mut Dates, model: &Model, window: Window) {
-    let dates = dates.entry(model.name.clone()).or_default();
-    dates.insert(window.days());
-}
-
 /// Finds what is wrong with any of the models before the first of them changes a table.
 pub async fn check_all(workspace: &Workspace, models: &[&Model]) -> Result<()> {
     // The SQL is the same for every window but for the dates in it.
@@ -114,7 +115,7 @@ pub async fn check_all(workspace: &Workspace, models: &[&Model]) -> Result<()> {
         check(workspace, model, any).await?;
         quality::plan(workspace, &Subject::from(*model)).await?;
     }
-    seeds::judge(workspace, models).await
+    quality::judge_seeds(workspace, models).await
 }
 
 /// The windows to run, in the order in which they must.

@@ -9,7 +9,6 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use userflow_lake::{FileWriter, NewFile, Table, WriteSettings};
 use userflow_models::project::{Model, PARTITION_COLUMN, Window};
-
 use userflow_process::exit::WrongSetup as Wrong;
 
 /// Size at which a file is closed and the next begun.

@@ -11,23 +11,24 @@
 //! orphan files and the old version; after it, the new version.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use serde_json::{Map, json};
 use userflow_lake::{Commit, CommitError, DataFile, Guard, NewFile, Snapshot, failpoint};
-use userflow_models::project::{Model, PARTITION_COLUMN, Vars, Window};
-use userflow_process::exit::{LostConflict, WrongSetup as Wrong};
+use userflow_models::project::{Model, Vars, Window};
+use userflow_process::exit::LostConflict;
 
+use super::inputs::Inputs;
+use super::outcome::Outcome;
 use super::output::{self, Written};
-use super::query::{Inputs, Query};
+use super::query::Query;
+use super::target::{check_columns, describe, discard};
+use crate::backoff::wait;
 use crate::engine::Engine;
 use crate::lineage::{self, Computed};
 use crate::memory::is_exhausted;
@@ -56,31 +57,6 @@ pub struct Task<'a> {
     pub dry_run: bool,
     /// Publish also what is judged unfit.
     pub publish_blocked: bool,
-}
-
-/// What a run did.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Rows that left the scans of the inputs.
-    pub rows_read: u64,
-    /// Rows in the partition now.
-    pub rows_written: u64,
-    /// Files added.
-    pub files_added: usize,
-    /// Files removed.
-    pub files_removed: usize,
-    /// The table's version with the result; `None` for a dry run and for what was blocked.
-    pub version: Option<i64>,
-    /// What was read, as `table@version`.
-    pub inputs: Vec<String>,
-    /// What the gate found.
-    pub verdicts: Vec<Verdict>,
-    /// Whether the gate kept the result from being published.
-    pub blocked: bool,
-    /// Times that it was computed.
-    pub attempts: u32,
-    /// Seconds, all attempts and waits.
-    pub seconds: f64,
 }
 
 impl Task<'_> {
@@ -115,7 +91,7 @@ impl Task<'_> {
                         return Err(anyhow::Error::from(LostConflict(message)).context(context()));
                     }
                     tracing::warn!(model = self.model.name, window = %self.window, attempt, "lost a conflict, computing again: {error}");
-                    tokio::time::sleep(jitter(FIRST_WAIT * 2_u32.pow(attempt - 1))).await;
+                    tokio::time::sleep(wait(FIRST_WAIT, attempt)).await;
                     attempt += 1;
                 }
             }
@@ -254,58 +230,6 @@ impl Task<'_> {
     }
 }
 
-/// Removes a candidate. What cannot be removed is an orphan that `maintain` removes later.
-async fn discard(target: &Snapshot, files: &[NewFile]) {
-    if let Err(error) = target.table().discard(files).await {
-        tracing::warn!("the files that were not published stay behind until `maintain`: {error}");
-    }
-}
-
-/// What the table's history shows, in the words that other writers use for an overwrite of partitions.
-fn describe(window: Window) -> Map<String, serde_json::Value> {
-    let predicate = format!("{PARTITION_COLUMN} = '{window}'");
-    Map::from_iter([(
-        "operationParameters".to_owned(),
-        json!({"mode": "Overwrite", "partitionBy": format!("[\"{PARTITION_COLUMN}\"]"), "predicate": predicate}),
-    )])
-}
-
-/// The stored table must have the declared columns before anything is computed for it.
-fn check_columns(model: &Model, target: &Snapshot) -> Result<()> {
-    let (stored, declared) = (target.schema(), model.schema());
-    for field in declared.fields() {
-        match stored.field_with_name(field.name()) {
-            Ok(found) if same(found.data_type(), field.data_type()) => {}
-            Ok(found) => {
-                let (column, is, wanted) = (field.name(), found.data_type(), field.data_type());
-                return Err(Wrong(format!(
-                    "table {}: column {column} is stored as {is} and {} declares {wanted}: rename the column, or remove the \
-                     table's folder, run `userflow-jobs init` and backfill",
-                    model.name,
-                    model.yml.display()
-                ))
-                .into());
-            }
-            Err(_) => {
-                let message = "is declared and not stored yet: run `userflow-jobs init`";
-                return Err(Wrong(format!(
-                    "table {}: column {} {message}",
-                    model.name,
-                    field.name()
-                ))
-                .into());
-            }
-        }
-    }
-    Ok(())
-}
-
-fn same(stored: &DataType, declared: &DataType) -> bool {
-    stored == declared
-        || (*declared == DataType::Utf8
-            && matches!(stored, DataType::Utf8View | DataType::LargeUtf8))
-}
-
 /// Rows that left the leaves of a plan that ran. A leaf that reads nothing (an empty table) counts nothing.
 fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
@@ -317,11 +241,4 @@ fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
             .unwrap_or(0) as u64;
     }
     children.into_iter().map(rows_read).sum()
-}
-
-/// Between half of the wait and all of it, so that two losers do not meet again.
-pub fn jitter(wait: Duration) -> Duration {
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
-    wait.mul_f64(0.5 + share / 2.0)
 }

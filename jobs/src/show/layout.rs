@@ -3,7 +3,7 @@
 use comfy_table::CellAlignment;
 use console::measure_text_width;
 
-use crate::summary;
+use crate::print;
 
 /// Where not all fits, a value of a table is cut to so many characters.
 const LONGEST: usize = 32;
@@ -91,7 +91,7 @@ fn table(cells: &Cells<'_>, columns: usize, longest: usize) -> String {
         .iter()
         .map(String::as_str)
         .collect();
-    let mut table = summary::new_table(&names);
+    let mut table = print::new_table(&names);
     for row in &cells.rows {
         table.add_row(row[..columns].iter().map(|value| cut(value, longest)));
     }

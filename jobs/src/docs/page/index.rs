@@ -4,8 +4,9 @@ use anyhow::Result;
 use minijinja::value::Value;
 use serde::Serialize;
 
+use super::book::{Book, Group, Tile, grouped};
+use super::names::{file_of, title_of};
 use super::quality::{self, Badge};
-use super::{Book, Group, Tile, file_of, grouped, title_of};
 use crate::docs::catalogue::{Entry, Home, Section};
 use crate::docs::graph::Node;
 use crate::docs::state::Newest;

@@ -6,7 +6,8 @@ use anyhow::Result;
 use minijinja::value::Value;
 use serde::Serialize;
 
-use super::{Templates, Tile};
+use super::book::Tile;
+use super::templates::Templates;
 use crate::docs::history::{Status, Verdict};
 use crate::docs::plot;
 use crate::docs::text;

@@ -1,0 +1,58 @@
+//! Feature views, from their `.yml`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use userflow_models::domain::Domain;
+use userflow_models::features::{FeatureView, online};
+
+use super::entry::{Column, Entry, Home, group};
+use super::file;
+use crate::docs::{feature, text};
+
+/// A feature view.
+pub(super) fn view(
+    view: &FeatureView,
+    domain: &Domain,
+    models: &Path,
+    topic: &str,
+) -> Result<Entry> {
+    let path = domain
+        .dir
+        .join("features")
+        .join(format!("{}.yml", view.name));
+    let name = format!("{}.{}", online::SCHEMA, view.name);
+    let mut facts = vec![("Window", feature::window(view, &domain.contract))];
+    if let Some(ttl) = view.ttl {
+        facts.push(("Kept for", text::span(i64::try_from(ttl.as_micros())?)));
+    }
+    if let Some(batch) = &view.batch {
+        facts.push(("Compared daily with", batch.table.clone()));
+    }
+    if !view.partition_local {
+        facts.push(("Merged when read from", online::table(view)));
+    }
+    let column = |(name, data_type, description): (String, &str, String)| Column {
+        name,
+        data_type: data_type.to_owned(),
+        description,
+        tests: Vec::new(),
+    };
+    Ok(Entry {
+        group: group(&name),
+        name,
+        home: Home::Online,
+        description: view.description.clone(),
+        grain: view.entity.clone(),
+        columns: feature::columns(view, &domain.contract)
+            .into_iter()
+            .map(column)
+            .collect(),
+        tests: Vec::new(),
+        facts,
+        reads: vec![topic.to_owned()],
+        file: file::shown(&path, models),
+        definition: Some(file::read(&path)?),
+        waits_for: None,
+    })
+}
