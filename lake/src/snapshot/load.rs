@@ -17,8 +17,8 @@ use crate::location::INSIDE;
 use crate::{LakeError, Table, log};
 
 /// Waits between looks at a table that could not be read: they double, and add up to a third of a second.
-const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(10);
-const LAST_LOOK_AGAIN: Duration = Duration::from_millis(320);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(10);
+const MAX_BACKOFF: Duration = Duration::from_millis(320);
 
 impl Table {
     /// The newest version; `None` when there is no such table.
@@ -27,10 +27,10 @@ impl Table {
     /// looked at again before it is believed.
     pub fn snapshot(&self) -> BoxFuture<'_, Result<Option<Snapshot>, LakeError>> {
         Box::pin(async move {
-            let mut wait = FIRST_LOOK_AGAIN;
+            let mut wait = INITIAL_BACKOFF;
             loop {
                 match self.load(None).await {
-                    Err(error @ LakeError::Store { .. }) if wait < LAST_LOOK_AGAIN => {
+                    Err(error @ LakeError::Store { .. }) if wait < MAX_BACKOFF => {
                         tracing::debug!(table = %self.name(), "reading the table failed, looking again: {error}");
                         tokio::time::sleep(wait).await;
                         wait *= 2;
