@@ -1,15 +1,11 @@
 //! How far bronze is behind its topic: how many messages wait, and for how long the oldest does. Reads only. A running ingester shows
 //! the same as a metric; this is for schedulers and people, and works while no ingester runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
-use rdkafka::Message;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::json;
 use userflow_lake::{Lake, TableName};
 use userflow_models::bronze;
@@ -18,8 +14,7 @@ use userflow_process::exit::Stopped;
 
 use super::positions::AppIds;
 use crate::config::{LagArgs, Output};
-use crate::kafka::class::{Errors, code};
-use crate::kafka::{self, KAFKA_TIMEOUT, Probe, Source, Watermarks};
+use crate::kafka::{self, First, Probe, Source, Watermarks};
 
 /// The client's name in the group protocol; it joins no group.
 const GROUP: &str = "userflow-lag";
@@ -102,56 +97,19 @@ fn waiting(logs: &BTreeMap<i32, Watermarks>, positions: &BTreeMap<i32, i64>) -> 
     logs.iter().map(of).collect()
 }
 
-/// Reads the first waiting message of each partition, for its time.
+/// Asks for the first waiting message of each partition, for its time.
 fn ask_since_when(probe: &Probe, topic: &str, partitions: &mut [Waiting]) -> Result<()> {
-    let mut list = TopicPartitionList::new();
-    for part in partitions.iter().filter(|part| part.messages > 0) {
-        let first = Offset::Offset(part.next + part.lost);
-        list.add_partition_offset(topic, part.partition, first)?;
-    }
-    let mut unanswered: BTreeSet<i32> = list.elements().iter().map(|e| e.partition()).collect();
-    probe.assign(&list).context("read the oldest messages")?;
-    let until = Instant::now() + KAFKA_TIMEOUT;
-    let mut errors = Errors::default();
-    while !unanswered.is_empty() {
-        if Instant::now() > until {
-            anyhow::bail!("Kafka did not hand out the oldest messages within {KAFKA_TIMEOUT:?}");
-        }
-        let answered = match probe.poll(Duration::from_millis(100)) {
-            None => None,
-            Some(Ok(message)) => {
-                let time = message.timestamp().to_millis().filter(|ms| *ms >= 0);
-                Some((
-                    message.partition(),
-                    time.and_then(DateTime::from_timestamp_millis),
-                    true,
-                ))
-            }
+    let first = |part: &&Waiting| part.messages > 0;
+    let first = partitions.iter().filter(first);
+    let first = first.map(|part| (part.partition, part.next + part.lost));
+    let found = kafka::first_messages(probe, topic, &first.collect())?;
+    for part in partitions {
+        match found.get(&part.partition) {
+            Some(First::Message(ms)) => part.since = ms.and_then(DateTime::from_timestamp_millis),
             // Nothing but marks of transactions and messages of those that were aborted: no reader will ever get one.
-            Some(Err(KafkaError::PartitionEOF(partition))) => Some((partition, None, false)),
-            Some(Err(e)) => {
-                let said = probe.context().said();
-                let words = said.map_or_else(|| e.to_string(), |said| said.words);
-                errors.classify(code(&e), &words)?;
-                None
-            }
-        };
-        let Some((partition, time, waits)) = answered else {
-            continue;
-        };
-        // One answer of a partition is enough.
-        if !unanswered.remove(&partition) {
-            continue;
+            Some(First::Nothing) => part.messages = 0,
+            None => {}
         }
-        if let Some(part) = (partitions.iter_mut()).find(|part| part.partition == partition) {
-            part.since = time;
-            if !waits {
-                part.messages = 0;
-            }
-        }
-        let mut done = TopicPartitionList::new();
-        done.add_partition(topic, partition);
-        probe.pause(&done).context("read no further")?;
     }
     Ok(())
 }

@@ -18,19 +18,27 @@
 //!
 //! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`by_date`]: rows of either to a file per date.
 //! [`budget`]: how much memory for what. [`positions`]: where to read on.
-//! [`flush`]: the two commits. [`worker`]: the loop. [`service`]: threads, targets, summary. [`lag`]: how far behind. Consumer-group offsets are
+//! [`flush`]: the two commits. [`worker`]: the loop; [`burst`]: what it reads. [`service`]: threads, the end; [`shared`], [`progress`],
+//! [`others`], [`totals`], [`summary`]: what workers share, how far all is, what was done. [`lag`]: how far behind. Consumer-group offsets are
 //! for lag displays only.
 
 mod budget;
 mod buffer;
+mod burst;
 mod by_date;
 mod flush;
 mod kept;
 mod lag;
+mod others;
+mod patience;
 mod positions;
+mod progress;
 mod quarantine;
 mod service;
+mod shared;
+mod summary;
 mod tables;
+mod totals;
 mod worker;
 
 pub use lag::run as lag;

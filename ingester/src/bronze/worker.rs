@@ -2,31 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use rdkafka::Message;
 use userflow_lake::failpoint;
-use userflow_models::bronze::Origin;
 use userflow_process::exit::Fenced;
 use userflow_process::health::{Condition, Loop};
 use userflow_process::workers;
 
 use super::budget::Budget;
-use super::buffer::{Buffer, Held};
+use super::buffer::Buffer;
+use super::burst::{self, Burst};
 use super::flush::{Committed, Committer, Flushed};
+use super::patience::watched;
 use super::positions::start_of;
-use super::service::Shared;
-use crate::kafka::{Event, Joining, Member};
+use super::shared::Shared;
+use crate::kafka::{Joining, Member};
 
-/// Messages taken between two looks at the clock and the memory.
-const BURST: usize = 2_048;
-/// How long an idle poll waits.
-const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// Times in a row that a worker may find its partitions owned by another process.
 const FENCED_LIMIT: u32 = 10;
-/// A commit that takes longer is being tried again: the lake does not answer as it should.
-const SLOW_COMMIT: Duration = Duration::from_secs(5);
 
 /// A worker's state.
 pub(super) struct Worker {
@@ -41,18 +35,6 @@ pub(super) struct Worker {
     reported_memory: i64,
     lake: Condition,
     turns: Loop,
-}
-
-/// How a burst of reading ended.
-enum Burst {
-    /// There is no more for now, or enough was read.
-    Read,
-    /// These partitions are to be taken.
-    Assigned(Vec<i32>),
-    /// These partitions are to be given back.
-    Revoked(Vec<i32>),
-    /// The process has to end with this error of Kafka.
-    Failed(anyhow::Error),
 }
 
 impl Worker {
@@ -131,60 +113,19 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads what is there, up to what has to be acted on first.
     fn read_burst(&mut self) -> Result<Burst> {
-        for taken in 0..BURST {
-            let wait = if taken == 0 {
-                IDLE_WAIT
-            } else {
-                Duration::ZERO
-            };
-            match self.member.next(wait) {
-                Err(error) => return Ok(Burst::Failed(error)),
-                Ok(None) => break,
-                Ok(Some(Event::Assigned(partitions))) => return Ok(Burst::Assigned(partitions)),
-                Ok(Some(Event::Revoked(partitions))) => return Ok(Burst::Revoked(partitions)),
-                Ok(Some(Event::Message(message))) => {
-                    let partition = message.partition();
-                    let origin = Origin {
-                        partition,
-                        offset: message.offset(),
-                        time_ms: message.timestamp().to_millis().filter(|ms| *ms >= 0),
-                    };
-                    let Some(next) = self.reading.get_mut(&partition) else {
-                        continue;
-                    };
-                    let start = *next;
-                    *next = origin.offset + 1;
-                    self.buffer.push(
-                        origin,
-                        message.payload(),
-                        start,
-                        self.committer.is_kept(origin),
-                    )?;
-                    self.oldest.get_or_insert_with(Instant::now);
-                    self.shared.metrics.messages.inc();
-                    failpoint::reached("ingest.polled");
-                    // A burst is a number of messages, and messages have any size.
-                    if self.buffer.is_full() {
-                        break;
-                    }
-                }
-                // What is between the last message and the end will never be one. The position moves past it: otherwise it would wait
-                // for ever, and be lost when retention removes it.
-                Ok(Some(Event::Eof { partition, next })) => {
-                    if let Some(reading) = self.reading.get_mut(&partition)
-                        && next > *reading
-                    {
-                        let start = std::mem::replace(reading, next);
-                        let held = self.buffer.held.entry(partition);
-                        held.or_insert(Held { start, next }).next = next;
-                        self.oldest.get_or_insert_with(Instant::now);
-                    }
-                }
-            }
+        let committer = &self.committer;
+        let burst = burst::read(
+            &mut self.member,
+            &mut self.reading,
+            &mut self.buffer,
+            |origin| committer.is_kept(origin),
+            &self.shared.metrics,
+        );
+        if !self.buffer.is_empty() {
+            self.oldest.get_or_insert_with(Instant::now);
         }
-        Ok(Burst::Read)
+        burst
     }
 
     fn should_flush(&self) -> bool {
@@ -391,20 +332,5 @@ impl Worker {
             .buffered_bytes
             .add(held - self.reported_memory);
         self.reported_memory = held;
-    }
-}
-
-/// Waits for the lake; the process is not ready while that takes longer than it should.
-async fn watched<T>(work: impl Future<Output = Result<T>>, lake: &Condition) -> Result<T> {
-    let started = Instant::now();
-    let mut work = std::pin::pin!(work);
-    loop {
-        match tokio::time::timeout(SLOW_COMMIT, &mut work).await {
-            Ok(outcome) => return outcome,
-            Err(_) => lake.unmet(format!(
-                "it has not answered for {} s",
-                started.elapsed().as_secs()
-            )),
-        }
     }
 }

@@ -3,16 +3,18 @@
 //!
 //! * [`consumer`]: belongs to a group and gives one stream of events: `Message | Eof | Assigned | Revoked`.
 //! * [`producer`]: sends to one topic, without loss or repeat.
-//! * [`source`]: the topic as it was at start; [`follower`]: what becomes of it; [`probe`]: the client that both ask with.
+//! * [`source`]: the topic as it was at start; [`follower`]: what becomes of it; [`probe`]: the client that both ask with;
+//!   [`first`]: what it reads of a partition.
 //! * [`offsets`]: where partitions begin and end; [`admin`]: topics and partitions; [`topic_id`] and [`identity`]: which topic it is.
 //! * [`connection`]: how a cluster is reached; [`settings`], [`client`], [`token`], [`refused`]: what becomes of it in librdkafka.
 //! * [`class`]: what an error means; [`retry`]: questions that are asked again.
 
 mod admin;
-pub(crate) mod class;
+mod class;
 mod client;
 mod connection;
 mod consumer;
+mod first;
 mod follower;
 mod identity;
 mod offsets;
@@ -28,6 +30,7 @@ mod topic_id;
 pub use connection::{Connection, RawSetting, SaslMechanism, SecurityProtocol};
 pub use consumer::{Assignor, GroupProtocol, Membership};
 pub(crate) use consumer::{Event, Joining, Member};
+pub(crate) use first::{First, first_messages};
 pub(crate) use follower::Follower;
 pub(crate) use identity::MadeAgain;
 pub(crate) use offsets::Watermarks;
