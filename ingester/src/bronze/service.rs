@@ -112,7 +112,7 @@ fn work(shared: &Arc<Shared>, follower: &mut Follower) -> Result<()> {
     let workers = shared.workers();
     let work = |number| Worker::new(shared, number).and_then(Worker::run);
     workers::run(workers, &shared.stop, work, || {
-        watch(shared, follower, others)
+        watch(shared, follower, others);
     })
 }
 

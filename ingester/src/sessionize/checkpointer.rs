@@ -160,3 +160,143 @@ impl<K: Keeper> Checkpointer<K> {
         kept.context("a checkpoint was cut off")?.map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::sessionize::fixture::{engine, happens, partitions};
+
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// Partition, offset before, next offset.
+    type Seen = Arc<Mutex<Vec<(i32, Option<i64>, i64)>>>;
+
+    struct Fake {
+        runtime: Handle,
+        seen: Seen,
+        answer: Arc<Mutex<Result<Kept, &'static str>>>,
+    }
+
+    impl Keeper for Fake {
+        fn keep(&self, state: State) -> JoinHandle<Result<Kept>> {
+            assert_eq!(state.epoch, 1);
+            assert!(!state.bytes.is_empty());
+            let seen = (state.partition, state.before, state.next);
+            self.seen.lock().unwrap().push(seen);
+            let answer = *self.answer.lock().unwrap();
+            self.runtime
+                .spawn(async move { answer.map_err(anyhow::Error::msg) })
+        }
+    }
+
+    struct Test {
+        /// Kept, because tasks run on it.
+        _runtime: tokio::runtime::Runtime,
+        partitions: Partitions,
+        checkpointer: Checkpointer<Fake>,
+        seen: Seen,
+        answer: Arc<Mutex<Result<Kept, &'static str>>>,
+    }
+
+    /// Partitions 0 and 1, which are read from 0 on; the store knows of a checkpoint of 1 up to 5.
+    fn test() -> Test {
+        let runtime = (tokio::runtime::Builder::new_multi_thread().worker_threads(1))
+            .build()
+            .unwrap();
+        let (seen, answer) = (Seen::default(), Arc::new(Mutex::new(Ok(Kept::Done))));
+        let keeper = Fake {
+            runtime: runtime.handle().clone(),
+            seen: Arc::clone(&seen),
+            answer: Arc::clone(&answer),
+        };
+        let mut checkpointer = Checkpointer::new(keeper, runtime.handle().clone(), INTERVAL);
+        checkpointer.assign(0, &engine(0, 0), None);
+        checkpointer.assign(1, &engine(1, 0), Some(5));
+        Test {
+            _runtime: runtime,
+            partitions: partitions(&[(0, 0), (1, 0)]),
+            checkpointer,
+            seen,
+            answer,
+        }
+    }
+
+    impl Test {
+        fn due(&mut self, seconds: u64) -> Option<i32> {
+            let now = Instant::now() + Duration::from_secs(seconds);
+            self.checkpointer.due(&self.partitions, now)
+        }
+
+        fn keep(&mut self, partition: i32) -> Result<Option<Kept>> {
+            self.checkpointer.keep(&mut self.partitions, partition);
+            self.checkpointer.wait()
+        }
+    }
+
+    #[test]
+    fn whoever_has_moved_has_a_turn_and_they_share_the_interval() {
+        let mut test = test();
+        happens(&mut test.partitions, 0, 0, "ann");
+        happens(&mut test.partitions, 1, 0, "bob");
+        assert_eq!(test.due(1), None, "half of the interval is for each");
+        assert_eq!(test.due(6), Some(0));
+        assert_eq!(test.keep(0).unwrap(), Some(Kept::Done));
+        assert_eq!(test.due(7), None);
+        happens(&mut test.partitions, 0, 1, "ann");
+        assert_eq!(test.due(12), Some(1), "it has waited longer");
+        test.keep(1).unwrap();
+        assert_eq!(test.due(18), Some(0));
+        test.keep(0).unwrap();
+        assert_eq!(test.due(40), None, "neither has moved since");
+    }
+
+    #[test]
+    fn no_turn_begins_while_a_state_is_being_kept() {
+        let mut test = test();
+        happens(&mut test.partitions, 0, 0, "ann");
+        happens(&mut test.partitions, 1, 0, "bob");
+        test.checkpointer.keep(&mut test.partitions, 0);
+        assert_eq!(test.due(20), None);
+        test.checkpointer.wait().unwrap();
+        assert_eq!(test.due(20), Some(1));
+    }
+
+    #[test]
+    fn each_state_names_the_one_before_and_one_that_is_kept_is_not_kept_again() {
+        let mut test = test();
+        assert_eq!(test.keep(0).unwrap(), None, "it has not moved");
+        happens(&mut test.partitions, 0, 0, "ann");
+        happens(&mut test.partitions, 1, 6, "bob");
+        test.keep(0).unwrap();
+        test.keep(0).unwrap();
+        test.keep(1).unwrap();
+        happens(&mut test.partitions, 0, 1, "ann");
+        test.keep(0).unwrap();
+        let seen = test.seen.lock().unwrap().clone();
+        assert_eq!(seen, [(0, None, 1), (1, Some(5), 7), (0, Some(1), 2)]);
+    }
+
+    #[test]
+    fn what_became_of_a_state_is_told() {
+        let mut test = test();
+        *test.answer.lock().unwrap() = Ok(Kept::Lost);
+        happens(&mut test.partitions, 0, 0, "ann");
+        assert_eq!(test.keep(0).unwrap(), Some(Kept::Lost));
+        *test.answer.lock().unwrap() = Err("the object store is away");
+        happens(&mut test.partitions, 0, 1, "ann");
+        let error = test.keep(0).unwrap_err();
+        assert_eq!(error.to_string(), "the object store is away");
+        assert_eq!(test.checkpointer.finished().unwrap(), None);
+    }
+
+    #[test]
+    fn a_partition_that_was_given_back_is_not_kept() {
+        let mut test = test();
+        happens(&mut test.partitions, 0, 0, "ann");
+        test.checkpointer.revoke(0);
+        assert_eq!(test.due(60), None);
+        assert_eq!(test.keep(0).unwrap(), None);
+    }
+}

@@ -37,6 +37,15 @@ impl Checkpoints {
         })
     }
 
+    /// Checkpoints in a store that a test has made.
+    #[cfg(test)]
+    pub(super) fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            store,
+            prefix: Path::from("topic/id"),
+        }
+    }
+
     fn folder(&self, partition: i32) -> Path {
         self.prefix.clone().join(partition.to_string())
     }
@@ -185,63 +194,13 @@ fn next_offset(path: &Path) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path as File;
-    use std::time::Duration;
-
-    use userflow_lake::{Lake, RetryPolicy};
-    use userflow_models::contract::Contract;
-    use userflow_models::features;
     use userflow_tests::faulty::{Fault, Faulty, Request, Rule};
 
     use super::*;
-
-    const CONTRACT: &str = r#"{
-      "type": "object", "x-domain": "test", "x-limits": {"max_bytes": 4096, "max_depth": 4, "max_future": "1h"},
-      "x-event-id": "id", "x-event-type": "kind", "x-event-time": "at", "x-key": "user", "x-partition": "event_date",
-      "required": ["id", "kind", "at", "user"],
-      "properties": {
-        "id": {"type": "string", "x-column": {"name": "id", "type": "string"}},
-        "kind": {"type": "string", "enum": ["a"], "x-column": {"name": "kind", "type": "string"}},
-        "at": {"type": "string", "format": "date-time", "x-column": {"name": "at", "type": "timestamp"}},
-        "user": {"type": "string", "x-column": {"name": "user", "type": "string"}}
-      }
-    }"#;
-    const VIEW: &str = "feature_view: test_v\ndescription: v\nentity: user\nwindow: lifetime\nfeatures: {n: {count: {}}}\n";
-
-    const SETTINGS: Settings = Settings {
-        lateness: 0,
-        repeat_horizon: 1,
-        most_repeats: 1,
-    };
-
-    fn plan() -> Arc<Plan> {
-        let contract = Contract::parse(File::new("contract.json"), CONTRACT).expect("a contract");
-        let view = features::parse(VIEW, &contract).expect("a view");
-        Arc::new(Plan::new(&contract, &[view], 0).expect("a plan"))
-    }
-
-    fn checkpoints(store: &Faulty) -> Checkpoints {
-        let retry = RetryPolicy {
-            attempts: 5,
-            initial_backoff: Duration::from_micros(50),
-            max_backoff: Duration::from_millis(1),
-            request_timeout: Duration::from_millis(50),
-            deadline: Duration::from_secs(5),
-        };
-        let url = url::Url::parse("memory:///").expect("a URL");
-        let lake = Lake::over(Arc::new(store.clone()), url, retry).expect("a lake");
-        Checkpoints {
-            store: lake.object_store(),
-            prefix: Path::from("topic/id"),
-        }
-    }
-
-    fn metrics() -> SessionizeMetrics {
-        SessionizeMetrics::new().expect("metrics")
-    }
+    use crate::sessionize::fixture::{SETTINGS, checkpoints, engine, metrics, plan};
 
     fn state(next_offset: i64) -> Vec<u8> {
-        Engine::new(plan(), SETTINGS, 0, next_offset).snapshot()
+        engine(0, next_offset).snapshot()
     }
 
     async fn offset_of(checkpoints: &Checkpoints) -> Result<Option<i64>> {
@@ -306,5 +265,21 @@ mod tests {
         let error = offset_of(&checkpoints).await.expect_err("refused");
         assert!(error.is::<WrongSetup>(), "{error:#}");
         assert!(error.to_string().contains("format 2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_one_before_is_kept_until_there_are_two_newer_ones() {
+        let checkpoints = checkpoints(&Faulty::new());
+        for next in [7, 9, 11, 13] {
+            checkpoints.save(0, next, state(next)).await.expect("kept");
+        }
+        let metrics = metrics();
+        for (newest, found) in [(13, Some(13)), (12, Some(11)), (10, Some(9)), (8, None)] {
+            let loaded = checkpoints
+                .load(&plan(), SETTINGS, 0, newest, &metrics)
+                .await;
+            let loaded = loaded.expect("the store answers");
+            assert_eq!(loaded.map(|(engine, _)| engine.next_offset()), found);
+        }
     }
 }

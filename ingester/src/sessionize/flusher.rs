@@ -356,7 +356,260 @@ fn backlog_wait(left: i64, read: i64, took: Duration, most: Duration) -> Duratio
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::sync::oneshot;
+
     use super::*;
+    use crate::sessionize::fixture::{happens, partitions};
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// A store that answers when the test says so.
+    #[derive(Clone, Default)]
+    struct Answers(Arc<Mutex<Asked>>);
+
+    #[derive(Default)]
+    struct Asked {
+        moves: u64,
+        /// Writes under way, with their numbers of rows.
+        writes: VecDeque<(usize, oneshot::Sender<Result<Written>>)>,
+    }
+
+    impl Answers {
+        /// Rows of the write under way, which comes to this.
+        fn answer(&self, written: Written) -> usize {
+            let (rows, sender) = (self.0.lock().unwrap().writes)
+                .pop_front()
+                .expect("a write");
+            assert!(sender.send(Ok(written)).is_ok(), "somebody waits for it");
+            rows
+        }
+
+        fn under_way(&self) -> usize {
+            self.0.lock().unwrap().writes.len()
+        }
+    }
+
+    struct Fake {
+        runtime: Handle,
+        answers: Answers,
+        most: usize,
+        taken: usize,
+    }
+
+    impl Target for Fake {
+        fn most_rows(&self) -> usize {
+            self.most
+        }
+
+        fn moves(&self) -> u64 {
+            self.answers.0.lock().unwrap().moves
+        }
+
+        fn take(&mut self, view: usize, engine: &mut Engine, most: usize) -> usize {
+            let taken = engine.take(view, most).len;
+            self.taken += taken;
+            taken
+        }
+
+        fn write(&mut self, _epochs: Vec<(i32, i64)>) -> JoinHandle<Result<Written>> {
+            let (sender, answer) = oneshot::channel();
+            let rows = std::mem::take(&mut self.taken);
+            (self.answers.0.lock().unwrap().writes).push_back((rows, sender));
+            (self.runtime).spawn(async { answer.await.expect("the test answers") })
+        }
+    }
+
+    struct Test {
+        /// Kept, because tasks run on it.
+        _runtime: tokio::runtime::Runtime,
+        answers: Answers,
+        partitions: Partitions,
+        flusher: Flusher<Fake>,
+    }
+
+    /// Partitions 0 and 1, and a store that takes at most so many rows of a view at once.
+    fn test(most: usize) -> Test {
+        let runtime = (tokio::runtime::Builder::new_multi_thread().worker_threads(1))
+            .build()
+            .unwrap();
+        let answers = Answers::default();
+        let target = Fake {
+            runtime: runtime.handle().clone(),
+            answers: answers.clone(),
+            most,
+            taken: 0,
+        };
+        let pace = Pace {
+            interval: LONG,
+            catch_up_interval: LONG,
+        };
+        let mut flusher = Flusher::new(target, runtime.handle().clone(), pace, 1);
+        flusher.assign(0, 0);
+        flusher.assign(1, 0);
+        Test {
+            _runtime: runtime,
+            answers,
+            partitions: partitions(&[(0, 0), (1, 0)]),
+            flusher,
+        }
+    }
+
+    impl Test {
+        fn happens(&mut self, partition: i32, offset: i64, user: &str) {
+            happens(&mut self.partitions, partition, offset, user);
+            (self.flusher).note_changes(&self.partitions, Instant::now());
+        }
+
+        fn write_if_due(&mut self, full: bool) {
+            self.flusher.write_if_due(&mut self.partitions, full);
+        }
+
+        /// Answers the write under way, and what the flusher makes of it.
+        fn answer(&mut self, written: Written) -> (usize, Flushed) {
+            let rows = self.answers.answer(written);
+            let until = Instant::now() + Duration::from_secs(10);
+            while Instant::now() < until {
+                if let Some(flushed) = self.flusher.finished().unwrap() {
+                    return (rows, flushed);
+                }
+            }
+            panic!("the write does not end");
+        }
+
+        fn written(&mut self, partition: i32) -> i64 {
+            let (_, engine) = (self.partitions.engines())
+                .find(|(number, _)| *number == partition)
+                .expect("it is owned");
+            self.flusher.written(partition, engine)
+        }
+    }
+
+    #[test]
+    fn one_write_is_under_way_and_what_changes_meanwhile_is_written_once() {
+        let mut test = test(100);
+        test.happens(0, 0, "ann");
+        test.write_if_due(false);
+        for offset in 1..5 {
+            test.happens(0, offset, "ann");
+            test.write_if_due(false);
+        }
+        assert_eq!(test.answers.under_way(), 1);
+        assert_eq!(test.flusher.in_flight(0), 1);
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Done));
+        assert_eq!(test.flusher.in_flight(0), 0);
+        test.write_if_due(false);
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Done));
+        test.write_if_due(false);
+        assert_eq!(test.answers.under_way(), 0, "there is nothing left");
+        assert!(!test.flusher.has_waiting());
+    }
+
+    #[test]
+    fn a_change_waits_for_others_while_more_messages_may_come() {
+        let mut test = test(100);
+        test.happens(0, 0, "ann");
+        test.write_if_due(true);
+        assert_eq!(test.answers.under_way(), 0);
+        test.write_if_due(false);
+        assert_eq!(test.answers.under_way(), 1);
+    }
+
+    #[test]
+    fn far_behind_the_end_a_change_waits_although_no_message_does() {
+        let mut test = test(100);
+        test.happens(0, 0, "ann");
+        test.flusher.pace.interval = Duration::ZERO;
+        let ends = BTreeMap::from([(0, 1_000_000)]);
+        std::thread::sleep(Duration::from_millis(2));
+        test.flusher.look_at_backlog(&test.partitions, &ends);
+        test.write_if_due(false);
+        assert_eq!(test.answers.under_way(), 0);
+        // At its end there is no backlog, wherever the topic ended when it was asked.
+        assert!(test.partitions.reads_end(0));
+        test.flusher.look_at_backlog(&test.partitions, &ends);
+        test.write_if_due(false);
+        assert_eq!(test.answers.under_way(), 1);
+    }
+
+    #[test]
+    fn an_offset_is_written_when_the_whole_round_is() {
+        let mut test = test(1);
+        test.happens(0, 0, "ann");
+        test.happens(0, 1, "bob");
+        test.write_if_due(false);
+        // This one is of the next round, and the round under way does not wait for it.
+        test.happens(0, 2, "eve");
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Done));
+        assert_eq!(test.written(0), 0);
+        test.write_if_due(true);
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Done));
+        assert_eq!(test.written(0), 2);
+        test.write_if_due(false);
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Done));
+        assert_eq!(test.written(0), 3);
+    }
+
+    #[test]
+    fn a_write_that_was_refused_or_that_went_to_another_server_is_told() {
+        let mut test = test(100);
+        test.happens(0, 0, "ann");
+        test.write_if_due(false);
+        assert_eq!(test.answer(Written::Fenced), (1, Flushed::Fenced));
+        assert_eq!(test.flusher.done(), 0);
+        test.happens(0, 1, "ann");
+        test.write_if_due(false);
+        test.answers.0.lock().unwrap().moves = 1;
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Moved));
+        // Whoever takes a partition now takes it from that server.
+        test.flusher.assign(0, 2);
+        test.happens(0, 2, "ann");
+        test.write_if_due(false);
+        assert_eq!(test.answer(Written::Done), (1, Flushed::Done));
+    }
+
+    #[test]
+    fn to_drain_is_to_write_all_or_to_say_that_it_is_not() {
+        let mut test = test(1);
+        test.happens(0, 0, "ann");
+        test.happens(0, 1, "bob");
+        test.happens(1, 0, "eve");
+        let mut drain = |one, answers: Vec<Written>| {
+            let store = test.answers.clone();
+            let answering = std::thread::spawn(move || {
+                for written in answers {
+                    while store.under_way() == 0 {
+                        std::thread::yield_now();
+                    }
+                    store.answer(written);
+                }
+            });
+            let patience = Duration::from_millis(300);
+            let drained = test.flusher.drain(&mut test.partitions, one, patience);
+            answering.join().unwrap();
+            (drained.unwrap(), test.partitions.changed_rows())
+        };
+        // Of one partition, and nothing of the other.
+        assert_eq!(drain(Some(1), vec![Written::Done]), (Drained::Written, 2));
+        // The store answers once, and not again in time.
+        assert_eq!(drain(None, vec![Written::Done]), (Drained::TooSlow, 0));
+        let fenced = Drained::Lost(Flushed::Fenced);
+        assert_eq!(drain(None, vec![Written::Fenced]), (fenced, 0));
+        assert_eq!(drain(None, vec![]), (Drained::Written, 0));
+    }
+
+    #[test]
+    fn nothing_is_awaited_when_the_last_partition_is_given_back() {
+        let mut test = test(100);
+        test.happens(0, 0, "ann");
+        test.write_if_due(false);
+        test.flusher.revoke(1);
+        assert!(test.flusher.is_writing());
+        test.flusher.revoke(0);
+        assert!(!test.flusher.is_writing() && !test.flusher.has_waiting());
+    }
 
     #[test]
     fn a_change_waits_a_twentieth_of_what_the_backlog_takes() {

@@ -92,3 +92,65 @@ impl Intake {
         counted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessionize::fixture::{NOON, event, intake, partitions};
+
+    #[test]
+    fn every_message_moves_its_partition_on_whether_it_is_an_event_or_not() {
+        let mut partitions = partitions(&[(0, 5), (1, 0)]);
+        let mut intake = intake();
+        let good = event(1, "ann", 0);
+        let mut message = |partition, offset, payload: Option<&[u8]>| {
+            let message = Message {
+                partition,
+                offset,
+                kafka_ms: Some(NOON / 1_000),
+                payload,
+            };
+            intake.message(&message, NOON);
+        };
+        message(0, 5, Some(&good));
+        message(0, 6, Some(b"no event"));
+        message(1, 3, None);
+        intake.end(1, 9);
+        let counted = intake.count(&mut partitions, Instant::now());
+        let expected = Counted {
+            events: 1,
+            rejected: 2,
+        };
+        assert_eq!(counted, expected);
+        let next = |partition: i32| partitions.places()[&partition].0;
+        assert_eq!((next(0), next(1)), (7, 9));
+        assert_eq!(partitions.changed_rows(), 1);
+        // What was counted is counted once.
+        let counted = intake.count(&mut partitions, Instant::now());
+        assert_eq!(counted, Counted::default());
+    }
+
+    #[test]
+    fn neither_clock_is_trusted_to_be_ahead_of_ours() {
+        let hour = 3_600_000;
+        for (kafka_ms, now) in [
+            (NOON / 1_000 + hour, NOON),
+            (NOON / 1_000, NOON + hour * 1_000),
+        ] {
+            let mut partitions = partitions(&[(0, 0)]);
+            let mut intake = intake();
+            let message = Message {
+                partition: 0,
+                offset: 0,
+                kafka_ms: Some(kafka_ms),
+                payload: Some(&event(1, "ann", 1_800)),
+            };
+            intake.message(&message, now);
+            intake.count(&mut partitions, Instant::now());
+            // Half an hour after noon is ahead of one of the two by more than is allowed.
+            let watermark = partitions.places()[&0].1;
+            assert_eq!(watermark, Some(NOON + 10_000_000));
+            assert_eq!(partitions.count_since(1).future_clocks, 1);
+        }
+    }
+}

@@ -27,6 +27,8 @@ mod claim;
 mod delivery;
 mod expiry;
 mod fences;
+#[cfg(test)]
+mod fixture;
 mod flusher;
 mod intake;
 mod keeping;

@@ -209,3 +209,66 @@ impl Partitions {
         sum
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessionize::fixture::{NOON, engine, happens, partitions};
+
+    const IDLE: Duration = Duration::from_secs(30);
+
+    fn watermark(partitions: &Partitions) -> Option<i64> {
+        partitions.places()[&0].1
+    }
+
+    #[test]
+    fn time_passes_in_a_partition_that_is_silent_at_its_end_and_in_no_other() {
+        let mut partitions = partitions(&[(0, 0)]);
+        let minute = Duration::from_secs(60);
+        // Without an event nobody knows what time it is there.
+        assert!(partitions.reads_end(0));
+        partitions.let_time_pass(IDLE, Instant::now() + minute);
+        assert_eq!(watermark(&partitions), None);
+        happens(&mut partitions, 0, 0, "ann");
+        let came = Instant::now();
+        partitions.let_time_pass(IDLE, came + minute);
+        assert_eq!(watermark(&partitions), Some(NOON), "it is not at its end");
+        assert!(partitions.reads_end(0));
+        partitions.let_time_pass(IDLE, came + IDLE / 2);
+        assert_eq!(watermark(&partitions), Some(NOON), "it is not idle");
+        partitions.let_time_pass(IDLE, came + minute);
+        let passed = watermark(&partitions).unwrap() - NOON;
+        assert!((60_000_000..61_000_000).contains(&passed), "{passed}");
+        // It passes from the newest event on, however often one looks.
+        partitions.let_time_pass(IDLE, came + 2 * minute);
+        let passed = watermark(&partitions).unwrap() - NOON;
+        assert!((120_000_000..121_000_000).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn a_partition_goes_on_with_the_state_that_it_is_given_and_is_forgotten_when_revoked() {
+        let mut partitions = partitions(&[(0, 0), (1, 4)]);
+        happens(&mut partitions, 0, 0, "ann");
+        happens(&mut partitions, 1, 4, "bob");
+        partitions.revoke(0);
+        assert_eq!(partitions.epochs(), [(1, 1)]);
+        assert!(!partitions.reads_on(0) && !partitions.reads_end(0));
+        assert_eq!(partitions.changed_rows(), 1);
+        partitions.assign(0, engine(0, 17), 2, Instant::now());
+        assert_eq!(partitions.epochs(), [(0, 2), (1, 1)]);
+        assert_eq!(partitions.places()[&0], (17, None));
+        assert!(!partitions.is_at_end(0));
+        partitions.clear();
+        assert!(partitions.is_empty());
+    }
+
+    #[test]
+    fn what_has_been_counted_is_told_once() {
+        let mut partitions = partitions(&[(0, 0)]);
+        happens(&mut partitions, 0, 0, "ann");
+        assert_eq!(partitions.count_since(1).events, 1);
+        assert_eq!(partitions.count_since(1).events, 0);
+        happens(&mut partitions, 0, 1, "ann");
+        assert_eq!(partitions.count_since(1).events, 1);
+    }
+}

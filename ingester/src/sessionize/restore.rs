@@ -155,8 +155,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use userflow_engine::StoreMark;
+    use userflow_tests::faulty::Faulty;
 
     use super::*;
+    use crate::sessionize::fixture::{SETTINGS, checkpoints, happens, metrics, partitions, plan};
 
     fn mark(id: &str, made: &str) -> StoreMark {
         StoreMark {
@@ -207,6 +209,96 @@ mod tests {
         assert_eq!(
             lacks(&views, &taken(1, None), &restored(None), 100),
             Some(Lack::OtherStore)
+        );
+    }
+
+    /// Restores partition 0 with what these checkpoints hold: an event each before its next offset.
+    async fn restored(
+        states: &[i64],
+        taken: &Taken,
+        log: Watermarks,
+        accept_data_loss: bool,
+    ) -> Result<Engine> {
+        let checkpoints = checkpoints(&Faulty::new());
+        for next in states {
+            let mut partitions = partitions(&[(0, 0)]);
+            happens(&mut partitions, 0, next - 1, "ann");
+            let engine = partitions.engine(0).expect("it is owned");
+            engine.belongs_to(mark("a", "noon"));
+            // A state is kept when its rows are in the store.
+            drop(engine.take(0, usize::MAX));
+            checkpoints.save(0, *next, engine.snapshot()).await?;
+        }
+        let restorer = Restorer {
+            views: vec!["shop_user".to_owned()],
+            plan: plan(),
+            settings: SETTINGS,
+            checkpoints,
+            location: "memory".to_owned(),
+            accept_data_loss,
+            metrics: Arc::new(metrics()),
+        };
+        restorer.restore(0, taken, log).await
+    }
+
+    const ALL: Watermarks = Watermarks { low: 0, high: 100 };
+    const CUT: Watermarks = Watermarks { low: 5, high: 100 };
+
+    fn claimed(kept: Option<i64>, store: &str) -> Taken {
+        Taken {
+            epoch: 2,
+            kept,
+            store: mark(store, "noon"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_partition_goes_on_where_its_newest_state_ends() {
+        let engine = restored(&[10, 20], &claimed(Some(20), "a"), ALL, false).await;
+        let engine = engine.expect("a state");
+        assert_eq!((engine.next_offset(), engine.changed_rows()), (20, 0));
+        let engine = restored(&[], &claimed(None, "a"), CUT, false).await;
+        assert_eq!(engine.expect("none").next_offset(), 5, "from its start");
+    }
+
+    #[tokio::test]
+    async fn a_store_of_an_older_dump_gets_the_rows_since_then() {
+        let taken = claimed(Some(10), "a");
+        let engine = restored(&[10, 20], &taken, ALL, false).await;
+        assert_eq!(engine.expect("an older state").next_offset(), 10);
+        // No state is as old as the dump: everything is made again, from the topic if it has it, else from the state.
+        let taken = claimed(Some(3), "a");
+        let engine = restored(&[10, 20], &taken, ALL, false).await.expect("one");
+        assert_eq!((engine.next_offset(), engine.changed_rows()), (0, 0));
+        let engine = restored(&[10, 20], &taken, CUT, false).await.expect("one");
+        assert_eq!((engine.next_offset(), engine.changed_rows()), (20, 1));
+    }
+
+    #[tokio::test]
+    async fn another_store_gets_every_row_again() {
+        let taken = claimed(Some(20), "b");
+        let engine = restored(&[20], &taken, ALL, false).await.expect("one");
+        assert_eq!((engine.next_offset(), engine.changed_rows()), (0, 0));
+        let engine = restored(&[20], &taken, CUT, false).await.expect("one");
+        assert_eq!((engine.next_offset(), engine.changed_rows()), (20, 1));
+    }
+
+    #[tokio::test]
+    async fn lost_offsets_are_an_operators_decision() {
+        let late = Watermarks { low: 30, high: 100 };
+        let error = restored(&[20], &claimed(Some(20), "a"), late, false).await;
+        let error = error.err().expect("events are lost");
+        assert!(error.is::<WrongSetup>(), "{error:#}");
+        assert!(error.to_string().contains("--accept-data-loss"), "{error}");
+        let engine = restored(&[20], &claimed(Some(20), "a"), late, true).await;
+        assert_eq!(engine.expect("accepted").next_offset(), 30);
+        // A topic that ends before the state is another one, whatever is accepted.
+        let short = Watermarks { low: 0, high: 15 };
+        let error = restored(&[20], &claimed(Some(20), "a"), short, true).await;
+        let error = error.err().expect("another topic");
+        assert!(
+            error.to_string().contains("remove the checkpoints"),
+            "{error}"
         );
     }
 }
