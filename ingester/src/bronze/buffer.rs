@@ -11,7 +11,8 @@ use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Rejection};
 
 use super::budget::Budget;
-use super::by_date::{ByDate, Files};
+use super::by_date::ByDate;
+use super::files::Files;
 use super::quarantine::Quarantine;
 use super::tables::Tables;
 

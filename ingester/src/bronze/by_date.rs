@@ -13,7 +13,9 @@ use anyhow::{Result, ensure};
 use arrow::array::{Array, Date32Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
-use userflow_lake::{EncodedFile, FileWriter, WriteSettings};
+use userflow_lake::{FileWriter, WriteSettings};
+
+use super::files::{Files, Format, Waiting};
 
 /// Most files that are open at once: today's, and yesterday's around midnight.
 const MOST_OPEN: usize = 2;
@@ -25,19 +27,6 @@ const WORTH_OPENING: usize = 256 << 10;
 const FILE_PART: usize = 4;
 const LEAST_FILE: usize = 1 << 20;
 
-/// What the files are like.
-#[derive(Clone)]
-struct Format {
-    schema: SchemaRef,
-    settings: WriteSettings,
-}
-
-impl Format {
-    fn open(&self) -> Result<FileWriter> {
-        Ok(FileWriter::new(&self.schema, &self.settings)?)
-    }
-}
-
 /// Rows on their way into files.
 pub(super) struct ByDate {
     format: Format,
@@ -48,13 +37,6 @@ pub(super) struct ByDate {
     encoded: usize,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
-}
-
-/// Rows of dates without an open file, sorted by date.
-struct Waiting {
-    rows: RecordBatch,
-    row_bytes: usize,
-    dates: Vec<(i32, Range<u32>)>,
 }
 
 impl ByDate {
@@ -164,87 +146,17 @@ impl ByDate {
         self.encoded = 0;
         self.waiting_bytes = 0;
         let waiting = std::mem::take(&mut self.waiting);
-        let mut slices: BTreeMap<i32, Vec<Slice>> = BTreeMap::new();
-        for (batch, held) in waiting.iter().enumerate() {
-            for (date, range) in &held.dates {
-                slices.entry(*date).or_default().push(Slice {
-                    batch,
-                    range: range.clone(),
-                });
-            }
-        }
-        Files {
-            format: self.format.clone(),
-            file_bytes: self.file_bytes,
-            open: std::mem::take(&mut self.open),
+        Files::new(
+            self.format.clone(),
+            self.file_bytes,
+            std::mem::take(&mut self.open),
             waiting,
-            slices,
-        }
+        )
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         drop(self.take());
-    }
-}
-
-struct Slice {
-    batch: usize,
-    range: Range<u32>,
-}
-
-/// The files of what was taken: the open ones first, because they hold most, then one date after the other.
-pub(super) struct Files {
-    format: Format,
-    file_bytes: usize,
-    open: BTreeMap<i32, FileWriter>,
-    waiting: Vec<Waiting>,
-    slices: BTreeMap<i32, Vec<Slice>>,
-}
-
-impl Files {
-    /// Writes rows of a date that waited, up to the size of a file; the others go on waiting.
-    fn write(&mut self, date: i32, writer: &mut FileWriter) -> Result<()> {
-        let Some(mut slices) = self.slices.remove(&date) else {
-            return Ok(());
-        };
-        let mut bytes = 0;
-        let mut done = 0;
-        for slice in &slices {
-            let held = &self.waiting[slice.batch];
-            let rows = slice.range.len();
-            if bytes > 0 && bytes + rows * held.row_bytes > self.file_bytes {
-                break;
-            }
-            bytes += rows * held.row_bytes;
-            writer.write(&held.rows.slice(slice.range.start as usize, rows))?;
-            done += 1;
-        }
-        slices.drain(..done);
-        if !slices.is_empty() {
-            self.slices.insert(date, slices);
-        }
-        Ok(())
-    }
-
-    fn next_file(&mut self) -> Result<Option<(i32, EncodedFile)>> {
-        let (date, mut writer) = match self.open.pop_first() {
-            Some(open) => open,
-            None => match self.slices.keys().next() {
-                None => return Ok(None),
-                Some(date) => (*date, self.format.open()?),
-            },
-        };
-        self.write(date, &mut writer)?;
-        Ok(Some((date, writer.finish()?)))
-    }
-}
-
-impl Iterator for Files {
-    type Item = Result<(i32, EncodedFile)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.next_file().transpose()
     }
 }
 

@@ -10,7 +10,7 @@ use userflow_lake::{Commit, CommitError, Guard, NewFile, Table, failpoint};
 use userflow_models::bronze::Origin;
 
 use super::buffer::Buffer;
-use super::by_date::Files;
+use super::files::Files;
 use super::kept::Kept;
 use super::positions::AppIds;
 use super::tables::Tables;

@@ -16,7 +16,7 @@
 //! quarantined if it had to be, and after a crash between the two commits the quarantine itself says which messages are there
 //! already ([`kept`]): they become no rows, whatever the contract says by then.
 //!
-//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`by_date`]: rows of either to a file per date.
+//! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`by_date`], [`files`]: rows of either to a file per date.
 //! [`budget`]: how much memory for what. [`positions`]: where to read on.
 //! [`flush`]: the two commits. [`worker`]: the loop; [`burst`]: what it reads. [`service`]: threads, the end; [`shared`], [`progress`],
 //! [`others`], [`totals`], [`summary`]: what workers share, how far all is, what was done. [`lag`]: how far behind. Consumer-group offsets are
@@ -26,6 +26,7 @@ mod budget;
 mod buffer;
 mod burst;
 mod by_date;
+mod files;
 mod flush;
 mod kept;
 mod lag;

@@ -18,7 +18,8 @@ use userflow_models::bronze::{
 use userflow_models::decode::{Problem, Rejection};
 
 use super::budget::Budget;
-use super::by_date::{ByDate, Files};
+use super::by_date::ByDate;
+use super::files::Files;
 use super::tables::Target;
 
 const TOPIC: &str = "_topic";

@@ -17,10 +17,10 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// Passes by waiting: brokers are away, leaders and coordinators move. Asked again without end, not ready meanwhile;
-    /// a run that is to end gives up (`health::Standstill`).
+    /// a run that is to end gives up (`userflow_process::standstill`).
     Passes,
     /// Brokers refuse us. Credentials may be changed on one broker after the other, so the one client that asks questions all the
-    /// time (`source`) decides when it has lasted: a wrong set-up.
+    /// time (`follower`) decides when it has lasted: a wrong set-up.
     Refused,
     /// No waiting and no second start helps: exit code 2.
     WrongSetup,
@@ -50,7 +50,7 @@ pub(crate) fn class(code: RDKafkaErrorCode) -> (Class, &'static str) {
         | Code::InProgress
         | Code::State
         | Code::AssignmentLost
-        // A topic that is gone is followed by `source`, which knows for how long.
+        // A topic that is gone is followed by `follower`, which knows for how long.
         | Code::UnknownTopicOrPartition
         | Code::UnknownTopicId
         | Code::LeaderNotAvailable
