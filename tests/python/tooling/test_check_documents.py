@@ -151,3 +151,9 @@ def test_the_program_fails_for_a_broken_document_and_for_missing_binaries(tmp_pa
         "README.md:6: userflow-jobs has no sub-command walk",
         "README.md:7: the Makefile has no target nothing",
     ]
+
+
+def test_the_glossary_is_in_alphabetical_order():
+    rows = (ROOT / "docs/glossary.md").read_text().split("|---|---|---|\n")[1].splitlines()
+    words = [row.split("|")[1].strip().lower() for row in rows]
+    assert words == sorted(set(words))
