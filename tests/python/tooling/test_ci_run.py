@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 RUNNER = Path(__file__).resolve().parents[3] / ".ci/run"
-OF_THE_REGISTRY = [".fingerprint/arrow-01/lib-arrow", "build/zstd-sys-02/out/libzstd.a", "deps/libarrow-01.rlib", "deps/libserde-03.so"]
-OURS = [".fingerprint/userflow-lake-04/lib", "build/userflow-jobs-05/output", "deps/libuserflow_lake-04.rlib", "deps/userflow_lake-04.d",
-        "deps/it-06", "userflow-jobs"]  # fmt: skip
+OF_THE_REGISTRY = [
+    ".fingerprint/arrow-01/lib-arrow", "build/zstd-sys-02/out/libzstd.a", "deps/libarrow-01.rlib", "deps/libserde-03.so",
+]  # fmt: skip
+OURS = [
+    ".fingerprint/userflow-lake-04/lib", "build/userflow-jobs-05/output", "deps/libuserflow_lake-04.rlib",
+    "deps/userflow_lake-04.d", "deps/it-06", "userflow-jobs",
+]  # fmt: skip
 # What a build leaves; before it, what it found.
 MAKE = f"""#!/bin/sh
 [ "$*" = test ] || exit 9
@@ -52,7 +56,8 @@ class Place:
         return clone
 
     def start(self, clone, cache=None):
-        environment = os.environ | {"PATH": f"{self.root}/bin:{os.environ['PATH']}", "USERFLOW_CACHE": str(cache or self.root / "cache")}
+        path = f"{self.root}/bin:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "USERFLOW_CACHE": str(cache or self.root / "cache")}
         return subprocess.Popen([clone / ".ci/run"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, start_new_session=True)  # fmt: skip
 
@@ -138,7 +143,8 @@ def test_a_build_that_is_there_is_left_alone(place):
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_in_the_middle_it_waits_for_the_end_of_the_tests(place, sig):
-    place.make("trap 'kill $!; sleep 0.5; echo the servers are stopped; exit 1' TERM\ntouch started\nsleep 60 & wait $!\n" + PASSES)
+    stops = "trap 'kill $!; sleep 0.5; echo the servers are stopped; exit 1' TERM\n"
+    place.make(stops + "touch started\nsleep 60 & wait $!\n" + PASSES)
     clone = place.clone()
     run = place.start(clone)
     while not (clone / "started").exists():
