@@ -1,4 +1,4 @@
-//! How long to wait before doing again what another writer spoiled.
+//! How long to wait before computing again after a lost conflict.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! The command line: which jobs there are. The settings of each stand beside it, those that several share in [`crate::config`].
+//! The command line: which jobs there are. The arguments of each are beside it; those that several share are in [`crate::config`].
 
 use clap::{Parser, Subcommand};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use crate::backfill::BackfillArgs;
 use crate::check::CheckArgs;
@@ -68,7 +68,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         if self.common.output == Output::Csv && !matches!(self.command, Command::Show(_)) {
             let rows = "--output csv is for rows of a table, with `show`: use --output json";
-            return Err(Wrong(rows.to_owned()).into());
+            return Err(WrongSetup(rows.to_owned()).into());
         }
         let open = || Workspace::open(&self.common);
         let done = self.common.start_runtime()?.block_on(async {
@@ -87,7 +87,7 @@ impl Cli {
                 Command::Docs(args) => docs::run(&open().await?, args).await,
             }
         });
-        // `run` and `backfill` have said it with the window that it happened to.
+        // `run` and `backfill` have explained it with its window.
         match self.command {
             Command::Run(_) | Command::Backfill(_) => done,
             _ => done.map_err(|error| spill::explained(error, &self.common.spill_dir())),

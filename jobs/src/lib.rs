@@ -5,7 +5,16 @@
 //! compile          run/query                                 run/output  quality   run/window  └ with the versions it read (lineage)
 //! ```
 //!
-//! A run's result is a function of the versions it read: no job looks at a clock, and the SQL functions that would (`now`,
+//! * Commands: [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`show`],
+//!   [`docs`]. The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
+//! * What a command works with: [`workspace`], which holds the domains, the SQL models, the lake and the query [`engine`] ([`scan`],
+//!   [`functions`], [`memory`], [`spill`]); [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
+//! * What judges: [`quality`], [`grain`].
+//! * What a command leaves behind: [`summary`] and [`print`] on standard output; through [`reporting`], the log in [`ops`] and a message by
+//!   [`notify`]. [`online`] makes the online store's tables.
+//! * Servers: [`postgres`], [`trino`].
+//!
+//! A run's result is a function of the versions it read: it reads no clock, and the SQL functions that would (`now`,
 //! `random`, ...) do not exist in our sessions. Not here: what the models mean (`models/`), how a table is written (`lake/`), when a
 //! job runs (the DAGs).
 

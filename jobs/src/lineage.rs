@@ -1,6 +1,6 @@
 //! Lineage: with every window it replaces, a commit says which version of each input it was computed from and by which definition.
 //!
-//! Kept as positions (Delta `txn` actions) of the table itself, in the same commit as the rows: it cannot disagree with them, it
+//! Kept as Delta `txn` actions of the table itself, in the same commit as the rows: it cannot disagree with them, it
 //! survives checkpoints, and it needs no other store. [`crate::plan`] compares it with the inputs' logs.
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use userflow_models::project::{Model, Project, Ref, Window};
 
 const APP: &str = "userflow-jobs";
-/// Stands where the name of an input would; no table has it, because a table's name has a dot.
+/// Takes the place of an input's name. No table has this name, because a table's name has a dot.
 const DEFINITION: &str = "definition";
 
 /// What a window was computed from.
@@ -21,8 +21,8 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// As positions of the table, for the commit.
-    pub fn positions(&self, window: Window) -> Vec<(String, i64)> {
+    /// As `txn` actions of the table, for the commit.
+    pub fn txns(&self, window: Window) -> Vec<(String, i64)> {
         let inputs = self
             .inputs
             .iter()
@@ -34,10 +34,10 @@ impl Computed {
     }
 }
 
-/// The lineage of every window of a table, from its positions.
-pub fn read(positions: &HashMap<String, i64>) -> BTreeMap<Window, Computed> {
+/// The lineage of every window of a table, from its `txn` actions.
+pub fn read(txns: &HashMap<String, i64>) -> BTreeMap<Window, Computed> {
     let mut windows: BTreeMap<Window, Computed> = BTreeMap::new();
-    for (app_id, value) in positions {
+    for (app_id, value) in txns {
         let mut parts = app_id.splitn(3, '/');
         let (Some(APP), Some(date), Some(input)) = (parts.next(), parts.next(), parts.next())
         else {
@@ -86,9 +86,9 @@ mod tests {
             definition: Some(-7),
             inputs: [("silver.a".to_owned(), 3), ("bronze.b".to_owned(), 0)].into(),
         };
-        let mut positions: HashMap<String, i64> = computed.positions(day).into_iter().collect();
-        positions.insert("userflow-bronze/topic/id/0".into(), 12);
-        positions.insert("userflow-jobs/never/silver.a".into(), 1);
-        assert_eq!(read(&positions), BTreeMap::from([(day, computed)]));
+        let mut txns: HashMap<String, i64> = computed.txns(day).into_iter().collect();
+        txns.insert("userflow-bronze/topic/id/0".into(), 12);
+        txns.insert("userflow-jobs/never/silver.a".into(), 1);
+        assert_eq!(read(&txns), BTreeMap::from([(day, computed)]));
     }
 }

@@ -179,22 +179,22 @@ mod tests {
     }
 
     #[test]
-    fn the_first_gets_more_but_not_what_is_certain_for_the_others() {
+    fn the_first_gets_more_but_not_what_is_guaranteed_to_the_others() {
         let pool = pool(1_200);
         let few = [spiller(&pool), spiller(&pool), spiller(&pool)];
-        // Of 1200, 900 are for them, and of these 450 are certain, 150 each; and a third of 1200 is the most that one may have.
+        // Of 1200, 900 are for them. Half of these, 150 each, are guaranteed; a third of 1200 is the most for one.
         few[0].try_grow(400).unwrap();
         assert!(few[0].try_grow(1).is_err());
         few[1].try_grow(350).unwrap();
         assert!(few[1].try_grow(1).is_err());
         few[2].try_grow(150).unwrap();
         assert_eq!(pool.reserved(), 900);
-        // Two more: 90 are certain for each of five, and they are there once somebody has spilled.
+        // With five, 90 are guaranteed to each, once another has spilled and given memory back.
         let late = [spiller(&pool), spiller(&pool)];
         late[0].try_grow(90).unwrap();
         assert!(late[0].try_grow(1).is_err());
         few[0].free();
-        // 590 are held, and 90 each are certain for the two that have nothing.
+        // 590 are held, and 90 each are guaranteed to the two that have nothing.
         late[0].try_grow(130).unwrap();
         assert!(late[0].try_grow(1).is_err());
         late[1].try_grow(90).unwrap();
@@ -208,7 +208,10 @@ mod tests {
         second.try_grow(350).unwrap();
         let fourth = spiller(&pool);
         third.try_grow(112).unwrap();
-        assert!(third.try_grow(1).is_err(), "112 are certain for the fourth");
+        assert!(
+            third.try_grow(1).is_err(),
+            "112 are guaranteed to the fourth"
+        );
         drop(fourth);
         third.try_grow(38).unwrap();
         assert!(third.try_grow(1).is_err());
@@ -232,7 +235,7 @@ mod tests {
         let fixed = MemoryConsumer::new("fixed").register(&pool);
         let (first, second) = (spiller(&pool), spiller(&pool));
         fixed.try_grow(800).unwrap();
-        // Of 400, 200 are certain: 100 each.
+        // Of 400, 200 are guaranteed: 100 each.
         first.try_grow(300).unwrap();
         assert!(first.try_grow(1).is_err());
         assert!(fixed.try_grow(101).is_err());

@@ -1,4 +1,4 @@
-//! What `run`, `backfill` and `check` leave behind besides their tables: rows in the operations log and a word to Slack.
+//! What `run`, `backfill` and `check` leave behind besides their tables: rows in the operations log and a message to Slack.
 
 use anyhow::Result;
 
@@ -24,7 +24,7 @@ impl Reporting {
         })
     }
 
-    /// For a dry run: nothing is logged and nobody told, because nothing happens.
+    /// For a dry run: it logs nothing and tells nobody, because nothing happens.
     pub fn silent(command: &'static str, ops: &OpsArgs) -> Self {
         Self {
             command,

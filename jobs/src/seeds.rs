@@ -9,7 +9,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use userflow_models::project::{Ref, Seed};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// The schema under which sessions know the seeds.
 pub const SCHEMA: &str = "seeds";
@@ -38,7 +38,7 @@ pub fn table(seed: &Seed) -> Result<Arc<dyn TableProvider>> {
 
 fn read(seed: &Seed) -> Result<RecordBatch> {
     let shown = seed.path.display();
-    let wrong = |line: u64, message: String| Wrong(format!("{shown}:{line}: {message}"));
+    let wrong = |line: u64, message: String| WrongSetup(format!("{shown}:{line}: {message}"));
     let mut reader = csv::Reader::from_path(&seed.path).with_context(|| format!("read {shown}"))?;
     let header = reader
         .headers()

@@ -7,14 +7,14 @@ use std::path::Path;
 use anyhow::{Context, Error};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// Too many open files, in this process or on the machine: they have no [`ErrorKind`] of their own.
 const NO_MORE_FILES: [i32; 2] = [24, 23];
 
 /// Adds what to do to an error of the spill folder, or of too many open files. Others stay as they are.
 pub fn explained(error: Error, folder: &Path) -> Error {
-    if error.chain().any(|cause| cause.is::<Wrong>()) {
+    if error.chain().any(|cause| cause.is::<WrongSetup>()) {
         return error;
     }
     let open = |cause: &(dyn std::error::Error + 'static)| {
@@ -42,7 +42,7 @@ pub fn explained(error: Error, folder: &Path) -> Error {
         | ErrorKind::NotFound
         | ErrorKind::AlreadyExists
         | ErrorKind::NotADirectory => {
-            Wrong(format!(
+            WrongSetup(format!(
                 "the folder for what queries spill, {folder}, cannot be written to: name one that can with --spill-dir: {error:#}"
             ))
             .into()

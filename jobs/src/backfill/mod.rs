@@ -1,5 +1,5 @@
-//! `backfill`: many windows, several at a time, resumable. What is up to date is passed over and said so; one window's failure,
-//! or a window that the quality gate blocks, does not end the job, but the windows that would read it are not run.
+//! `backfill`: many windows, several at a time, resumable. Windows that are up to date are skipped. A window that fails, or that the
+//! quality gate blocks, does not end the job; the windows that would read it are not run.
 
 mod args;
 mod job;

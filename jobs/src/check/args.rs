@@ -27,7 +27,7 @@ pub struct CheckArgs {
     /// Only this domain; default all under --models
     #[arg(long, env = "USERFLOW_DOMAIN", value_name = "NAME")]
     pub domain: Option<String>,
-    /// Where word is left.
+    /// Where it logs what it did.
     #[command(flatten)]
     pub ops: OpsArgs,
     /// Whom it tells.

@@ -11,7 +11,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use userflow_lake::{PARTITION, Snapshot};
 use userflow_models::features::{Batch, Feature, FeatureView};
 use userflow_models::project::Window;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::column::{kind, values};
 use super::value::{Kind, Value};
@@ -109,10 +109,10 @@ impl<'a> BatchTable<'a> {
             "{}: the `batch` block: {problem}: name the column in `rename` or leave the feature out in `except`",
             self.file.display()
         );
-        Wrong(message).into()
+        WrongSetup(message).into()
     }
 
-    /// The rows of a date. Rows without a key are left out: no event of theirs is of any entity.
+    /// The rows of a date. Rows without a key are left out: they belong to no entity.
     pub(super) async fn rows(
         &self,
         workspace: &Workspace,

@@ -1,4 +1,4 @@
-//! `check`: judges tables and stops whoever would build on bad ones (exit code 3).
+//! `check`: judges tables; exit code 3 stops what would build on a bad one.
 //!
 //! ```text
 //! TABLE…    tests of the .yml over a window of each table as it stands ─▶ verdicts (crate::quality) ─▶ text or JSON
@@ -7,8 +7,8 @@
 //!           online (its rows)      ┴▶ skew (pairs rows by key) ─▶ tally (counts, examples) ─▶ text or JSON
 //! ```
 //!
-//! Values of both sides are compared in [`value`]. Which feature stands in which column is said by the `batch:` block of a feature
-//! view; no name of a feature or column is known here.
+//! Values of both sides are compared in [`value`]. The `batch:` block of a feature view says which
+//! feature is in which column; no name of a feature or column is known here.
 
 mod args;
 mod batch;

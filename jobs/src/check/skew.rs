@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use userflow_models::ConfigError;
 use userflow_models::features::{self, Batch, FeatureView};
 use userflow_models::project::{Window, WindowRange};
-use userflow_process::exit::{Stopped, WrongSetup as Wrong};
+use userflow_process::exit::{Stopped, WrongSetup};
 
 use super::args::CheckArgs;
 use super::batch::{BatchTable, Key};
@@ -29,7 +29,7 @@ const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Compares, prints, and ends well only if nothing was found.
 pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
-    let missing = |flag: &str| Wrong(format!("--skew needs {flag}"));
+    let missing = |flag: &str| WrongSetup(format!("--skew needs {flag}"));
     let date = args
         .window
         .date
@@ -61,7 +61,7 @@ pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
         let domain = args.domain.as_deref().unwrap_or("any domain");
         let message =
             format!("no feature view of {domain} has a `batch` block: there is nothing to compare");
-        return Err(Wrong(message).into());
+        return Err(WrongSetup(message).into());
     }
     print(workspace.output, window, &tallies)
 }
@@ -78,7 +78,7 @@ fn made_from(view: &FeatureView, registered: Option<&Registered>) -> Result<()> 
             "the online store has no feature view {name}: run `userflow-jobs init --postgres-url URL`"
         ),
     };
-    Err(Wrong(message).into())
+    Err(WrongSetup(message).into())
 }
 
 async fn compare(
@@ -114,7 +114,7 @@ async fn compare(
         let message = format!(
             "{name} has no rows of {window} to compare: run `userflow-jobs run {name} --date {window}` first"
         );
-        return Err(Wrong(message).into());
+        return Err(WrongSetup(message).into());
     }
     if let Some(start) = live.start() {
         tally.extra = Some(0);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use userflow_models::project::{Model, Source, glob};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::args::CheckArgs;
 use crate::quality::Subject;
@@ -33,7 +33,7 @@ pub(super) fn subjects<'a>(workspace: &'a Workspace, args: &CheckArgs) -> Result
                 "no table matches `{pattern}`; there are {}",
                 names.join(", ")
             );
-            return Err(Wrong(message).into());
+            return Err(WrongSetup(message).into());
         }
         for (chosen, subject) in chosen.iter_mut().zip(&all) {
             *chosen |= matches(subject);

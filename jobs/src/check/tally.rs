@@ -30,7 +30,7 @@ pub(super) struct Tally {
     /// Rows of the batch partition that the online store does not have.
     pub(super) missing: u64,
     missing_keys: Vec<String>,
-    /// Rows that began on the date online and are not in the batch partition; none: that cannot be told.
+    /// Rows that began on the date online and are not in the batch partition; `None` when that cannot be known.
     pub(super) extra: Option<u64>,
     extra_keys: Vec<String>,
     /// Rows that are not final online; they are not compared.
@@ -125,7 +125,7 @@ impl Tally {
         keep(&mut self.open_keys, key);
     }
 
-    /// Rows that are not as they should be. Where nobody looked for rows beyond the batch table's, none were found.
+    /// Rows that are not as they should be.
     pub(super) fn found(&self) -> u64 {
         self.differing + self.missing + self.extra.unwrap_or(0) + self.open
     }

@@ -1,7 +1,7 @@
 //! `check --trend`: what the last runs found, from `ops.quality_log`.
 
 use anyhow::Result;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::args::CheckArgs;
 use super::subjects::subjects;
@@ -12,7 +12,7 @@ use crate::{ops, print};
 /// Prints what the last runs found.
 pub(super) async fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     let url = args.ops.postgres_url.as_ref().ok_or_else(|| {
-        Wrong(
+        WrongSetup(
             "--trend reads ops.quality_log: give --postgres-url (USERFLOW_POSTGRES_URL)".to_owned(),
         )
     })?;

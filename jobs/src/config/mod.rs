@@ -1,8 +1,7 @@
 //! The settings that several jobs share. The arguments of one job stand beside it, in its `args.rs`.
 //!
 //! What belongs to a deployment (where things are, how much memory there is) has an environment variable too. What somebody decides
-//! for one run has none, so that an exported variable changes no job. No module of this crate reads the environment in another way
-//! than through such an argument.
+//! for one run has none, so that an exported variable changes no job. This crate reads the environment through such arguments only.
 
 mod window;
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// Lists the files that are ours, one name a line.
 const MARKER: &str = ".userflow-catalogue";
@@ -44,7 +44,7 @@ pub(super) fn write(into: &Path, pages: &BTreeMap<String, String>, dry_run: bool
             "--into {}: holds what `docs` did not write ({shown}{more}); give it a folder of its own, or take them out",
             into.display()
         );
-        return Err(Wrong(message).into());
+        return Err(WrongSetup(message).into());
     }
     let differs = |(name, page): &(&String, &String)| match std::fs::read_to_string(into.join(name))
     {
@@ -111,7 +111,7 @@ fn listing(into: &Path) -> Result<BTreeSet<String>> {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(Wrong(format!("--into {}: is no folder", into.display())).into());
+            return Err(WrongSetup(format!("--into {}: is no folder", into.display())).into());
         }
         Err(error) => return Err(error).with_context(|| format!("list {}", into.display())),
     };

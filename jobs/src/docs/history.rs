@@ -9,7 +9,7 @@ use userflow_process::postgres::PostgresUrl;
 
 use crate::postgres::{connect, explained};
 
-/// So many runs of a model are shown.
+/// Runs of a model that are shown.
 const RUNS: i64 = 10;
 /// So many windows of a model are shown.
 const WINDOWS: i64 = 30;

@@ -18,7 +18,7 @@ pub(super) fn paragraphs(text: &str) -> Vec<Vec<Piece>> {
     blocks.map(|block| pieces(&block.join(" "))).collect()
 }
 
-/// One line in pieces. A backtick without a partner is a character like any other.
+/// One line in pieces. An unpaired backtick is an ordinary character.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let parts: Vec<&str> = text.split('`').collect();
     let paired = parts.len() % 2 == 1;

@@ -1,4 +1,4 @@
-//! One byte string per group in a few large allocations: what an aggregate keeps of each of millions of groups.
+//! An arena with one byte string per group, in a few large allocations: an aggregate may keep millions of them.
 
 use datafusion::common::{Result, exec_err};
 
@@ -111,7 +111,7 @@ impl ByteSlots {
         placed(last, start, bytes.len())
     }
 
-    /// Copies what groups point at to new chunks. The work is paid for by the bytes that were given up since the last time.
+    /// Copies the bytes in use to new chunks. This happens only after at least as many bytes were given up, so its cost is amortized.
     fn compact(&mut self) -> Result<()> {
         let old = std::mem::take(self);
         self.places.reserve(old.places.len());

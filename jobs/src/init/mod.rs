@@ -38,7 +38,7 @@ struct Line {
 
 /// Creates what is missing and prints what was done.
 pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
-    // A view file that cannot be read is said before anything is made.
+    // A view file that cannot be read is an error before anything is made.
     let views = match args.postgres_url {
         Some(_) => declared::views(workspace, args.domain.as_deref())?,
         None => Vec::new(),

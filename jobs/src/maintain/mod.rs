@@ -1,10 +1,10 @@
 //! `maintain`: merge small files, write a checkpoint, clean the log, remove files that no kept version needs; one process per table at a
 //! time.
 //!
-//! The lock keeps two maintainers from doing the same work and keeps vacuum away from a merge that is running. That rows are neither
-//! lost nor doubled does not rest on it: a merge is a guarded commit that says it changes no rows, and the one that comes second fails
-//! its guard. Jobs and the ingester go on meanwhile: files that a commit under way is about to add are never removed, whatever the
-//! retention (`lake/src/uncommitted.rs`).
+//! The lock keeps two maintainers from doing the same work, and keeps vacuum away from a merge that is running. Rows are neither lost nor
+//! doubled without it: a merge is a guarded commit that changes no rows, and of two the second fails its guard. Jobs and the ingester keep
+//! working meanwhile: vacuum never removes a file that a running commit is about to add, whatever the retention
+//! (`lake/src/uncommitted.rs`).
 
 mod args;
 mod merge;
@@ -15,7 +15,7 @@ use anyhow::Result;
 use serde::Serialize;
 use userflow_lake::{Table, TableLock};
 use userflow_models::project::glob;
-use userflow_process::exit::{LostConflict, WrongSetup as Wrong};
+use userflow_process::exit::{LostConflict, WrongSetup};
 
 pub use args::MaintainArgs;
 
@@ -44,7 +44,7 @@ const LEAST_RETENTION: Duration = Duration::from_hours(1);
 pub async fn run(workspace: &Workspace, args: &MaintainArgs) -> Result<()> {
     if args.retention < LEAST_RETENTION {
         if !args.unsafe_retention {
-            return Err(Wrong(format!(
+            return Err(WrongSetup(format!(
                 "--retention of {} s: it is at least 1h, because running queries read files that were replaced since they began, and would fail; \
                  if nothing reads these tables now, add --unsafe-retention",
                 args.retention.as_secs()
@@ -120,7 +120,7 @@ fn tables(workspace: &Workspace, args: &MaintainArgs) -> Result<Vec<Table>> {
         .iter()
         .find(|pattern| !names.iter().any(|name| glob(pattern, name)))
     {
-        return Err(Wrong(format!(
+        return Err(WrongSetup(format!(
             "no table matches `{unknown}`; there are {}",
             names.join(", ")
         ))

@@ -1,4 +1,4 @@
-//! Slack by incoming webhook: how a job ended, told to people. A webhook that is down never fails a job.
+//! Tells people in Slack how a job ended, through an incoming webhook. A webhook that is down never fails a job.
 //!
 //! The URL is a secret (who has it can write to the channel): it is never printed, also not in an error.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 pub use args::NotifyArgs;
 pub use message::End;
@@ -26,7 +26,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Reads the settings; wrong ones are said before the job starts.
+    /// Reads the settings; wrong ones are an error before the job starts.
     pub fn new(settings: &NotifyArgs) -> Result<Self> {
         if !settings.notify {
             return Ok(Self::silent());
@@ -34,12 +34,13 @@ impl Notifier {
         let shape =
             "the environment variable USERFLOW_SLACK_WEBHOOK, https://hooks.slack.com/services/…";
         let Some(Webhook(url)) = &settings.slack_webhook else {
-            return Err(Wrong(format!("--notify needs a webhook: {shape}")).into());
+            return Err(WrongSetup(format!("--notify needs a webhook: {shape}")).into());
         };
         // The error's text is left out: it may quote a part of the URL.
         let url = url::Url::parse(url).ok();
         let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-        let url = url.ok_or_else(|| Wrong(format!("the webhook is no http(s) URL: {shape}")))?;
+        let url =
+            url.ok_or_else(|| WrongSetup(format!("the webhook is no http(s) URL: {shape}")))?;
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -55,7 +56,7 @@ impl Notifier {
         Self { webhook: None }
     }
 
-    /// Tells how a job ended. What goes wrong is only said in the log.
+    /// Tells how a job ended. A failure to tell is only logged.
     pub async fn tell(&self, end: &End<'_>) {
         let Some((client, url)) = &self.webhook else {
             return;

@@ -1,9 +1,9 @@
-//! Arguments of every job that leaves word in the operations tables.
+//! Arguments of every job that writes to the operations tables.
 
 use clap::Args;
 use userflow_process::postgres::PostgresUrl;
 
-/// Where a job leaves word of what it did.
+/// Where a job logs what it did.
 #[derive(Clone, Debug, Args)]
 pub struct OpsArgs {
     /// Log every window in ops.job_runs and every test in ops.quality_log: postgres://user:password@host:5432/database

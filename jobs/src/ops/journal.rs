@@ -1,13 +1,13 @@
 //! What one process did, written while it works: a row per window and per verdict.
 //!
-//! A window's rows are one transaction. What cannot be written waits for the next attempt, the last one when the job ends; but a window
-//! whose values the server refuses is said and left out, so that it does not keep the others waiting.
+//! A window's rows are one transaction. What cannot be written waits for the next attempt; the last attempt is at the end of the job. A
+//! window whose values the server refuses is logged and left out, so that the others can be written.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use sqlx::PgConnection;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::PostgresUrl;
 
 use super::args::OpsArgs;
@@ -17,7 +17,7 @@ use crate::postgres::connect;
 use crate::quality::Verdict;
 use crate::summary::Line;
 
-/// A server that does not answer for so long is not waited for.
+/// Longest wait for one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The log of one process.
@@ -30,7 +30,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Connects. A server that is away is said and not waited for; one without our tables is refused.
+    /// Connects. When the server does not answer, the job logs that and goes on; a database without our tables is an error.
     pub async fn open(command: &'static str, settings: &OpsArgs) -> Result<Self> {
         let mut journal = Self {
             job: Job {
@@ -54,7 +54,7 @@ impl Journal {
                 migrations::check(&mut connection).await?;
                 journal.connection = Some(connection);
             }
-            Err(error) if error.chain().any(|cause| cause.is::<Wrong>()) => return Err(error),
+            Err(error) if error.chain().any(|cause| cause.is::<WrongSetup>()) => return Err(error),
             Err(error) => tracing::warn!(
                 "THE OPERATIONS LOG IS AWAY, this job runs without it and tries again at its end: {error:#}"
             ),

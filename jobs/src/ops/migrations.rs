@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::PostgresUrl;
 
 use crate::online::LOCK;
@@ -76,11 +76,11 @@ pub async fn migrate(url: &PostgresUrl, dry_run: bool) -> Result<Vec<i64>> {
     Ok(missing)
 }
 
-/// What the server said, where it was the server; the rest is about the versions in its table.
+/// An error of the server, explained; other errors are about the versions in its table.
 fn refused(error: MigrateError) -> anyhow::Error {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explained(error),
-        other => Wrong(format!(
+        other => WrongSetup(format!(
             "{other}: {TABLE} was made by another version of this program, run that one"
         ))
         .into(),
@@ -102,7 +102,7 @@ pub async fn check(connection: &mut PgConnection) -> Result<()> {
         true => "the database has no operations tables (schema ops)",
         false => "the operations tables (schema ops) are older than this program",
     };
-    Err(Wrong(format!(
+    Err(WrongSetup(format!(
         "{message}: run `userflow-jobs init --postgres-url URL`"
     ))
     .into())

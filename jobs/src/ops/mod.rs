@@ -1,7 +1,7 @@
 //! The operations tables in PostgreSQL: what jobs did (`ops.job_runs`) and what their checks found (`ops.quality_log`).
 //!
-//! A log and nothing more: no job decides anything by it but whether a success is a recovery. So PostgreSQL going away never fails a
-//! job whose tables are published; what could not be written is said loudly. Times are PostgreSQL's, because jobs read no clock.
+//! It is a log: jobs read it only to tell whether a success is a recovery. So a job whose tables are published never fails because
+//! PostgreSQL is away; what could not be written is logged as an error. Times are PostgreSQL's, because jobs read no clock.
 
 mod args;
 mod entry;

@@ -1,6 +1,6 @@
 //! Anomalies: a window against the windows before it, by the statistics of their files. Only ever a warning: a holiday is no error.
 //!
-//! Nothing is read but the log. Where a writer left no statistics, nothing is said.
+//! Only the log is read. Files without statistics are not judged.
 
 use std::collections::BTreeMap;
 

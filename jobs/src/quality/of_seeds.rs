@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use userflow_models::project::{Check, Model, Ref, Rule, Seed, Window};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::audit::audit;
 use super::subject::Subject;
@@ -12,7 +12,7 @@ use super::verdict::{Status, Verdict};
 use crate::seeds::{SCHEMA, sql_name, table};
 use crate::workspace::Workspace;
 
-/// Judges the seeds that these models and their tests read. What is wrong is wrong in a file that somebody wrote, so no retry helps.
+/// Judges the seeds that these models and their tests read. A failure is a mistake in a file of the models folder, so no retry helps.
 pub async fn judge_seeds(workspace: &Workspace, models: &[&Model]) -> Result<()> {
     let tested = |model: &Model, name: &str| {
         (model.checks.iter()).any(|check| {
@@ -40,7 +40,7 @@ pub async fn judge_seeds(workspace: &Workspace, models: &[&Model]) -> Result<()>
         let any = Window::new(Default::default());
         let verdicts = audit(workspace, &subject, table(seed)?, any, 1).await;
         let verdicts =
-            verdicts.map_err(|error| Wrong(format!("{}: {error:#}", seed.yml.display())))?;
+            verdicts.map_err(|error| WrongSetup(format!("{}: {error:#}", seed.yml.display())))?;
         for check in &seed.checks {
             let mut of_check = verdicts
                 .iter()
@@ -57,7 +57,7 @@ pub async fn judge_seeds(workspace: &Workspace, models: &[&Model]) -> Result<()>
     }
     match failed.is_empty() {
         true => Ok(()),
-        false => Err(Wrong(failed.join("\n")).into()),
+        false => Err(WrongSetup(failed.join("\n")).into()),
     }
 }
 

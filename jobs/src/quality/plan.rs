@@ -8,7 +8,7 @@ use datafusion::common::DataFusionError;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 use userflow_models::project::{Ref, Rule, Window};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::others::{others, seed};
 use super::sql::{self, ROWS, Scan};
@@ -48,7 +48,7 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
             let line = check
                 .line
                 .map_or_else(String::new, |line| format!(":{line}"));
-            Wrong(format!("{file}{line}: test {}: {why}", check.label))
+            WrongSetup(format!("{file}{line}: test {}: {why}", check.label))
         };
         let query = match (&check.rule, sql::queries(check, &[])) {
             (_, Some(queries)) => queries.counts,

@@ -9,7 +9,7 @@ use userflow_models::project::{Check, Severity, Window};
 pub enum Status {
     /// Enough rows passed.
     Pass,
-    /// Too few rows passed, and it is only to be said.
+    /// Too few rows passed; only people are told.
     Warn,
     /// Too few rows passed: nothing may be built on it.
     Block,

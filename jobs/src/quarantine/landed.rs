@@ -1,7 +1,7 @@
 //! Which places have a row in a version of bronze.
 //!
-//! Files are passed over by their statistics; of the others only the few columns that say where a row comes from are read. The rows of
-//! bronze stream by, and what is remembered is bounded by what is asked for.
+//! Statistics rule most files out; of the others only the few columns that say where a row comes from are read. Rows of bronze are
+//! streamed, and memory is bounded by the number of places asked for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ impl Wanted {
 fn may_have_replayed(file: &DataFile) -> bool {
     match (file.null_count(REPLAYED_AT), file.rows) {
         (Some(nulls), Some(rows)) => nulls < rows,
-        // Of before the column, or of another writer: its footer says it.
+        // The file is older than the column or of another writer, so it has to be read.
         _ => true,
     }
 }

@@ -1,4 +1,4 @@
-//! The quarantine as a waiting room: which of its messages have been landed since, and which wait.
+//! Which messages of the quarantine have been landed since, and which wait.
 //!
 //! ```text
 //! quarantine (one version) ─▶ select (filters, portions that fit into memory) ─▶ places ─┐
@@ -6,9 +6,8 @@
 //!                                                                                        └▶ crate::replay, which lands them
 //! ```
 //!
-//! The quarantine is append-only: a message that was landed stays in it. That it was landed is said by the row of bronze that it has
-//! become, which `_replayed_at` marks, and by nothing else; so the two tables cannot disagree, and no second commit has to follow the
-//! first. Not here: decoding and committing (`crate::replay`).
+//! The quarantine is append-only: a message that was landed stays in it. Only its row in bronze, marked by `_replayed_at`, shows that it
+//! was landed. So the two tables cannot disagree, and landing needs one commit and not two. Not here: decoding and committing (`crate::replay`).
 
 mod count;
 mod landed;

@@ -25,8 +25,8 @@ impl Topics {
     }
 }
 
-/// Where a message stands. Kafka's time is part of it for rows that do not know their topic's id: there it is all that tells a message
-/// from the one that had its place in another topic.
+/// Where a message stands. Kafka's time belongs to it for rows without their topic's id: only the time tells such a message from one
+/// with the same partition and offset in another topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The number of its topic's id; none in rows from before `_topic_id`, or whose broker had none.

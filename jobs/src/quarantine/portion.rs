@@ -1,4 +1,4 @@
-//! A portion is what one round knows the places of, so its rows are bounded.
+//! Portions: the rows that are looked at together, so many that their places fit into memory.
 
 use userflow_lake::DataFile;
 
@@ -10,7 +10,7 @@ pub struct Portion {
     pub(super) slice: Option<(u64, u64)>,
 }
 
-/// Cuts files, in their order, into portions of at most about `most` rows. A file whose writer did not count its rows is one by itself.
+/// Cuts files, in their order, into portions of at most about `most` rows. A file without a row count is a portion of its own.
 pub fn portions(files: Vec<DataFile>, most: u64) -> Vec<Portion> {
     let most = most.max(1);
     let mut portions: Vec<Portion> = Vec::new();

@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 use userflow_lake::{DataFile, Snapshot};
 use userflow_models::bronze::{KAFKA_OFFSET, TOPIC_ID};
 use userflow_models::project::WindowRange;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::portion::Portion;
 use crate::engine::Engine;
@@ -22,8 +22,7 @@ use crate::workspace::Workspace;
 
 /// The column with the bytes.
 const RAW: &str = "raw";
-/// Most messages in a batch: what they cost beyond their bytes is small by then, and one that is much longer than the others of its file
-/// comes with few of its kind.
+/// Most messages in a batch. With so many, the cost per batch is small, and a batch of unusually long messages still fits into memory.
 const MOST_IN_BATCH: usize = 64;
 
 /// What is asked for of a quarantine.
@@ -155,7 +154,7 @@ impl Selection {
              --where \"problems[1]['field'] = 'country'\" or --where \"_partition = 3 and _offset < 1000\"",
             error.strip_backtrace()
         );
-        Wrong(message).into()
+        WrongSetup(message).into()
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::Result;
 use url::Url;
 use userflow_lake::TableName;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// A catalog of Trino.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Location {
             "s3" => lake.as_str(),
             _ => "local:///lake",
         };
-        let wrong = |error| Wrong(format!("the lake {lake} as a --location: {error}"));
+        let wrong = |error| WrongSetup(format!("the lake {lake} as a --location: {error}"));
         Ok(text.parse().map_err(wrong)?)
     }
 

@@ -66,7 +66,7 @@ impl Task<'_> {
         for layer in layers {
             if there.contains(layer) {
                 let found = names(trino, &format!("show tables from {catalog}.{layer}")).await?;
-                // A name that is no name of ours is nobody's we know.
+                // A name that is no table name of ours belongs to somebody else.
                 let ours = |name: &String| TableName::parse(&format!("{layer}.{name}")).ok();
                 known.extend(found.iter().filter_map(ours));
             } else if !self.dry_run {

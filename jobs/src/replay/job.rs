@@ -1,4 +1,4 @@
-//! Landing a selection: a portion at a time, decoded and committed, and looked at again when another replay came between.
+//! Landing a selection: each portion is decoded and committed. When another replay commits in between, the portion is looked at again.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,13 @@ use crate::backoff::wait;
 use crate::quarantine::{Portion, Selection, most_rows, portions};
 use crate::workspace::Workspace;
 
-/// Times that a portion is looked at again because other replays came between, without landing anything itself.
+/// Times that a portion is looked at again without landing anything, because other replays committed first.
 const ATTEMPTS: u32 = 8;
 /// Longest wait before the second attempt; doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Rows are committed when they have this part of the memory that queries may reserve.
 const COMMIT_SHARE: usize = 4;
-/// Time between two words on how far it is.
+/// Time between two lines of progress in the log.
 const PROGRESS: Duration = Duration::from_secs(10);
 
 /// What lands, and what is counted.
@@ -63,7 +63,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Lands a portion, again from its start when another replay came between.
+    /// Lands a portion; from its start again when another replay committed first.
     async fn portion(&mut self, portion: &Portion) -> Result<()> {
         // What earlier attempts landed: it stays landed.
         let mut own = Tally::default();
@@ -81,7 +81,7 @@ impl Job<'_> {
                 Err(error) => match error.downcast_ref() {
                     Some(CommitError::Conflict { .. } | CommitError::Fenced { .. }) => error,
                     _ => {
-                        // What was committed is told, although the job ends here.
+                        // The summary counts what was committed, although the job ends here.
                         self.tally.add(own);
                         return Err(error);
                     }
@@ -142,7 +142,7 @@ impl Job<'_> {
                     continue;
                 };
                 let reason = messages.reason(row);
-                if known.landed.has(&place) || !known.positions.has_passed(&messages, row, &place) {
+                if known.landed.has(&place) || !known.offsets.has_passed(&messages, row, &place) {
                     // Counted by `Known::look`.
                     continue;
                 }

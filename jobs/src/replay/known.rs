@@ -5,7 +5,7 @@ use anyhow::Result;
 use futures::StreamExt;
 use userflow_lake::Snapshot;
 
-use super::messages::{Messages, PLACES, Positions};
+use super::messages::{IngesterOffsets, Messages, PLACES};
 use super::tally::{Example, Tally, Today};
 use crate::quarantine::{Landed, Place, Portion, Rows, Selection, Topics, Wanted, landed};
 use crate::workspace::Workspace;
@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// What a version of bronze says about a portion.
 pub(super) struct Known {
     topics: Topics,
-    pub(super) positions: Positions,
+    pub(super) offsets: IngesterOffsets,
     pub(super) landed: Landed,
     /// What waits for the next commit, or is in the last one.
     pub(super) passed: Landed,
@@ -30,7 +30,7 @@ impl Known {
     ) -> Result<(Self, u64)> {
         let mut known = Self {
             topics: Topics::default(),
-            positions: Positions::read(bronze).await?,
+            offsets: IngesterOffsets::read(bronze).await?,
             landed: Landed::default(),
             passed: Landed::default(),
         };
@@ -45,7 +45,7 @@ impl Known {
                 let reason = messages.reason(row);
                 match known.place(&messages, row) {
                     Some(place) => {
-                        let passed = known.positions.has_passed(&messages, row, &place);
+                        let passed = known.offsets.has_passed(&messages, row, &place);
                         rows.push((reason.to_owned(), place, passed));
                     }
                     None => counted.count(reason, Today::WithoutPlace, || {

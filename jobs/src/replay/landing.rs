@@ -16,9 +16,9 @@ use userflow_models::bronze::{self, Origin, OriginColumns, TOPIC_ID, with_consta
 use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Rejection};
 
-/// The position that every replay of a bronze table moves: the version of the quarantine that it read. Whoever finds that another replay
-/// moved it meanwhile has not committed, looks again at what was landed, and lands the rest.
-pub(super) const POSITION: &str = "userflow-replay";
+/// The `txn` that every replay of a bronze table moves: the version of the quarantine that it read. A replay that finds it moved has
+/// committed nothing; it looks again at what was landed, and lands the rest.
+pub(super) const REPLAY_TXN: &str = "userflow-replay";
 /// Rows that are decoded into one batch.
 const BATCH_ROWS: usize = 16_384;
 /// Size at which a file is closed and the next begun.
@@ -109,7 +109,7 @@ impl Landing {
         Ok(())
     }
 
-    /// Adds the rows to `table` as one version, unless another replay came between since version `base`. Then the files are removed again.
+    /// Adds the rows to `table` as one version, unless another replay committed since version `base`. Then the files are removed again.
     pub(super) async fn commit(
         &mut self,
         table: &Table,
@@ -124,7 +124,7 @@ impl Landing {
             base,
             adds,
             removes: Vec::new(),
-            txns: vec![(POSITION.to_owned(), quarantine_version)],
+            txns: vec![(REPLAY_TXN.to_owned(), quarantine_version)],
             data_change: true,
             operation: "REPLAY",
             info: Map::from_iter([
@@ -133,14 +133,14 @@ impl Landing {
                 ("replayedRows".to_owned(), json!(rows)),
             ]),
         };
-        let guard = Guard::Txns(HashSet::from([POSITION.to_owned()]));
+        let guard = Guard::Txns(HashSet::from([REPLAY_TXN.to_owned()]));
         match table.commit(&commit, &guard).await {
             Ok(version) => {
                 failpoint::reached("replay.landed");
                 Ok(version)
             }
             Err(error) => {
-                // Only then is it certain that no version has them.
+                // Only with these errors is it certain that no version has the files.
                 if matches!(
                     error,
                     CommitError::Fenced { .. } | CommitError::Conflict { .. }

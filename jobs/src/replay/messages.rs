@@ -36,16 +36,16 @@ pub(super) const WITH_BYTES: [&str; 7] = [
     RAW,
 ];
 
-/// The ingester's positions in a version of bronze: the next offset by application id.
-pub(super) struct Positions(HashMap<String, i64>);
+/// How far the ingester is in a version of bronze: its next offset by application id.
+pub(super) struct IngesterOffsets(HashMap<String, i64>);
 
-impl Positions {
+impl IngesterOffsets {
     pub(super) async fn read(bronze: &Snapshot) -> Result<Self> {
         Ok(Self(bronze.txns().await?))
     }
 
-    /// Whether the ingester has moved on from a message: only then will it never make a row of it. A message that does not know its
-    /// topic's id has been passed when it was in any topic of its name; those that came later are not of before topic ids were kept.
+    /// Whether the ingester has passed a message: only then will it never make a row of it. A message without its topic's id is older
+    /// than the ids in the quarantine, so it has been passed when it was in any topic of its name.
     pub(super) fn has_passed(&self, messages: &Messages, row: usize, place: &Place) -> bool {
         let topic = messages.topic(row);
         let next = match messages.places.topic_id(row) {

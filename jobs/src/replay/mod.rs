@@ -1,7 +1,7 @@
 //! `replay`: land from quarantine what the contract of today accepts, exactly once.
 //!
 //! ```text
-//! quarantine (pinned) ─▶ a portion's places ─┐            bronze (newest version: rows, the ingester's positions)
+//! quarantine (pinned) ─▶ a portion's places ─┐            bronze (newest version: rows, the ingester's offsets)
 //!                                            ├─ not landed, and passed by the ingester ◀──┘ ▲
 //!                        the bytes of these ─┴▶ decode ─▶ rows ─▶ files ─▶ commit ──────────┤
 //!                                                 └▶ refused again: counted, stay     │ another replay came between
@@ -9,10 +9,10 @@
 //! ```
 //!
 //! **Once.** A message is landed if no row of the version of bronze that the commit is based on has its topic id, partition and offset.
-//! Such a row can come from two writers only. Another replay: all of them move one position (`landing::POSITION`), so of two that are
+//! Such a row can come from two writers only. Another replay: all of them move one `txn` (`landing::REPLAY_TXN`), so of two that are
 //! based on one version the second finds it moved, has committed nothing, and looks again. The ingester: it adds rows at and beyond its
-//! own position only, and a message that is not below that position is left for later. So a kill, a second run, a run with another filter,
-//! two at once, a compaction or an ingester beside it add no row twice; and as a row and the position are one log entry, what was landed
+//! own offset only, and a message that is not below that offset is left for later. So a kill, a second run, a run with another filter,
+//! two at once, a compaction or an ingester beside it add no row twice; and as a row and the `txn` are one log entry, what was landed
 //! is always known from the table itself. The quarantine is never changed: rows that an ingester adds meanwhile wait for the next replay.
 //!
 //! `_ingested_at` and `_replayed_at` are the time of landing: this job ingests, and is the only one that reads a clock. Everything else of a row is a
@@ -33,7 +33,7 @@ use arrow::datatypes::SchemaRef;
 use userflow_lake::Snapshot;
 use userflow_models::bronze::{self, BronzeTable};
 use userflow_models::decode::Reason;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 pub use args::{HELP, ReplayArgs};
 
@@ -96,7 +96,7 @@ fn reasons(asked: &[String]) -> Result<Vec<String>> {
         Some(unknown) => {
             let known = known.join(", ");
             let message = format!("--reason {unknown}: there is no such reason; there are {known}");
-            Err(Wrong(message).into())
+            Err(WrongSetup(message).into())
         }
     }
 }
@@ -107,7 +107,7 @@ fn check_columns(stored: &Snapshot, declared: &BronzeTable) -> Result<()> {
     let mut names = declared.schema.fields().iter().map(|field| field.name());
     match names.find(|name| schema.field_with_name(name).is_err()) {
         None => Ok(()),
-        Some(missing) => Err(Wrong(format!(
+        Some(missing) => Err(WrongSetup(format!(
             "table {}: column {missing} is declared and not stored yet: run `userflow-jobs init`",
             declared.name
         ))

@@ -22,7 +22,7 @@ pub(super) enum Today {
     Refused(Reason),
     /// It has a row in bronze.
     LandedBefore,
-    /// The ingester has stored it here and has not yet moved on from its offset, so it may still become a row by itself.
+    /// The ingester has quarantined it and not yet committed beyond its offset, so the ingester may still make a row of it.
     BeingIngested,
     /// Its row does not say where it stood in Kafka.
     WithoutPlace,

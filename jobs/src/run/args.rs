@@ -28,7 +28,7 @@ pub struct RunArgs {
     /// What the gate does.
     #[command(flatten)]
     pub gate: GateArgs,
-    /// Where word is left.
+    /// Where it logs what it did.
     #[command(flatten)]
     pub ops: OpsArgs,
     /// Whom it tells.

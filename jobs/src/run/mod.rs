@@ -1,8 +1,8 @@
 //! `run`: compute models for windows, ancestors first, and replace exactly those partitions.
 //!
-//! A model's windows all run before the next model starts, because the next one may look back over several of them. The first failure,
-//! and the first window that the quality gate blocks, ends the job: what comes after would be computed from something old. Planned
-//! windows (`--planned`) have nothing to do with each other, so of those only the ones that read it are not run.
+//! All windows of a model run before the next model starts, because the next one may look back over several of them. The first window that
+//! fails, or that the quality gate blocks, ends the job: later windows would be computed from old rows. Planned windows (`--planned`) are
+//! independent of each other, so there only the windows that read the failed one are not run.
 
 mod args;
 mod inputs;

@@ -1,5 +1,5 @@
-//! From the result of a run to files of its window's partition, in bounded memory: one file is encoded at a time and stored when it is
-//! full.
+//! Writes the result of a run to files of its window's partition, in bounded memory: one file is encoded at a time, and stored when it
+//! is full.
 
 use anyhow::{Context, Result};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
@@ -9,7 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use userflow_lake::{FileWriter, NewFile, Table, WriteSettings};
 use userflow_models::project::{Model, PARTITION_COLUMN, Window};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// Size at which a file is closed and the next begun.
 const FILE_SIZE: usize = 128 << 20;
@@ -93,7 +93,7 @@ fn within(batch: &RecordBatch, model: &Model, window: Window) -> Result<RecordBa
             .filter(|row| dates.is_valid(*row))
             .and_then(|row| Window::from_days(dates.value(row)));
         let shown = shown.map_or_else(|| "null".to_owned(), |date| date.to_string());
-        return Err(Wrong(format!(
+        return Err(WrongSetup(format!(
             "{}: the run of {window} returned a row with {PARTITION_COLUMN} {shown}: a run replaces its own date only, so filter \
              the result to the window",
             model.path.display()

@@ -10,7 +10,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use userflow_models::project::{Model, Vars, Window};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::inputs::{Inputs, seed_tables};
 use super::shape::shape;
@@ -42,7 +42,7 @@ impl Query {
         match plan_sql(workspace, model, &sql, tables, parallelism).await {
             Ok(query) => Ok(query),
             Err(error) => Err(match inputs.lacking(workspace)? {
-                Some(advice) => Wrong(format!("{advice} ({error:#})")).into(),
+                Some(advice) => WrongSetup(format!("{advice} ({error:#})")).into(),
                 None => error,
             }),
         }
@@ -100,7 +100,7 @@ async fn plan_sql(
 }
 
 /// Names the file and, where DataFusion knows it, the line; rendering keeps lines, so it is the line in the file.
-fn sql_is_wrong(path: &Path, error: &DataFusionError) -> Wrong {
+fn sql_is_wrong(path: &Path, error: &DataFusionError) -> WrongSetup {
     let text = error.strip_backtrace();
     let spanned = error
         .diagnostic()
@@ -115,7 +115,7 @@ fn sql_is_wrong(path: &Path, error: &DataFusionError) -> Wrong {
             .ok()
     };
     match spanned.or_else(parsed) {
-        Some(line) => Wrong(format!("{}:{line}: {text}", path.display())),
-        None => Wrong(format!("{}: {text}", path.display())),
+        Some(line) => WrongSetup(format!("{}:{line}: {text}", path.display())),
+        None => WrongSetup(format!("{}: {text}", path.display())),
     }
 }

@@ -6,7 +6,7 @@ use datafusion::common::{Column, DFSchema};
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{Expr, cast};
 use userflow_models::project::{ColumnType, Model};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// Projects to the declared columns in their order and types, sorted by the key, so that equal content is equal files.
 pub(super) fn shape(frame: DataFrame, model: &Model) -> Result<DataFrame> {
@@ -17,7 +17,7 @@ pub(super) fn shape(frame: DataFrame, model: &Model) -> Result<DataFrame> {
         let (qualifier, field) = returned.qualified_field_with_unqualified_name(&column.name)?;
         let reference = Expr::Column(Column::from((qualifier, field)));
         let converted = convert(reference, field.data_type(), column.data_type).ok_or_else(|| {
-            Wrong(format!(
+            WrongSetup(format!(
                 "{}: column {} is {} and {} declares {}: cast it in the SQL or correct the data_type",
                 model.path.display(),
                 column.name,
@@ -70,7 +70,7 @@ fn check_names(returned: &DFSchema, model: &Model) -> Result<()> {
             undeclared.join(", ")
         ));
     }
-    Err(Wrong(format!("{}: {}", model.path.display(), problems.join("; "))).into())
+    Err(WrongSetup(format!("{}: {}", model.path.display(), problems.join("; "))).into())
 }
 
 /// The value in its declared type, where that loses nothing but trailing digits of a decimal; `None` where it would guess.

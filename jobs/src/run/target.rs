@@ -5,7 +5,7 @@ use datafusion::arrow::datatypes::DataType;
 use serde_json::{Map, json};
 use userflow_lake::{NewFile, Snapshot};
 use userflow_models::project::{Model, PARTITION_COLUMN, Window};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// The stored table must have the declared columns before anything is computed for it.
 pub(super) fn check_columns(model: &Model, target: &Snapshot) -> Result<()> {
@@ -15,7 +15,7 @@ pub(super) fn check_columns(model: &Model, target: &Snapshot) -> Result<()> {
             Ok(found) if same(found.data_type(), field.data_type()) => {}
             Ok(found) => {
                 let (column, is, wanted) = (field.name(), found.data_type(), field.data_type());
-                return Err(Wrong(format!(
+                return Err(WrongSetup(format!(
                     "table {}: column {column} is stored as {is} and {} declares {wanted}: rename the column, or remove the \
                      table's folder, run `userflow-jobs init` and backfill",
                     model.name,
@@ -25,7 +25,7 @@ pub(super) fn check_columns(model: &Model, target: &Snapshot) -> Result<()> {
             }
             Err(_) => {
                 let message = "is declared and not stored yet: run `userflow-jobs init`";
-                return Err(Wrong(format!(
+                return Err(WrongSetup(format!(
                     "table {}: column {} {message}",
                     model.name,
                     field.name()

@@ -169,7 +169,7 @@ impl Task<'_> {
             base: target.version(),
             removes: target.files_of(window.days()..window.days() + 1),
             adds: files,
-            txns: computed.positions(window),
+            txns: computed.txns(window),
             data_change: true,
             operation: "WRITE",
             info: describe(window),

@@ -1,10 +1,10 @@
 //! A version of a lake table as a DataFusion table: exactly the files of one snapshot, pruned by partition before any is opened.
 //!
-//! The planner is told no row counts, although the log has them: from counts without the distribution of values it guesses the sizes
-//! of filtered and grouped inputs, and builds hash tables on the wrong side of a join. Without them it keeps the order in which the
-//! author of the model wrote the join (the first side is kept in memory), and the plan does not change from day to day.
+//! The planner gets no row counts, although the log has them. From counts without the distribution of values it guesses the sizes of
+//! filtered and grouped inputs, and builds hash tables on the wrong side of a join. Without counts it keeps the order of the join in the
+//! model's SQL (the first side is kept in memory), and the plan does not change from day to day.
 //!
-//! Later versions do not show: a job that reads a table twice, or over an hour, reads the same rows. Not here: what is written
+//! A job that reads a table twice, or over an hour, reads the same rows: it never sees later versions. Not here: what is written
 //! ([`crate::run`]).
 
 mod prune;

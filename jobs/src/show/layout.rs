@@ -22,16 +22,16 @@ pub(super) struct Cells<'a> {
 
 /// How to lay it out.
 pub(super) struct Layout {
-    /// Characters of a line; `None` where nobody looks.
+    /// Characters of a line; `None` where the output is no terminal.
     pub width: Option<usize>,
     /// One column a line, whatever would fit.
     pub vertical: bool,
-    /// Whether somebody asked for these very columns, so that none is left out.
+    /// Whether these columns were asked for, so that none is left out.
     pub chosen: bool,
 }
 
 impl Layout {
-    /// The text, and a word on what it does not show.
+    /// The text, and a note on what it does not show.
     pub(super) fn of(&self, cells: &Cells<'_>) -> (String, Option<String>) {
         if self.vertical {
             return (self.vertical(cells), None);

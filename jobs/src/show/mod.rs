@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use datafusion::prelude::DataFrame;
 use serde_json::json;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 pub use args::ShowArgs;
 
@@ -45,7 +45,7 @@ pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
     )?;
     let sql = sql(args, &columns, args.window.range()?);
     let wrong = |error: datafusion::error::DataFusionError| {
-        Wrong(format!(
+        WrongSetup(format!(
             "{}: check --where, --columns and --order against the table's columns",
             error.strip_backtrace()
         ))

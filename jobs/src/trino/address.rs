@@ -4,9 +4,9 @@ use std::fmt;
 
 use anyhow::Result;
 use url::Url;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
-/// Who we are where the URL names nobody.
+/// The user when the URL names none.
 const DEFAULT_USER: &str = "userflow";
 /// What a URL that cannot be used should have been.
 pub(super) const SHAPE: &str =
@@ -32,7 +32,7 @@ impl fmt::Debug for TrinoUrl {
 impl TrinoUrl {
     /// Reads the URL; asks the server nothing.
     pub(super) fn server(&self) -> Result<Server> {
-        let wrong = |what: &str| Wrong(format!("the Trino URL {what}: {SHAPE}"));
+        let wrong = |what: &str| WrongSetup(format!("the Trino URL {what}: {SHAPE}"));
         // The error's text is left out: it may quote a part of the URL.
         let mut url = Url::parse(&self.0).map_err(|_| wrong("cannot be read"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {

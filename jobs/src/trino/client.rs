@@ -9,7 +9,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 use super::address::{SHAPE, Server, TrinoUrl};
 
@@ -55,7 +55,7 @@ impl Refusal {
     fn into_error(self) -> anyhow::Error {
         let text = self.to_string();
         if self.error_type == "USER_ERROR" {
-            Wrong(text).into()
+            WrongSetup(text).into()
         } else {
             anyhow::Error::msg(text)
         }
@@ -88,7 +88,7 @@ impl Trino {
         self.server.statements.origin().ascii_serialization()
     }
 
-    /// Runs a statement and returns all of its rows. A refusal is an error: [`Wrong`] where the statement is to blame.
+    /// Runs a statement and returns all of its rows. A refusal is an error: [`WrongSetup`] where the statement is to blame.
     pub async fn rows(&self, statement: &str) -> Result<Rows> {
         match self.ask(statement).await? {
             Ok(rows) => Ok(rows),
@@ -130,7 +130,7 @@ impl Trino {
             // Our name and password go to the server that was named and to no other.
             if next.origin() != self.server.statements.origin() {
                 let to = next.origin().ascii_serialization();
-                return Err(Wrong(format!(
+                return Err(WrongSetup(format!(
                     "it sends us on to {to}: give that as --trino-url, or have its proxy pass the Host header on"
                 )))
                 .with_context(asked);
@@ -170,7 +170,7 @@ impl Trino {
                     tokio::time::sleep(BUSY_WAIT).await;
                 }
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                    return Err(Wrong(format!("it answers {status}: {SHAPE}")).into());
+                    return Err(WrongSetup(format!("it answers {status}: {SHAPE}")).into());
                 }
                 _ => bail!("it answers {status}: {}", start_of(&body)),
             }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use userflow_models::domain::Domain;
 use userflow_models::features;
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 pub(super) use entry::{Catalogue, Column, Entry, Home, Rule, Section};
 
@@ -32,7 +32,7 @@ pub(super) fn collect(workspace: &Workspace) -> Result<Catalogue> {
             let message = format!(
                 "{name} is defined by {first} and by {second}: give one of them another name"
             );
-            return Err(Wrong(message).into());
+            return Err(WrongSetup(message).into());
         }
     }
     Ok(catalogue)

@@ -57,7 +57,7 @@ pub(super) fn columns(nodes: &[Node]) -> Vec<Vec<usize>> {
             .filter_map(|parent| rank.get(parent.as_str()));
         rank.insert(&node.name, parents.max().map_or(0, |last| last + 1));
     }
-    // What reads nothing stands beside its first reader, not at the far left.
+    // A node that reads nothing is placed beside its first reader, not at the far left.
     for node in nodes.iter().filter(|node| node.reads.is_empty()) {
         let readers = nodes
             .iter()
@@ -79,8 +79,8 @@ pub(super) fn columns(nodes: &[Node]) -> Vec<Vec<usize>> {
     columns
 }
 
-/// The row of each node. The fullest column is a plain stack; from it outwards, each node stands level with the middle of its
-/// neighbours, as far as there is room.
+/// The row of each node. The fullest column is a plain stack. From it outwards, each node is level with the middle of its neighbours
+/// where there is room.
 fn rows<'a>(nodes: &'a [Node], columns: &[Vec<usize>]) -> BTreeMap<&'a str, f64> {
     let fullest = (0..columns.len())
         .rev()
@@ -101,7 +101,7 @@ fn rows<'a>(nodes: &'a [Node], columns: &[Vec<usize>]) -> BTreeMap<&'a str, f64>
                 .collect();
             (!levels.is_empty()).then(|| levels.iter().sum::<f64>() / float(levels.len()))
         };
-        // Downwards each keeps its distance, then upwards so that none falls off the end. Who has no neighbours yet stands low.
+        // First downwards, keeping the distance; then upwards, so that none is below the last row. Nodes without placed neighbours come last.
         let mut placed: Vec<f64> = Vec::with_capacity(column.len());
         for index in column {
             let least = placed.last().map_or(0.0, |above| above + 1.0);

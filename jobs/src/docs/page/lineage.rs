@@ -9,7 +9,7 @@ use crate::docs::catalogue::{Entry, Home, Section};
 use crate::docs::graph::{self, Node};
 
 impl Book<'_> {
-    /// The nodes of a domain's lineage, in dependency order. What it reads of another domain stands there without its own lineage.
+    /// The nodes of a domain's lineage, in dependency order. What it reads of another domain is a node without its own lineage.
     pub(super) fn nodes(&self, domain: &Section) -> Vec<Node> {
         let named = |name: &str| Node {
             name: name.to_owned(),

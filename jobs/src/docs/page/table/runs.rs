@@ -11,7 +11,7 @@ pub(super) struct RunRow {
     window: String,
     command: String,
     outcome: String,
-    /// Name of its style: a word of the log is no name that a page trusts.
+    /// Name of its style. It is not the outcome itself, because any text can be in the log.
     style: &'static str,
     started_at: String,
     seconds: String,
