@@ -40,6 +40,7 @@ class Domain:
     name: str
     models: tuple[Model, ...]
     sources: tuple[str, ...]
+    compared: tuple[str, ...]  # feature views that have a batch table of the same rows
 
     def layer(self, name: str) -> list[Model]:
         """Its models of a layer, each after what it reads."""
@@ -82,6 +83,7 @@ def domains() -> list[Domain]:
             name=name,
             models=tuple(model for model in models if model.domain == name),
             sources=tuple(source for source in answer["sources"] if source.split(".", 1)[1].rsplit("_", 1)[0] == name),
+            compared=tuple(view["name"] for view in answer["views"] if view["domain"] == name and view["batch"]),
         )
         for name in answer["domains"]
     ]

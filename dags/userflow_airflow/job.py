@@ -57,18 +57,18 @@ class Job(BaseOperator):
     def execute(self, context: Context):
         code, summary = self.attempt(context)
         if code == BLOCKED:
-            raise Blocked(f"stopped by a check: {failing(summary)}")
+            raise Blocked(f"stopped by a check: {failing(summary, otherwise=self._last_line)}")
         if self.publishes:
             extra = {key: summary[key] for key in ("windows", "rows_written", "tables") if key in summary}
             context["outlet_events"][self.publishes].extra = extra
         return summary
 
     def attempt(self, context: Context) -> tuple[int, dict]:
-        """One call per range of days, to the first that does not end well. Of the bad ends only the gate's is no exception."""
+        """A call for each part of the window, to the first that does not end well. Of the bad ends only the gate's is no exception."""
         days = self.window(context)
         code, summaries = 0, []
-        for span in windows.ranges(days) if self.days else [None]:
-            code, summary = self._call(context, [] if span is None else ["--from", str(span[0]), "--to", str(span[1])])
+        for window in self.calls(days) if self.days else [[]]:
+            code, summary = self._call(context, window)
             summaries.append(summary)
             if code:
                 break
@@ -82,6 +82,10 @@ class Job(BaseOperator):
             return self.days(context) if self.days else []
         except windows.NoWindow as error:
             raise AirflowFailException(str(error)) from None
+
+    def calls(self, days: list[date]) -> list[list[str]]:
+        """What each call is told of the window."""
+        return [["--from", str(first), "--to", str(end)] for first, end in windows.ranges(days)]
 
     def _call(self, context: Context, window: list[str]) -> tuple[int, dict]:
         try:
@@ -179,7 +183,7 @@ def merged(summaries: Sequence[dict]) -> dict:
     return whole
 
 
-def failing(summary: dict) -> str:
+def failing(summary: dict, otherwise: str = "it does not say which test") -> str:
     """The tests that blocked, each with its counts, for people."""
     results = (summary.get("quality") or {}).get("results", [])
     blocked = [
@@ -187,4 +191,4 @@ def failing(summary: dict) -> str:
         for each in results
         if each.get("status") == "block"
     ]
-    return "; ".join(blocked) or summary.get("error") or "it does not say which test"
+    return "; ".join(blocked) or summary.get("error") or otherwise

@@ -1,7 +1,8 @@
 """What the DAGs of this folder have in common: how a run says its window, one task per model, and the task that closes a run."""
 
+import os
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from airflow.sdk import Asset, BaseOperator, Context, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -119,6 +120,21 @@ class Stop(BaseOperator):
         reason = failing(context["ti"].xcom_pull(task_ids=self.gate))
         messages.blocked(context, reason)
         raise AirflowFailException(f"blocked, nothing was published: {reason}")
+
+
+class Compare(Job):
+    """Holds the live rows of each day against the batch tables. Both sides come from one definition: a difference is a fault."""
+
+    def __init__(self, *, domain: str, **kwargs):
+        super().__init__(command=["userflow-jobs", "check", "--skew", "--domain", domain], **kwargs)
+
+    def execute(self, context: Context):
+        if not os.environ.get("USERFLOW_POSTGRES_URL"):
+            raise AirflowSkipException("USERFLOW_POSTGRES_URL is not set: there is no online store to compare")
+        return super().execute(context)
+
+    def calls(self, days: list[date]) -> list[list[str]]:
+        return [["--date", str(day)] for day in days]
 
 
 class Select(BaseOperator):

@@ -1,10 +1,13 @@
 //! `list`: the models, what each is and what it reads, in the order in which they run. Reads files only, so that a scheduler can ask
 //! often: its graph is built from this answer. Not here: the state of the tables (`plan`), the SQL (`compile`).
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use userflow_models::domain;
+use userflow_models::domain::{self, Domain};
+use userflow_models::features;
 use userflow_models::project::{Model, Project, Ref};
 
 use crate::config::{Common, Output};
@@ -34,6 +37,15 @@ struct Line<'a> {
     lookback_days: u32,
 }
 
+/// A feature view of the online store.
+#[derive(Debug, Serialize)]
+struct View {
+    name: String,
+    domain: String,
+    /// The table whose rows are the view's in batch: what `check --skew` compares.
+    batch: Option<String>,
+}
+
 impl<'a> Line<'a> {
     fn of(model: &'a Model) -> Self {
         let named = |wanted: fn(&Ref) -> bool| {
@@ -53,6 +65,20 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The feature views of all domains.
+fn views(models: &Path) -> Result<Vec<View>> {
+    let mut views = Vec::new();
+    for name in domain::known(models)? {
+        let domain = Domain::load(models, &name)?;
+        views.extend(features::load(&domain)?.into_iter().map(|view| View {
+            name: view.name,
+            domain: name.clone(),
+            batch: view.batch.map(|batch| batch.table),
+        }));
+    }
+    Ok(views)
+}
+
 /// Prints the models that were selected, or all of them with the tables that the ingester writes.
 pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
     let project = Project::load(&settings.models.models)?;
@@ -70,7 +96,7 @@ pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
         .collect();
     match settings.output {
         Output::Json => print::json(
-            &serde_json::json!({"command": "list", "domains": domain::known(&settings.models.models)?, "models": lines, "sources": sources}),
+            &serde_json::json!({"command": "list", "domains": domain::known(&settings.models.models)?, "models": lines, "sources": sources, "views": views(&settings.models.models)?}),
         ),
         Output::Text | Output::Csv => print::text(&table(&lines)),
     }

@@ -186,6 +186,8 @@ def world(models: Path, slack: Slack, tmp_path_factory: pytest.TempPathFactory) 
     own = f"{database.rpartition('/')[0]}/{name}"
     # The operations log is made by hand, as `make up` does: DAGs prepare the lake only.
     call("userflow-jobs", "init", "--lake", lake.path, "--models", models, "--postgres-url", own)
+    live = ["sessionize", "--domain", "webtoon", "--brokers", brokers, "--topic", topic, "--group", f"{topic}.live"]
+    call("userflow-ingester", *live, "--postgres-url", own, "--checkpoints", folder / "checkpoints", "--until-caught-up")
     settings = {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": own.replace("postgres:", "postgresql+psycopg2:"),
         # All the intervals that a test would otherwise wait for.

@@ -96,7 +96,11 @@ def test_every_model_is_one_task_where_its_layer_is_computed_and_in_the_backfill
 def test_every_table_is_judged_and_kept_up_one_at_a_time(dags: dict, listed: list[dict]):
     tables = {"bronze.webtoon_events", "bronze.webtoon_quarantine", *(model["name"] for model in listed)}
     judged = {tuple(task["command"]) for task in dags["webtoon_quality"]["tasks"].values() if task["command"]}
-    assert judged == {("userflow-jobs", "check", table) for table in tables}
+    skew = ("userflow-jobs", "check", "--skew", "--domain", "webtoon")
+    assert judged == {("userflow-jobs", "check", table) for table in tables} | {skew}
+    assert "skew" in dags["webtoon_quality"]["tasks"]["done"]["upstream"]
+    # No view of the second domain has a batch table.
+    assert "skew" not in dags[f"{SECOND_DOMAIN}_quality"]["tasks"]
     upkeep = {name: task for name, task in dags["webtoon_maintenance"]["tasks"].items() if name in tables}
     assert set(upkeep) == tables and {task["pool"] for task in upkeep.values()} == {"table_maintenance"}
     assert json.loads((ROOT / "dags/pools.json").read_text())["table_maintenance"]["slots"] == 1

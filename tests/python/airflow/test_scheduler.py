@@ -7,14 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import DAMAGED, DAYS, FIRST, GOLD, TABLES, World, simulate
+from conftest import DAMAGED, DAYS, FIRST, GOLD, TABLES, World, call, simulate
 from rest import wait_for
 
-SILVER, GOLD_DAG, BACKFILL = "webtoon_silver_hourly", "webtoon_gold_daily", "webtoon_backfill"
+SILVER, GOLD_DAG, BACKFILL, QUALITY = "webtoon_silver_hourly", "webtoon_gold_daily", "webtoon_backfill", "webtoon_quality"
 OCT31, NOV1, NOV2, NOV3 = "2026-10-31", "2026-11-01", "2026-11-02", "2026-11-03"
 
 
@@ -305,6 +305,31 @@ def test_bronze_takes_what_is_new_in_the_topic_and_only_once(world: World):
     assert str(FIRST + timedelta(days=DAYS)) in landed and judged == landed
     written += [world.airflow.value("webtoon_bronze", run["dag_run_id"], "ingest")["rows_written"] for run in scheduled]
     assert sorted(written)[:-1] == [0] * (len(written) - 1) and max(written) > 20
+
+
+def test_the_live_rows_of_a_day_are_held_against_silver_and_a_difference_is_red(world: World):
+    world.jobs("backfill", "+gold.*", "--from", NOV1, "--to", NOV3)
+    run_id, state = run_by_hand(world, QUALITY, **{"from": NOV1, "to": NOV3})
+    assert state == "success", world.airflow.states(QUALITY, run_id)
+    summary = world.airflow.value(QUALITY, run_id, "skew")
+    sessions = [row for row in world.lake.rows("silver.webtoon_sessions") if NOV1 in row or NOV2 in row]
+    assert (summary["matching"], summary["passed"], summary["windows"]) == (len(sessions), True, [NOV1, NOV2])
+
+    # A day that the stream has not read: the lake is as good as before, and the night is red.
+    day, end = str(FIRST + timedelta(days=DAYS + 1)), str(FIRST + timedelta(days=DAYS + 2))
+    simulate(world.brokers, world.topic, 25, date.fromisoformat(day), 1, 20, world.folder)
+    ingest = ["ingest", "--domain", "webtoon", "--brokers", world.brokers, "--topic", world.topic, "--group", world.topic]
+    call("userflow-ingester", *ingest, "--lake", world.lake.path, "--until-caught-up")
+    world.jobs("backfill", "silver.*", "--from", day, "--to", end)
+    run_id, state = run_by_hand(world, QUALITY, **{"from": day, "to": end})
+    world.airflow.pause(QUALITY, True)
+    states = world.airflow.states(QUALITY, run_id)
+    assert (state, states["skew"], states["done"]) == ("failed", "failed", "upstream_failed")
+    assert states["silver.webtoon_sessions"] == "success"
+    assert world.airflow.tasks(QUALITY, run_id)["skew"]["try_number"] == 1
+    missing = len([row for row in world.lake.rows("silver.webtoon_sessions") if day in row])
+    [text] = [text for text in world.slack.about(run_id) if "`skew`" in text]
+    assert "*blocked*" in text and f"skew on {day}: rows that differ: 0, missing online: {missing}," in text
 
 
 def test_a_new_model_file_is_a_new_task_and_a_table(world: World, gold):

@@ -29,6 +29,10 @@ def test_every_model_is_listed_with_what_it_reads_after_what_it_reads():
     assert answer["sources"] == ["bronze.webtoon_events", "bronze.webtoon_quarantine"]
     [sessions] = [model for model in answer["models"] if model["name"] == "silver.webtoon_sessions"]
     assert (sessions["margin_hours"], sessions["lookback_days"]) == (2.0, 0)
+    assert sorted(view["name"] for view in answer["views"]) == sorted(path.stem for path in MODELS.glob("*/features/*.yml"))
+    compared = {view["name"]: view["batch"] for view in answer["views"] if view["batch"]}
+    assert compared == {"webtoon_session": "silver.webtoon_sessions"}
+    assert {view["domain"] for view in answer["views"]} == {"webtoon"}
 
 
 def test_a_selection_is_that_of_every_job():
