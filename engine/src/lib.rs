@@ -19,6 +19,8 @@
 //! first and is counted then.
 
 mod cells;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hash;
 mod ids;
 mod pane;

@@ -126,11 +126,12 @@ pub(super) fn read_view(
             let time = reader.number()?;
             let filters = u128::from_le_bytes(*reader.array::<16>()?);
             let mut cells = Vec::with_capacity(view.pane.slots.len());
-            for _ in &view.pane.slots {
-                cells.push(match reader.array::<1>()? {
-                    [0] => None,
-                    [1] => Some(reader.number()?),
-                    _ => Some(reader.symbol(arena)?),
+            for slot in &view.pane.slots {
+                cells.push(match (reader.array::<1>()?, slot.text) {
+                    ([0], _) => None,
+                    ([1], false) => Some(reader.number()?),
+                    ([2], true) => Some(reader.symbol(arena)?),
+                    _ => return Err(RestoreError::Damaged("a value is of another kind")),
                 });
             }
             let cells = cells.into();

@@ -20,6 +20,9 @@ use super::{Engine, Settings, Timer};
 /// The last character is the number of the format.
 const MAGIC: &[u8; 8] = b"USFLCKP1";
 
+/// Views of an entity: a mask of a record has a bit for each.
+const MOST_VIEWS: usize = u32::BITS as usize;
+
 /// Why bytes are no snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
@@ -247,6 +250,9 @@ impl Engine {
             ..Restored::default()
         };
         for entity in &summary.entities {
+            if entity.views.len() > MOST_VIEWS {
+                return Err(RestoreError::Damaged("an entity has too many views"));
+            }
             let number = plan.tables.iter().position(|table| entity.is(table));
             let place = |view: &ViewSummary| {
                 let table = &plan.tables[number?];
@@ -292,6 +298,10 @@ impl Engine {
             let (Some(number), Some(index)) = (number, place) else {
                 continue;
             };
+            // A record of nothing would never be given back.
+            if (alive | dirty) >> written & 1 == 0 {
+                continue;
+            }
             let plan = Arc::clone(&self.plan);
             let view = &plan.tables[number].views[*index];
             let table = &mut self.tables[number];

@@ -10,6 +10,8 @@
 
 mod columns;
 mod extra;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod grammar;
 mod plan;
 mod problem;
