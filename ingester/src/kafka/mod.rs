@@ -24,6 +24,8 @@ mod refused;
 mod retry;
 mod settings;
 mod source;
+#[cfg(test)]
+mod tests;
 mod token;
 mod topic_id;
 
