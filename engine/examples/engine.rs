@@ -80,6 +80,7 @@ fn main() -> Result<()> {
         .context("no events")?;
     let span = (last - first) / squeeze + 3_600_000_000;
     let mut engine = Engine::new(plan.clone(), settings, 0, 0);
+    let mut builders: Vec<_> = (0..views.len()).map(|view| plan.rows(view)).collect();
     let (mut offset, mut spent, mut floor) = (0_i64, Duration::ZERO, Duration::ZERO);
     let (mut taking, mut rows, mut largest) = (Duration::ZERO, 0, BTreeMap::new());
     for repeat in 0..repeats.parse()? {
@@ -105,8 +106,9 @@ fn main() -> Result<()> {
             spent += began.elapsed();
             if engine.changed_rows() > 0 && usize::try_from(offset)? % TAKE < BATCH {
                 let began = Instant::now();
-                for view in 0..views.len() {
-                    rows += engine.take(view, usize::MAX).len;
+                for (view, builder) in builders.iter_mut().enumerate() {
+                    engine.take(view, usize::MAX, builder);
+                    rows += builder.finish().num_rows();
                 }
                 taking += began.elapsed();
             }

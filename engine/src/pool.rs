@@ -111,7 +111,7 @@ pub(super) struct Pools {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Kept {
     pub(super) time: i64,
-    /// The features that count it (see `pane::Seen`).
+    /// The features that count it (see `event::Seen`).
     pub(super) filters: u128,
     /// One cell per feature of the view (a distinct count's: the hash of its row), in order.
     pub(super) cells: Box<[Option<i64>]>,

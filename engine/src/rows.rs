@@ -1,264 +1,316 @@
-//! State as rows of the online store: one column per `online::Stored` of the view, in its order. What a feature's value is: `value.rs`.
+//! Rows of a view as Arrow, built column by column: one column per `online::Stored` of the view, in its order. What a feature's value is:
+//! `value.rs`. Which rows: `take.rs`.
 
 use std::sync::Arc;
 
-use userflow_models::features::online::{Source, Wire};
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder,
+    ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, SchemaRef};
+use userflow_models::features::online::{self, Source};
 
 use super::ids::RecordId;
-use super::pane::{Cells, Seen, decode};
-use super::plan::{HEAD, Kind, PANES, RING, SHOWN_PANE, ViewPlan};
-use super::value::{Row, Value, real};
-use super::{Engine, pane_words};
+use super::key::key_texts;
+use super::layout::{ENDED, EVENT_TIME, HEAD, PHASE, RING, TIMED_OUT, VERSION, ViewPlan};
+use super::lists::total;
+use super::pane::Arena;
+use super::table::Table;
+use super::value::Row;
 
-/// Changed rows of one view, column by column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rows {
-    /// The columns, in the order of `online::stored`.
-    pub columns: Vec<Column>,
-    /// How many rows.
-    pub len: usize,
+/// Words of a view's head that rows need: its own two, and the two that sessions and `last` windows add.
+const HEAD_SHOWN: usize = HEAD + 2;
+
+/// Builds batches of rows of one view: those of several engines can become one batch, and its builders are used again for the next one.
+pub struct RowsBuilder {
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    len: usize,
 }
 
-/// The values of a column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Column {
-    /// `bigint`.
-    BigInt(Vec<Option<i64>>),
-    /// `double precision`.
-    Double(Vec<Option<f64>>),
-    /// `text`, or what is written as text.
-    Text(Vec<Option<String>>),
-    /// `boolean`.
-    Boolean(Vec<Option<bool>>),
-    /// `timestamptz`, microseconds UTC.
-    Time(Vec<Option<i64>>),
-    /// `int`.
-    Int(Vec<i32>),
+/// The builder of a column.
+enum Column {
+    Int(Int64Builder),
+    Small(Int32Builder),
+    Real(Float64Builder),
+    Decimal(Decimal128Builder),
+    Text(StringBuilder),
+    Truth(BooleanBuilder),
+    Time(TimestampMicrosecondBuilder),
+    Ints(ListBuilder<Int64Builder>),
+    Texts(ListBuilder<StringBuilder>),
 }
 
-impl Rows {
+/// State of some entities, gathered so that columns can be made of it one after the other.
+#[derive(Default)]
+pub(super) struct Gathered {
+    records: Vec<RecordId>,
+    /// Ends of windows; of sliding views.
+    ends: Vec<i64>,
+    heads: Vec<[i64; HEAD_SHOWN]>,
+    /// One pane per record: of its whole window.
+    pub(super) panes: Vec<i64>,
+}
+
+impl Gathered {
+    /// Adds an entity; its pane is to be added by the caller.
+    pub(super) fn add(&mut self, record: RecordId, end: i64, words: &[i64]) {
+        let mut head = [0; HEAD_SHOWN];
+        let known = words.len().min(HEAD_SHOWN);
+        head[..known].copy_from_slice(&words[..known]);
+        self.records.push(record);
+        self.ends.push(end);
+        self.heads.push(head);
+    }
+
+    /// Forgets all; the memory stays.
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.ends.clear();
+        self.heads.clear();
+        self.panes.clear();
+    }
+}
+
+/// What the rows are made from.
+pub(super) struct Rows<'a> {
+    pub(super) view: &'a ViewPlan,
+    pub(super) table: &'a Table,
+    pub(super) arena: &'a Arena,
+    pub(super) partition: i32,
+    pub(super) gathered: &'a Gathered,
+}
+
+impl<'a> Rows<'a> {
+    fn iter(&self) -> impl Iterator<Item = Row<'a>> {
+        let (view, arena, gathered) = (self.view, self.arena, self.gathered);
+        let width = view.pane.empty.len();
+        (gathered.heads.iter().enumerate()).map(move |(row, head)| Row {
+            view,
+            head,
+            pane: &gathered.panes[row * width..(row + 1) * width],
+            arena,
+        })
+    }
+}
+
+impl RowsBuilder {
     pub(super) fn new(view: &ViewPlan) -> Self {
-        let columns = view.stored.iter().map(|column| match column.wire {
-            Wire::BigInt => Column::BigInt(Vec::new()),
-            Wire::Double => Column::Double(Vec::new()),
-            Wire::Text | Wire::Numeric | Wire::BigIntArray | Wire::TextArray => {
-                Column::Text(Vec::new())
-            }
-            Wire::Boolean => Column::Boolean(Vec::new()),
-            Wire::Time => Column::Time(Vec::new()),
-            Wire::Int => Column::Int(Vec::new()),
-        });
+        let schema = online::schema(&view.view);
+        let columns = schema.fields().iter();
         Self {
-            columns: columns.collect(),
+            columns: columns.map(|field| Column::of(field.data_type())).collect(),
+            schema,
             len: 0,
         }
     }
-}
 
-impl Engine {
-    /// Takes the changed rows of a view, each entity once; `most` bounds how many.
-    pub fn take(&mut self, view: usize, most: usize) -> Rows {
-        let plan = Arc::clone(&self.plan);
-        let id = plan.places[view];
-        let (number, index, view) = (id.table(), id.place(), plan.view(id));
-        let mut rows = Rows::new(view);
-        let mut dirty = std::mem::take(&mut self.dirty[number][index]);
-        let kept = dirty.split_off(dirty.len().min(most));
-        self.dirty_rows -= dirty.len();
-        for record in dirty {
-            // The window is part of the state: it must not depend on when the row is taken.
-            let end = match view.kind {
-                Kind::Sliding { every, .. } => {
-                    (self.tables[number].look(record)[view.at + SHOWN_PANE] + 1) * every
-                }
-                _ => 0,
-            };
-            self.row_of_window(&mut rows, number, view, record, end);
-            self.tables[number].header_mut(record).dirty &= !id.bit();
-            self.forget(id, record);
-        }
-        self.dirty[number][index] = kept;
-        rows
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    /// Appends the row of one entity; of a sliding view, for the window that ends at `end`.
-    pub(super) fn row_of_window(
-        &mut self,
-        rows: &mut Rows,
-        number: usize,
-        view: &ViewPlan,
-        record: RecordId,
-        end: i64,
-    ) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.extend_from_slice(&view.pane.empty);
-        let arena = &mut self.arena;
-        let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
-        match view.kind {
-            Kind::Lifetime => scratch.copy_from_slice(&words[HEAD..]),
-            Kind::Session { .. } => scratch.copy_from_slice(&words[PANES..]),
-            Kind::Last { .. } => {
-                let ring = arena.pools.rings.take_or_none(words[RING]);
-                for kept in ring.iter().flatten() {
-                    let event = Seen {
-                        time: kept.time,
-                        filters: kept.filters,
-                        cells: Cells::Kept(&kept.cells),
-                    };
-                    arena.apply(&view.pane, &mut scratch, &event);
-                }
-                if let Some(ring) = ring {
-                    arena.pools.rings.put(words[RING], ring);
-                }
-            }
-            Kind::Sliding { every, panes, ring } => {
-                let (to, clean) = (end.div_euclid(every), words[super::NEWEST_PANE]);
-                for pane in (to - panes)..to {
-                    if pane <= clean && pane > clean - ring {
-                        arena.merge(
-                            &view.pane,
-                            &mut scratch,
-                            pane_words(view, words, pane, ring),
-                        );
-                    }
-                }
-            }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The rows; afterwards there are none.
+    pub fn finish(&mut self) -> RecordBatch {
+        self.len = 0;
+        let columns = self.columns.iter_mut().map(Column::finish).collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .expect("every column has the type of the schema and a value per row")
+    }
+
+    pub(super) fn append(&mut self, rows: &Rows<'_>) {
+        for (column, stored) in self.columns.iter_mut().zip(&rows.view.stored) {
+            column.append(stored.source, rows);
         }
-        let mut head = [0; HEAD + 2];
-        let known = words.len().min(head.len());
-        head[..known].copy_from_slice(&words[..known]);
-        let row = Row {
-            view,
-            words: &head,
-            pane: &scratch,
-            arena: &self.arena,
-        };
-        let mut values = row.values();
-        let mut key = decode(&self.tables[number].header(record).key);
-        for (column, stored) in rows.columns.iter_mut().zip(&view.stored) {
-            match stored.source {
-                // Each is stored in one column, so it is moved there.
-                Source::Key(place) => column.push(Value::Text(std::mem::take(&mut key[place]))),
-                Source::Value(feature) => {
-                    column.push(std::mem::replace(&mut values[feature], Value::Null));
-                }
-                Source::WindowEnd => column.push(Value::Int(end)),
-                Source::Partition => column.push(Value::Int(i64::from(self.partition))),
-                other => column.push(row.stored(other)),
-            }
-        }
-        rows.len += 1;
-        // A session's and a lifetime's words are the record's own; the others' were made here.
-        if matches!(view.kind, Kind::Last { .. } | Kind::Sliding { .. }) {
-            self.arena.clear(&view.pane, &mut scratch);
-        }
-        self.scratch = scratch;
+        self.len += rows.gathered.records.len();
     }
 }
 
 impl Column {
-    fn push(&mut self, value: Value) {
-        match (self, value) {
-            (Self::BigInt(column) | Self::Time(column), Value::Int(value)) => {
-                column.push(Some(value));
+    fn of(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Int64 => Self::Int(Int64Builder::new()),
+            DataType::Int32 => Self::Small(Int32Builder::new()),
+            DataType::Float64 => Self::Real(Float64Builder::new()),
+            DataType::Decimal128(..) => {
+                Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone()))
             }
-            (Self::BigInt(column) | Self::Time(column), _) => column.push(None),
-            (Self::Double(column), value) => column.push(real(&value)),
-            (Self::Text(column), Value::Text(text)) => column.push(Some(text)),
-            (Self::Text(column), _) => column.push(None),
-            (Self::Boolean(column), Value::Truth(truth)) => column.push(Some(truth)),
-            (Self::Boolean(column), _) => column.push(None),
-            (Self::Int(column), Value::Int(value)) => {
-                column.push(i32::try_from(value).expect("a Kafka partition has 32 bits"));
+            DataType::Utf8 => Self::Text(StringBuilder::new()),
+            DataType::Boolean => Self::Truth(BooleanBuilder::new()),
+            DataType::Timestamp(..) => {
+                Self::Time(TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()))
             }
-            (Self::Int(_), value) => unreachable!("a partition's number is {value:?}"),
+            DataType::List(item) if *item.data_type() == DataType::Int64 => {
+                Self::Ints(ListBuilder::new(Int64Builder::new()))
+            }
+            DataType::List(_) => Self::Texts(ListBuilder::new(StringBuilder::new())),
+            other => unreachable!("no row has a column of type {other}"),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Int(column) => Arc::new(column.finish()),
+            Self::Small(column) => Arc::new(column.finish()),
+            Self::Real(column) => Arc::new(column.finish()),
+            Self::Decimal(column) => Arc::new(column.finish()),
+            Self::Text(column) => Arc::new(column.finish()),
+            Self::Truth(column) => Arc::new(column.finish()),
+            Self::Time(column) => Arc::new(column.finish()),
+            Self::Ints(column) => Arc::new(column.finish()),
+            Self::Texts(column) => Arc::new(column.finish()),
+        }
+    }
+
+    /// Appends one column of some rows. The type of a column follows from its source, so only these pairs meet.
+    fn append(&mut self, source: Source, rows: &Rows<'_>) {
+        match self {
+            Self::Int(column) => rows
+                .iter()
+                .for_each(|row| column.append_option(number(source, row))),
+            Self::Small(column) => {
+                column.append_value_n(rows.partition, rows.gathered.records.len());
+            }
+            Self::Real(column) => {
+                let feature = feature(source);
+                rows.iter()
+                    .for_each(|row| column.append_option(row.real(feature)));
+            }
+            Self::Decimal(column) => match source {
+                Source::Total(feature) => rows
+                    .iter()
+                    .for_each(|row| column.append_value(total(row.words(feature)))),
+                _ => {
+                    let feature = feature(source);
+                    rows.iter()
+                        .for_each(|row| column.append_option(row.decimal(feature)));
+                }
+            },
+            Self::Text(column) => match source {
+                Source::Key(place) => {
+                    for record in &rows.gathered.records {
+                        let key = &rows.table.header(*record).key;
+                        let text = key_texts(key).nth(place);
+                        column.append_value(text.expect("a key has all columns of its entity"));
+                    }
+                }
+                _ => {
+                    let feature = feature(source);
+                    rows.iter()
+                        .for_each(|row| column.append_option(row.text(feature)));
+                }
+            },
+            Self::Truth(column) => match source {
+                Source::IsFinal => rows
+                    .iter()
+                    .for_each(|row| column.append_value(row.head[PHASE] & ENDED != 0)),
+                Source::TimedOut => rows
+                    .iter()
+                    .for_each(|row| column.append_value(row.head[PHASE] & TIMED_OUT != 0)),
+                _ => {
+                    let feature = feature(source);
+                    rows.iter()
+                        .for_each(|row| column.append_option(row.truth(feature)));
+                }
+            },
+            Self::Time(column) => match source {
+                Source::WindowEnd => column.append_slice(&rows.gathered.ends),
+                Source::EventTime => rows
+                    .iter()
+                    .for_each(|row| column.append_option(known(row.head[EVENT_TIME]))),
+                Source::TimeOf(feature) => rows
+                    .iter()
+                    .for_each(|row| column.append_option(known(row.words(feature)[0]))),
+                _ => {
+                    let feature = feature(source);
+                    rows.iter()
+                        .for_each(|row| column.append_option(row.int(feature)));
+                }
+            },
+            Self::Ints(column) => {
+                for row in rows.iter() {
+                    numbers(source, row, column.values());
+                    column.append(true);
+                }
+            }
+            Self::Texts(column) => {
+                for row in rows.iter() {
+                    let values = column.values();
+                    match source {
+                        Source::Values(feature) => {
+                            row.kept(feature, |text| values.append_value(text));
+                        }
+                        _ => row.list(feature(source), |text| values.append_value(text)),
+                    }
+                    column.append(true);
+                }
+            }
         }
     }
 }
 
-impl Rows {
-    /// Adds the rows of another partition.
-    pub fn append(&mut self, other: Self) {
-        self.len += other.len;
-        for (column, more) in self.columns.iter_mut().zip(other.columns) {
-            match (column, more) {
-                (
-                    Column::BigInt(column) | Column::Time(column),
-                    Column::BigInt(more) | Column::Time(more),
-                ) => {
-                    column.extend(more);
-                }
-                (Column::Double(column), Column::Double(more)) => column.extend(more),
-                (Column::Text(column), Column::Text(more)) => column.extend(more),
-                (Column::Boolean(column), Column::Boolean(more)) => column.extend(more),
-                (Column::Int(column), Column::Int(more)) => column.extend(more),
-                _ => unreachable!("rows of one view have the same columns"),
+/// The feature that readers see in a column.
+fn feature(source: Source) -> usize {
+    match source {
+        Source::Value(feature) => feature,
+        other => unreachable!("{other:?} has another type"),
+    }
+}
+
+fn known(time: i64) -> Option<i64> {
+    (time != i64::MIN && time != i64::MAX).then_some(time)
+}
+
+fn number(source: Source, row: Row<'_>) -> Option<i64> {
+    match source {
+        Source::Version => Some(row.head[VERSION]),
+        Source::Count(feature) => Some(row.words(feature)[0]),
+        Source::Samples(feature) => Some(row.words(feature)[2]),
+        Source::StreakOlder(feature) => Some(row.words(feature)[1]),
+        Source::StreakOlderNewest(feature) => known(row.words(feature)[2]),
+        Source::StreakUntil(feature) => known(row.words(feature)[3]),
+        other => row.int(feature(other)),
+    }
+}
+
+fn numbers(source: Source, row: Row<'_>, into: &mut Int64Builder) {
+    let pools = &row.arena.pools;
+    match source {
+        Source::Hashes(feature) => {
+            let hashes = pools.sketches.get(row.words(feature)[0]);
+            for hash in hashes.into_iter().flat_map(|sketch| &sketch.0) {
+                // The order of unsigned hashes, in signed numbers.
+                into.append_value((hash ^ (1 << 63)).cast_signed());
             }
         }
-    }
-
-    /// Leaves the first `at` rows and returns the others.
-    pub fn split_off(&mut self, at: usize) -> Self {
-        let columns = self.columns.iter_mut().map(|column| match column {
-            Column::BigInt(values) => Column::BigInt(values.split_off(at)),
-            Column::Double(values) => Column::Double(values.split_off(at)),
-            Column::Text(values) => Column::Text(values.split_off(at)),
-            Column::Boolean(values) => Column::Boolean(values.split_off(at)),
-            Column::Time(values) => Column::Time(values.split_off(at)),
-            Column::Int(values) => Column::Int(values.split_off(at)),
-        });
-        let other = Self {
-            columns: columns.collect(),
-            len: self.len - at,
-        };
-        self.len = at;
-        other
-    }
-
-    /// Leaves the rows that are to be kept, of which `keep` says so.
-    pub fn retain(&mut self, keep: &[bool]) {
-        fn those<T>(values: &mut Vec<T>, keep: &[bool]) {
-            let mut row = 0;
-            values.retain(|_| {
-                row += 1;
-                keep[row - 1]
-            });
-        }
-        for column in &mut self.columns {
-            match column {
-                Column::BigInt(values) | Column::Time(values) => those(values, keep),
-                Column::Double(values) => those(values, keep),
-                Column::Text(values) => those(values, keep),
-                Column::Boolean(values) => those(values, keep),
-                Column::Int(values) => those(values, keep),
+        Source::Times(feature) => {
+            let newest = pools.newest.get(row.words(feature)[0]);
+            for (time, _) in newest.into_iter().flatten() {
+                into.append_value(*time);
             }
         }
-        self.len = keep.iter().filter(|keep| **keep).count();
-    }
-
-    /// One of the rows.
-    pub fn only(&self, row: usize) -> Self {
-        self.some(row..row + 1)
-    }
-
-    /// None of the rows, but the columns.
-    pub fn none_of(&self) -> Self {
-        self.some(0..0)
-    }
-
-    fn some(&self, rows: std::ops::Range<usize>) -> Self {
-        let columns = self.columns.iter().map(|column| match column {
-            Column::BigInt(values) => Column::BigInt(values[rows.clone()].to_vec()),
-            Column::Double(values) => Column::Double(values[rows.clone()].to_vec()),
-            Column::Text(values) => Column::Text(values[rows.clone()].to_vec()),
-            Column::Boolean(values) => Column::Boolean(values[rows.clone()].to_vec()),
-            Column::Time(values) => Column::Time(values[rows.clone()].to_vec()),
-            Column::Int(values) => Column::Int(values[rows.clone()].to_vec()),
-        });
-        Self {
-            columns: columns.collect(),
-            len: rows.len(),
+        Source::Counts(feature) => {
+            let counts = pools.counts.get(row.words(feature)[0]);
+            for (_, count) in counts.into_iter().flatten() {
+                into.append_value(*count);
+            }
         }
+        Source::StreakTimes(feature) => {
+            if let Some(times) = pools.times.get(row.words(feature)[0]) {
+                into.append_slice(times);
+            }
+        }
+        Source::EventTimes => {
+            let ring = pools.rings.get(row.head[RING]);
+            for kept in ring.into_iter().flatten() {
+                into.append_value(kept.time);
+            }
+        }
+        other => unreachable!("{other:?} is no list of numbers"),
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::ids::{RecordId, ViewId};
-use super::plan::{
-    FILLED_PANE, Kind, NEWEST_PANE, PANES, PHASE, SEEN_AT, SHOWN_PANE, TIMER, VERSION, ViewPlan,
+use super::layout::{
+    ENDED, FILLED_PANE, HEAD, Kind, NEWEST_PANE, PANES, PHASE, RING, SEEN_AT, SHOWN_PANE,
+    TIMED_OUT, TIMER, VERSION, ViewPlan, pane_words,
 };
-use super::rows::Rows;
-use super::{ENDED, Engine, Observer, TIMED_OUT, Timer, pane_words};
+use super::observer::Observer;
+use super::state::{Engine, Timer};
 
 impl Engine {
     /// Says that it is `time` although no event does: the stream is idle, or its end is known.
@@ -54,13 +55,12 @@ impl Engine {
         let (number, index) = (id.table(), id.place());
         let oldest = end.div_euclid(every) - panes;
         let mut listed = std::mem::take(&mut self.listed[number][index]);
+        if O::WANTED && !listed.is_empty() {
+            let rows = self.rows_of_window(id, view, &listed, end);
+            observer.window_ended(view.number, end, &rows);
+        }
         listed.retain(|record| {
             let record = *record;
-            if O::WANTED {
-                let mut row = Rows::new(view);
-                self.row_of_window(&mut row, number, view, record, end);
-                observer.window_ended(view.number, end, &row);
-            }
             let version = self.next_offset - 1;
             let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
             let moves = (words[SHOWN_PANE] + 1) * every <= end;
@@ -156,10 +156,8 @@ impl Engine {
                         .clear(&view.pane, pane_words(view, words, pane, ring));
                 }
             }
-            Kind::Last { .. } => self.arena.pools.rings.release(&mut words[super::RING]),
-            Kind::Lifetime => self
-                .arena
-                .clear(&view.pane, &mut words[super::plan::HEAD..]),
+            Kind::Last { .. } => self.arena.pools.rings.release(&mut words[RING]),
+            Kind::Lifetime => self.arena.clear(&view.pane, &mut words[HEAD..]),
         }
         words.copy_from_slice(&empty);
     }

@@ -1,24 +1,14 @@
 //! Values of features, computed from the words of a pane; and the conditions of cases, which are asked on the way of an event.
+//!
+//! Each function gives values of one type. Not here: which column a value goes to (`rows.rs`).
 
-use userflow_models::features::online::Source;
 use userflow_models::features::{Aggregation, Condition, Feature, Test, ValueType, Window};
 
 use super::ids::length;
-use super::pane::{Arena, total};
-use super::plan::{Accumulator, EVENT_TIME, PANES, PHASE, RING, VERSION, ViewPlan};
+use super::layout::{Accumulator, PANES, PHASE, TIMED_OUT, ViewPlan};
+use super::lists::total;
+use super::pane::Arena;
 use super::symbols::Symbols;
-use super::{ENDED, TIMED_OUT};
-
-/// A computed feature.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    Null,
-    Int(i64),
-    Real(f64),
-    /// A text, or an array's literal.
-    Text(String),
-    Truth(bool),
-}
 
 /// Whether a session's state says that it is over; asked after an event that can end one.
 pub(super) fn is_over(view: &ViewPlan, words: &[i64], symbols: &Symbols) -> bool {
@@ -89,210 +79,138 @@ fn rounded(feature: &Feature, scale: u32, value: i64) -> i64 {
 }
 
 /// The state of one row.
+#[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) view: &'a ViewPlan,
-    pub(super) words: &'a [i64],
+    /// The words that the view has before its panes.
+    pub(super) head: &'a [i64],
     pub(super) pane: &'a [i64],
     pub(super) arena: &'a Arena,
 }
 
-impl Row<'_> {
-    /// All features, in order; later ones may be computed from earlier ones.
-    pub(super) fn values(&self) -> Vec<Value> {
-        let features = &self.view.view.features;
-        let mut values: Vec<Value> = Vec::with_capacity(features.len());
-        for (index, feature) in features.iter().enumerate() {
-            let value = match &feature.aggregation {
-                Aggregation::Ratio(part, whole) => {
-                    let (part, whole) = (real(&values[*part]), real(&values[*whole]));
-                    Value::Real(match (part, whole) {
-                        (Some(part), Some(whole)) if whole != 0.0 => part / whole,
-                        _ => 0.0,
-                    })
-                }
-                Aggregation::Case(cases) => {
-                    let phase = self.words[PHASE];
-                    let found = (cases.iter()).find(|case| {
-                        (case.conditions.iter()).all(|condition| {
-                            holds(self.view, self.pane, phase, &self.arena.symbols, condition)
-                        })
-                    });
-                    found.map_or(Value::Null, |case| Value::Text(case.value.clone()))
-                }
-                _ => self.value(index, feature),
-            };
-            values.push(match (value, &feature.default) {
-                (Value::Null, Some(text)) => Value::Text(text.clone()),
-                (value, _) => value,
-            });
-        }
-        values
+impl<'a> Row<'a> {
+    /// The words of a feature.
+    pub(super) fn words(&self, feature: usize) -> &'a [i64] {
+        &self.pane[self.view.pane.slots[feature].at..]
     }
 
-    fn value(&self, index: usize, feature: &Feature) -> Value {
-        let slot = &self.view.pane.slots[index];
-        let words = &self.pane[slot.at..];
-        let pools = &self.arena.pools;
-        match &slot.accumulator {
-            Accumulator::Nothing => Value::Null,
-            Accumulator::Count if feature.value_type == ValueType::Boolean => {
-                Value::Truth(words[0] > 0)
-            }
-            Accumulator::Count => Value::Int(words[0]),
-            Accumulator::Sum { .. } if words[2] == 0 => Value::Null,
-            Accumulator::Sum { .. } => match &feature.aggregation {
-                Aggregation::Avg { scale, .. } => {
-                    Value::Real(total(words) as f64 / words[2] as f64 / 10_f64.powi(power(*scale)))
-                }
-                Aggregation::Sum { scale, .. } if *scale > 0 => {
-                    Value::Real(total(words) as f64 / 10_f64.powi(power(*scale)))
-                }
-                _ => i64::try_from(total(words)).map_or(Value::Null, Value::Int),
-            },
-            Accumulator::Min { .. }
-            | Accumulator::Max { .. }
-            | Accumulator::First { .. }
-            | Accumulator::Last { .. } => match single(self.view, self.pane, index) {
-                None => Value::Null,
-                Some(symbol) if slot.text => {
-                    Value::Text(self.arena.symbols.text(symbol).to_owned())
-                }
-                Some(value) => match feature.value_type {
-                    ValueType::Decimal { scale } => {
-                        Value::Real(value as f64 / 10_f64.powi(power(scale)))
-                    }
-                    ValueType::Boolean => Value::Truth(value != 0),
-                    _ => Value::Int(value),
-                },
-            },
-            Accumulator::Newest { .. } => self.newest(words[0]),
+    fn single(&self, feature: usize) -> Option<i64> {
+        single(self.view, self.pane, feature)
+    }
+
+    /// A whole number, or a time in microseconds.
+    pub(super) fn int(&self, feature: usize) -> Option<i64> {
+        let words = self.words(feature);
+        match &self.view.pane.slots[feature].accumulator {
+            Accumulator::Count => Some(words[0]),
+            Accumulator::Sum { .. } => self.sum(feature).and_then(|sum| i64::try_from(sum).ok()),
+            // An empty word: no value was seen.
             Accumulator::Sketch { size, .. } => {
-                // An empty word: no value was seen.
-                Value::Int(pools.sketches.get(words[0]).map_or(0, |s| s.count(*size)))
+                let sketch = self.arena.pools.sketches.get(words[0]);
+                Some(sketch.map_or(0, |sketch| sketch.count(*size)))
             }
-            Accumulator::Counts { .. } => {
-                let Aggregation::TopK { k, .. } = feature.aggregation else {
-                    unreachable!("counts are kept for top_k alone");
-                };
-                let mut counts: Vec<(i64, &str)> = (pools.counts.get(words[0]).into_iter())
-                    .flatten()
-                    .map(|(value, count)| (-count, self.arena.symbols.text(*value)))
+            // An empty word: no event since the streak began.
+            Accumulator::Streak { .. } => {
+                let kept = self.arena.pools.times.get(words[0]).map_or(0, Vec::len);
+                Some(words[1] + i64::from(length(kept)))
+            }
+            _ => self.single(feature),
+        }
+    }
+
+    /// A decimal, in its units.
+    pub(super) fn decimal(&self, feature: usize) -> Option<i128> {
+        match &self.view.pane.slots[feature].accumulator {
+            Accumulator::Sum { .. } => self.sum(feature),
+            _ => self.single(feature).map(i128::from),
+        }
+    }
+
+    fn sum(&self, feature: usize) -> Option<i128> {
+        let words = self.words(feature);
+        (words[2] > 0).then(|| total(words))
+    }
+
+    /// A number of any type, as a double.
+    pub(super) fn real(&self, feature: usize) -> Option<f64> {
+        let definition = &self.view.view.features[feature];
+        match (&definition.aggregation, definition.value_type) {
+            (Aggregation::Ratio(part, whole), _) => {
+                let (part, whole) = (self.real(*part), self.real(*whole));
+                Some(match (part, whole) {
+                    (Some(part), Some(whole)) if whole != 0.0 => part / whole,
+                    _ => 0.0,
+                })
+            }
+            (Aggregation::Avg { scale, .. }, _) => {
+                let sum = self.sum(feature)? as f64;
+                Some(sum / self.words(feature)[2] as f64 / unit(*scale))
+            }
+            (_, ValueType::Decimal { scale }) => {
+                (self.decimal(feature)).map(|value| value as f64 / unit(scale))
+            }
+            _ => self.int(feature).map(|value| value as f64),
+        }
+    }
+
+    /// Whether it is so.
+    pub(super) fn truth(&self, feature: usize) -> Option<bool> {
+        match &self.view.pane.slots[feature].accumulator {
+            Accumulator::Count => Some(self.words(feature)[0] > 0),
+            _ => self.single(feature).map(|value| value != 0),
+        }
+    }
+
+    /// A text, or what stands for none.
+    pub(super) fn text(&self, feature: usize) -> Option<&'a str> {
+        let definition = &self.view.view.features[feature];
+        let symbols = &self.arena.symbols;
+        let text = match &definition.aggregation {
+            Aggregation::Case(cases) => {
+                let holds =
+                    |condition| holds(self.view, self.pane, self.head[PHASE], symbols, condition);
+                let found = (cases.iter()).find(|case| case.conditions.iter().all(holds));
+                found.map(|case| case.value.as_str())
+            }
+            _ => self.single(feature).map(|symbol| symbols.text(symbol)),
+        };
+        text.or(definition.default.as_deref())
+    }
+
+    /// The values of a list, as readers see them.
+    pub(super) fn list(&self, feature: usize, mut each: impl FnMut(&'a str)) {
+        let (pools, symbols) = (&self.arena.pools, &self.arena.symbols);
+        let word = self.words(feature)[0];
+        match &self.view.view.features[feature].aggregation {
+            Aggregation::TopK { k, .. } => {
+                let mut counts: Vec<(i64, &str)> = (pools.counts.get(word).into_iter().flatten())
+                    .map(|(value, count)| (-count, symbols.text(*value)))
                     .collect();
                 counts.sort_unstable();
-                text_literal(counts.into_iter().take(k).map(|(_, text)| text))
+                counts.iter().take(*k).for_each(|(_, text)| each(text));
             }
-            Accumulator::Streak { .. } => {
-                // An empty word: no event since the streak began.
-                let kept = pools.times.get(words[0]).map_or(0, Vec::len);
-                Value::Int(words[1] + i64::from(length(kept)))
-            }
+            _ => self.kept(feature, each),
         }
     }
 
-    fn newest(&self, word: i64) -> Value {
-        let list = self.arena.pools.newest.get(word).into_iter().flatten();
-        text_literal(list.map(|(_, symbol)| self.arena.symbols.text(*symbol)))
-    }
-
-    /// What a partial holds.
-    pub(super) fn stored(&self, source: Source) -> Value {
-        let pools = &self.arena.pools;
-        let words = |feature: usize| &self.pane[self.view.pane.slots[feature].at..];
-        let known = |time: i64| match time {
-            i64::MIN | i64::MAX => Value::Null,
-            time => Value::Int(time),
-        };
-        match source {
-            Source::Version => Value::Int(self.words[VERSION]),
-            Source::EventTime => known(self.words[EVENT_TIME]),
-            Source::IsFinal => Value::Truth(self.words[PHASE] & ENDED != 0),
-            Source::TimedOut => Value::Truth(self.words[PHASE] & TIMED_OUT != 0),
-            Source::Count(feature) => Value::Int(words(feature)[0]),
-            Source::Total(feature) => Value::Text(total(words(feature)).to_string()),
-            Source::Samples(feature) => Value::Int(words(feature)[2]),
-            Source::TimeOf(feature) => known(words(feature)[0]),
-            Source::Hashes(feature) => {
-                let hashes = pools.sketches.get(words(feature)[0]);
-                // The order of unsigned hashes, in signed numbers.
-                let signed = |hash: &u64| (hash ^ (1 << 63)).cast_signed();
-                literal(hashes.into_iter().flat_map(|sketch| &sketch.0).map(signed))
+    /// The values of a list, as they are kept: those of a top-k are more than `k`, in no order.
+    pub(super) fn kept(&self, feature: usize, mut each: impl FnMut(&'a str)) {
+        let (pools, symbols) = (&self.arena.pools, &self.arena.symbols);
+        let word = self.words(feature)[0];
+        match &self.view.pane.slots[feature].accumulator {
+            Accumulator::Newest { .. } => {
+                let newest = pools.newest.get(word).into_iter().flatten();
+                newest.for_each(|(_, symbol)| each(symbols.text(*symbol)));
             }
-            Source::Values(feature) => {
-                let word = words(feature)[0];
-                match &self.view.pane.slots[feature].accumulator {
-                    Accumulator::Newest { .. } => self.newest(word),
-                    _ => {
-                        let counts = pools.counts.get(word).into_iter().flatten();
-                        text_literal(counts.map(|(symbol, _)| self.arena.symbols.text(*symbol)))
-                    }
-                }
-            }
-            Source::Times(feature) => {
-                let newest = pools.newest.get(words(feature)[0]);
-                literal(newest.into_iter().flatten().map(|(time, _)| *time))
-            }
-            Source::Counts(feature) => {
-                let counts = pools.counts.get(words(feature)[0]);
-                literal(counts.into_iter().flatten().map(|(_, count)| *count))
-            }
-            Source::StreakTimes(feature) => {
-                let times = pools.times.get(words(feature)[0]);
-                literal(times.into_iter().flatten().copied())
-            }
-            Source::StreakOlder(feature) => Value::Int(words(feature)[1]),
-            Source::StreakOlderNewest(feature) => known(words(feature)[2]),
-            Source::StreakUntil(feature) => known(words(feature)[3]),
-            Source::EventTimes => {
-                let ring = pools.rings.get(self.words[RING]);
-                literal(ring.into_iter().flatten().map(|kept| kept.time))
-            }
-            Source::Key(_) | Source::Value(_) | Source::WindowEnd | Source::Partition => {
-                Value::Null
+            _ => {
+                let counts = pools.counts.get(word).into_iter().flatten();
+                counts.for_each(|(symbol, _)| each(symbols.text(*symbol)));
             }
         }
     }
 }
 
-fn power(scale: u32) -> i32 {
-    i32::try_from(scale).expect("a decimal has fewer than 39 digits")
-}
-
-pub(super) fn real(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int(value) => Some(*value as f64),
-        Value::Real(value) => Some(*value),
-        _ => None,
-    }
-}
-
-/// An array literal of numbers.
-fn literal(numbers: impl Iterator<Item = i64>) -> Value {
-    let mut text = String::from("{");
-    for (index, number) in numbers.enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(itoa::Buffer::new().format(number));
-    }
-    text.push('}');
-    Value::Text(text)
-}
-
-/// An array literal of texts: each in quotes, with `"` and `\` escaped.
-fn text_literal<'t>(texts: impl Iterator<Item = &'t str>) -> Value {
-    let mut literal = String::from("{");
-    for (index, text) in texts.enumerate() {
-        literal.push_str(if index > 0 { ",\"" } else { "\"" });
-        let mut rest = text;
-        while let Some(at) = rest.find(['"', '\\']) {
-            literal.push_str(&rest[..at]);
-            literal.push('\\');
-            literal.push_str(&rest[at..=at]);
-            rest = &rest[at + 1..];
-        }
-        literal.push_str(rest);
-        literal.push('"');
-    }
-    literal.push('}');
-    Value::Text(literal)
+/// How many units make one.
+fn unit(scale: u32) -> f64 {
+    10_f64.powi(i32::try_from(scale).expect("a decimal has fewer than 39 digits"))
 }

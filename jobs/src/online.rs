@@ -221,7 +221,7 @@ fn changed(view: &FeatureView, stored: &[String], key: &[&str]) -> String {
 fn columns(view: &FeatureView) -> Vec<String> {
     let columns = online::stored(view).into_iter();
     columns
-        .map(|column| format!("{} {}", column.name, column.wire.sql()))
+        .map(|column| format!("{} {}", column.name, online::sql_type(&column)))
         .collect()
 }
 

@@ -9,8 +9,12 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
 use proptest::prelude::*;
-use userflow_engine::{Column, Counts, Engine, Events, Nobody, Observer, Plan, Rows, Settings};
+use userflow_engine::{Counts, Engine, Events, Nobody, Observer, Plan, Settings};
 use userflow_models::contract::Contract;
 use userflow_models::features::FeatureView;
 use userflow_models::features::online::{self, Source};
@@ -34,24 +38,58 @@ struct Ended(Vec<(usize, i64, ByKey)>, Vec<FeatureView>);
 
 impl Observer for Ended {
     const WANTED: bool = true;
-    fn window_ended(&mut self, view: usize, end: i64, row: &Rows) {
-        self.0.push((view, end, by_key(&self.1[view], row)));
+    fn window_ended(&mut self, view: usize, end: i64, rows: &RecordBatch) {
+        self.0.push((view, end, by_key(&self.1[view], rows)));
     }
 }
 
-fn by_key(view: &FeatureView, rows: &Rows) -> ByKey {
+/// The changed rows of a view.
+fn take(engine: &mut Engine, plan: &Plan, view: usize) -> RecordBatch {
+    let mut rows = plan.rows(view);
+    let changed = engine.changed_rows_of(view);
+    assert_eq!(engine.take(view, usize::MAX, &mut rows), changed);
+    let batch = rows.finish();
+    assert_eq!((batch.num_rows(), rows.len()), (changed, 0));
+    batch
+}
+
+fn cell(column: &dyn Array, row: usize) -> Cell {
+    if column.is_null(row) {
+        return Cell::Null;
+    }
+    match column.data_type() {
+        DataType::Int64 => Cell::Int(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Int32 => Cell::Int(column.as_primitive::<Int32Type>().value(row).into()),
+        DataType::Float64 => Cell::Real(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Decimal128(_, scale) => {
+            let units = column.as_primitive::<Decimal128Type>().value(row);
+            Cell::Real(units as f64 / 10_f64.powi(i32::from(*scale)))
+        }
+        DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(row).to_owned()),
+        DataType::Boolean => Cell::Truth(column.as_boolean().value(row)),
+        DataType::Timestamp(..) => {
+            Cell::Int(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
+        DataType::List(_) => {
+            let list = column.as_list::<i32>().value(row);
+            let texts = list.as_string::<i32>().iter();
+            Cell::Texts(
+                texts
+                    .map(|text| text.expect("no null in a list").to_owned())
+                    .collect(),
+            )
+        }
+        other => panic!("no row has a {other}"),
+    }
+}
+
+fn by_key(view: &FeatureView, rows: &RecordBatch) -> ByKey {
     let stored = online::stored(view);
     let mut all = ByKey::new();
-    for row in 0..rows.len {
+    for row in 0..rows.num_rows() {
         let (mut key, mut cells) = (Vec::new(), BTreeMap::new());
-        for (column, values) in stored.iter().zip(&rows.columns) {
-            let cell = match values {
-                Column::BigInt(v) | Column::Time(v) => v[row].map_or(Cell::Null, Cell::Int),
-                Column::Double(v) => v[row].map_or(Cell::Null, Cell::Real),
-                Column::Text(v) => v[row].clone().map_or(Cell::Null, Cell::Text),
-                Column::Boolean(v) => v[row].map_or(Cell::Null, Cell::Truth),
-                Column::Int(v) => Cell::Int(i64::from(v[row])),
-            };
+        for (column, values) in stored.iter().zip(rows.columns()) {
+            let cell = cell(values, row);
             match column.source {
                 Source::Key(_) => key.push(match cell {
                     Cell::Text(text) => text,
@@ -81,8 +119,9 @@ fn add(sum: &mut Counts, more: &Counts) {
 fn check(ops: &[Op]) -> Result<(), TestCaseError> {
     let contract = views::contract();
     let views = views::all(&contract);
-    let plan = || Arc::new(Plan::new(&contract, &views, SETTINGS.lateness).expect("a plan"));
-    let mut engine = Engine::new(plan(), SETTINGS, 3, 0);
+    let plan = Plan::new(&contract, &views, SETTINGS.lateness).expect("a plan");
+    let plan = Arc::new(plan);
+    let mut engine = Engine::new(Arc::clone(&plan), SETTINGS, 3, 0);
     let mut textbook = Textbook::new(views.clone(), SETTINGS);
     let mut ended = Ended(Vec::new(), views.clone());
     let events = stream::events(ops);
@@ -107,9 +146,9 @@ fn check(ops: &[Op]) -> Result<(), TestCaseError> {
             }
             Op::Snapshot => {
                 let bytes = engine.snapshot();
-                let (restored, views) = Engine::restore(plan(), SETTINGS, &bytes)
+                let (restored, views) = Engine::restore(Arc::clone(&plan), SETTINGS, &bytes)
                     .expect("what was written can be read");
-                prop_assert_eq!(views.whole.len(), plan().views().count());
+                prop_assert_eq!(views.whole.len(), plan.views().count());
                 add(&mut counts, engine.counts());
                 engine = restored;
                 continue;
@@ -144,7 +183,7 @@ fn check(ops: &[Op]) -> Result<(), TestCaseError> {
             continue;
         }
         for (number, view) in views.iter().enumerate() {
-            let taken = by_key(view, &engine.take(number, usize::MAX));
+            let taken = by_key(view, &take(&mut engine, &plan, number));
             let shown = expected.shown.remove(&number).unwrap_or_default();
             prop_assert!(
                 textbook::equal(&taken, &shown),
@@ -182,7 +221,7 @@ proptest! {
         let batch = Events::new(&stream::batch(&contract, &events), views::TIME);
         let cut = cut.index(events.len());
         let all_rows = |engine: &mut Engine| -> Vec<ByKey> {
-            views.iter().enumerate().map(|(n, view)| by_key(view, &engine.take(n, usize::MAX))).collect()
+            views.iter().enumerate().map(|(n, view)| by_key(view, &take(engine, &plan, n))).collect()
         };
         let run = |engine: &mut Engine, rows: std::ops::Range<usize>| {
             for (row, event) in events.iter().enumerate().take(rows.end).skip(rows.start) {
@@ -193,7 +232,7 @@ proptest! {
         let mut undisturbed = Engine::new(Arc::clone(&plan), SETTINGS, 0, 0);
         run(&mut undisturbed, 0..cut);
         let bytes = undisturbed.snapshot();
-        let (mut replayed, _) = Engine::restore(plan, SETTINGS, &bytes).expect("readable");
+        let (mut replayed, _) = Engine::restore(Arc::clone(&plan), SETTINGS, &bytes).expect("readable");
         // An offset that was read before the snapshot is not counted twice.
         run(&mut replayed, cut.saturating_sub(3)..events.len());
         run(&mut undisturbed, cut..events.len());
@@ -213,18 +252,19 @@ proptest! {
         let (views, plan) = of(&contract);
         let events = stream::events(&ops);
         let batch = Events::new(&stream::batch(&contract, &events), views::TIME);
-        let mut engine = Engine::new(plan, SETTINGS, 0, 0);
+        let mut engine = Engine::new(Arc::clone(&plan), SETTINGS, 0, 0);
         for (row, event) in events.iter().enumerate() {
             let offset = i64::try_from(row).expect("small");
             engine.apply(&batch, row, offset, event.ceiling, &mut Nobody);
         }
         let bytes = engine.snapshot();
-        let (mut restored, found) = Engine::restore(of(&wider).1, SETTINGS, &bytes).expect("readable");
+        let wider_plan = of(&wider).1;
+        let (mut restored, found) = Engine::restore(Arc::clone(&wider_plan), SETTINGS, &bytes).expect("readable");
         prop_assert_eq!(found.whole.len(), views.len());
         prop_assert!(found.dropped.is_empty() && found.empty.is_empty());
         for (n, view) in views.iter().enumerate() {
-            let before = by_key(view, &engine.take(n, usize::MAX));
-            prop_assert_eq!(by_key(view, &restored.take(n, usize::MAX)), before);
+            let before = by_key(view, &take(&mut engine, &plan, n));
+            prop_assert_eq!(by_key(view, &take(&mut restored, &wider_plan, n)), before);
         }
     }
 }

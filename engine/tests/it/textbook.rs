@@ -16,6 +16,7 @@ pub(crate) enum Cell {
     Real(f64),
     Text(String),
     Truth(bool),
+    Texts(Vec<String>),
 }
 
 #[derive(Clone)]
@@ -393,10 +394,7 @@ impl Textbook {
             .map(|item| (-count(&|e| e.item == *item), *item))
             .collect();
         top.sort_unstable();
-        let quoted = |texts: Vec<&str>| {
-            let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
-            Cell::Text(format!("{{{}}}", quoted.join(",")))
-        };
+        let list = |texts: Vec<&str>| Cell::Texts(texts.into_iter().map(str::to_owned).collect());
         let last_c = events
             .iter()
             .filter(|e| e.kind == "c")
@@ -459,13 +457,13 @@ impl Textbook {
             ("last_n".into(), int(by_time.iter().rev().find_map(|e| e.n))),
             (
                 "items".into(),
-                quoted(newest.into_iter().map(|(_, item)| item).collect()),
+                list(newest.into_iter().map(|(_, item)| item).collect()),
             ),
             ("genres".into(), size(genres.len())),
             ("pairs".into(), size(pairs.len())),
             (
                 "top".into(),
-                quoted(top.into_iter().take(2).map(|(_, item)| item).collect()),
+                list(top.into_iter().take(2).map(|(_, item)| item).collect()),
             ),
             (
                 "share_b".into(),

@@ -7,7 +7,7 @@ use userflow_process::exit::WrongSetup;
 
 use super::delivery::STORE_TIMEOUT;
 use super::shared::Shared;
-use super::store::{Claim, Taken, classify_error, passes};
+use super::store::{Claim, Taken};
 
 /// Claims a partition. A server that is away for a while is waited for.
 pub(super) async fn claim(shared: &Shared, partition: i32) -> Result<Taken> {
@@ -37,16 +37,17 @@ pub(super) async fn claim(shared: &Shared, partition: i32) -> Result<Taken> {
                 ))
                 .into());
             }
-            Err(e) if passes(&e) && started.elapsed() < STORE_TIMEOUT => {
+            Err(e) if e.passes() && started.elapsed() < STORE_TIMEOUT => {
                 tracing::warn!(
                     partition,
-                    "PostgreSQL: {e}; the partition is claimed again in {pause:?}"
+                    "{}: {e}; the partition is claimed again in {pause:?}",
+                    shared.store.name()
                 );
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(2));
             }
             Err(e) => {
-                return Err(classify_error(e))
+                return Err(anyhow::Error::from(e))
                     .with_context(|| format!("claim partition {partition}"));
             }
         }

@@ -362,7 +362,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::sessionize::fixture::{happens, partitions};
+    use crate::sessionize::fixture::{happens, partitions, plan};
 
     const LONG: Duration = Duration::from_secs(3_600);
 
@@ -409,7 +409,7 @@ mod tests {
         }
 
         fn take(&mut self, view: usize, engine: &mut Engine, most: usize) -> usize {
-            let taken = engine.take(view, most).len;
+            let taken = engine.take(view, most, &mut plan().rows(view));
             self.taken += taken;
             taken
         }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::checkpointer::{Keeper, Kept, State};
 use super::shared::Shared;
-use super::store::{Store, classify_error, passes};
+use super::store::OnlineStore;
 
 /// How long the store may take to be told.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ impl Keeper for Keeping {
         let shared = Arc::clone(&self.0);
         self.0.runtime.spawn(async move {
             // First the store says that it has all rows: one that was restored from an older dump then says less than the checkpoint.
-            if !note(&shared.store, &state).await? {
+            if !note(&*shared.store, &state).await? {
                 return Ok(Kept::Lost);
             }
             let State {
@@ -42,7 +42,7 @@ impl Keeper for Keeping {
 }
 
 /// Notes in the store that it has all rows of a state. A server that is away for a moment is waited for.
-async fn note(store: &Store, state: &State) -> Result<bool> {
+async fn note(store: &dyn OnlineStore, state: &State) -> Result<bool> {
     let until = Instant::now() + NOTE_TIMEOUT;
     loop {
         let noted = store
@@ -50,10 +50,13 @@ async fn note(store: &Store, state: &State) -> Result<bool> {
             .await;
         match noted {
             Ok(ours) => return Ok(ours),
-            Err(e) if passes(&e) && Instant::now() < until => {
+            Err(e) if e.passes() && Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            Err(e) => return Err(classify_error(e)).context("note a checkpoint in online._owners"),
+            Err(e) => {
+                let place = format!("note a checkpoint in {}", store.name());
+                return Err(anyhow::Error::from(e)).context(place);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@
 //! * Around them: `claim` and `restore` (how a partition is taken), `rows_out` and `delivery` (how rows get into the store), `keeping` and
 //!   `checkpoints` (how states become objects), `expiry` (rows beyond their ttl), `fences`
 //!   (others that claim what is ours), `report` (metrics).
-//! * `store`: PostgreSQL. A row gives way only to a newer one, and only the owner of a partition writes.
+//! * `store`: the door to the online store. A row gives way only to a newer one, and only the owner of a partition writes.
 //! * `service`: threads, targets, the end; `setup`: what they need; `shared`: what they share; `progress`: how far; `summary`: what it was.
 //!
 //! Why nothing is lost or counted twice: a checkpoint is taken when every row that its state made is in the store, so a restart from it

@@ -5,9 +5,8 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use tokio::task::JoinHandle;
-use userflow_engine::{Engine, Rows};
+use userflow_engine::{Engine, RowsBuilder};
 
-use super::delivery::deliver;
 use super::flusher::Target;
 use super::shared::Shared;
 use super::store::{Batch, Written};
@@ -16,13 +15,15 @@ use super::store::{Batch, Written};
 pub(super) struct RowsOut {
     shared: Arc<Shared>,
     /// By view.
-    taken: Vec<Option<Rows>>,
+    taken: Vec<RowsBuilder>,
 }
 
 impl RowsOut {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self {
-            taken: shared.views.iter().map(|_| None).collect(),
+            taken: (0..shared.views.len())
+                .map(|view| shared.restorer.plan.rows(view))
+                .collect(),
             shared: Arc::clone(shared),
         }
     }
@@ -38,13 +39,7 @@ impl Target for RowsOut {
     }
 
     fn take(&mut self, view: usize, engine: &mut Engine, most: usize) -> usize {
-        let more = engine.take(view, most);
-        let taken = more.len;
-        match &mut self.taken[view] {
-            None => self.taken[view] = Some(more),
-            Some(rows) => rows.append(more),
-        }
-        taken
+        engine.take(view, most, &mut self.taken[view])
     }
 
     fn write(&mut self, epochs: Vec<(i32, i64)>) -> JoinHandle<Result<Written>> {
@@ -54,19 +49,17 @@ impl Target for RowsOut {
             views: Vec::new(),
         };
         for (view, rows) in self.taken.iter_mut().enumerate() {
-            let mut rows = rows.take().expect("rows of every view were taken");
             let name = [shared.views[view].name.as_str()];
-            let split = shared.store.tables()[view].admit(&mut rows);
+            let (rows, split) = shared.delivery.admit(view, rows.finish());
             let split = u64::try_from(split).expect("rows fit in memory");
             shared.metrics.split.with_label_values(&name).inc_by(split);
-            let count = u64::try_from(rows.len).expect("rows fit in memory");
+            let count = u64::try_from(rows.num_rows()).expect("rows fit in memory");
             shared.totals.rows[view].fetch_add(count, Ordering::Relaxed);
             shared.metrics.rows.with_label_values(&name).inc_by(count);
             batch.views.push(rows);
         }
         shared.totals.flushes.fetch_add(1, Ordering::Relaxed);
-        shared
-            .runtime
-            .spawn(deliver(Arc::clone(&shared.delivery), batch))
+        let delivery = Arc::clone(&shared.delivery);
+        (shared.runtime).spawn(async move { delivery.deliver(batch).await })
     }
 }

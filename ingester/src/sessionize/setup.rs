@@ -7,7 +7,6 @@ use anyhow::Result;
 use userflow_engine::{Plan, Settings};
 use userflow_models::domain::Domain;
 use userflow_models::features;
-use userflow_models::features::online::REASONS;
 use userflow_process::exit::WrongSetup;
 use userflow_process::health::Health;
 
@@ -17,7 +16,7 @@ use super::progress::Progress;
 use super::restore::Restorer;
 use super::shared::{Shared, Totals};
 use super::state_limit;
-use super::store::{Store, classify_error};
+use super::store::{OnlineStore, Postgres};
 use super::time::micros;
 use crate::config::SessionizeArgs;
 use crate::kafka::{Connection, Source};
@@ -50,12 +49,14 @@ pub(super) async fn set_up(
     let Source { topic, id, logs } = source;
     let workers = args.workers().min(logs.len());
     let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
-    let store = Store::open(&args.postgres, topic, &views, connections).await?;
+    let store = Postgres::open(&args.postgres, topic, &views, connections).await?;
+    let store: Arc<dyn OnlineStore> = Arc::new(store);
     store.require(&views).await?;
-    if !store.can_set_aside().await.map_err(classify_error)? {
+    if !store.can_set_aside().await? {
         tracing::error!(
-            "there is no table ops.rows_set_aside: the first row that PostgreSQL refuses for good will end this process; run `userflow-jobs init` \
-             with this --postgres-url"
+            "there is no {}: the first row that {} refuses for good will end this process; run `userflow-jobs init`, which makes it",
+            store.place_aside(),
+            store.name()
         );
     }
     let checkpoints = Checkpoints::open(&args.checkpoints.location, topic, id).await?;
@@ -64,10 +65,10 @@ pub(super) async fn set_up(
     let metrics = Arc::new(SessionizeMetrics::new()?);
     for view in &views {
         metrics.split.with_label_values(&[&view.name]);
-        for reason in REASONS {
+        for reason in store.reasons() {
             metrics
                 .set_aside
-                .with_label_values(&[view.name.as_str(), reason]);
+                .with_label_values(&[view.name.as_str(), *reason]);
         }
     }
     let restorer = Restorer {
@@ -80,7 +81,7 @@ pub(super) async fn set_up(
         metrics: Arc::clone(&metrics),
     };
     let delivery = Delivery::new(
-        store.clone(),
+        Arc::clone(&store),
         views.clone(),
         Arc::clone(&metrics),
         &health,

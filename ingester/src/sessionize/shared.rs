@@ -11,7 +11,7 @@ use userflow_process::workers::Stop;
 use super::delivery::Delivery;
 use super::progress::Progress;
 use super::restore::Restorer;
-use super::store::Store;
+use super::store::OnlineStore;
 use crate::config::SessionizeArgs;
 use crate::kafka::Connection;
 use crate::metrics::SessionizeMetrics;
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) views: Vec<FeatureView>,
     /// Most bytes of state, over all workers.
     pub(super) state_limit: usize,
-    pub(super) store: Store,
+    pub(super) store: Arc<dyn OnlineStore>,
     pub(super) delivery: Arc<Delivery>,
     pub(super) restorer: Restorer,
     pub(super) runtime: tokio::runtime::Handle,

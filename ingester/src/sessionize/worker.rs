@@ -219,8 +219,10 @@ impl Worker {
         let kept = if drained {
             self.keep_now(partitions)
         } else {
-            let message = "PostgreSQL did not take the last rows in time; they are made again from the checkpoint before";
-            Err(anyhow!(message))
+            let store = self.shared.store.name();
+            Err(anyhow!(
+                "{store} did not take the last rows in time; they are made again from the checkpoint before"
+            ))
         };
         self.report();
         for partition in partitions {
@@ -263,7 +265,8 @@ impl Worker {
         if self.drain(Some(partition), CHECKPOINT_TIMEOUT)? {
             self.checkpointer.keep(&mut self.partitions, partition);
         } else {
-            tracing::warn!("PostgreSQL is slow or away: no checkpoint this time");
+            let store = self.shared.store.name();
+            tracing::warn!("{store} is slow or away: no checkpoint this time");
         }
         Ok(())
     }
@@ -283,9 +286,10 @@ impl Worker {
             Flushed::Fenced => self.start_over(),
             Flushed::Moved => {
                 // A standby that was promoted may lack the last rows of the server before: from the checkpoint on, all are made again.
-                let why = "PostgreSQL's address leads to another server now";
+                let store = self.shared.store.name();
+                let why = format!("{store}'s address leads to another server now");
                 tracing::warn!("{why}");
-                self.rejoin(why)
+                self.rejoin(&why)
             }
         }
     }

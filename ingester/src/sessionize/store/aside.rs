@@ -1,57 +1,124 @@
-//! Rows that the store refused for good, in `ops.rows_set_aside`: one per key and partition, the newest.
+//! A row that a store refused for good, in words that fit a log line and a table.
+//!
+//! Not here: where it is set aside (each store's own folder), how it is found among others (`delivery.rs`).
 
-use sqlx::{Error, Row};
-use userflow_models::features::online::reason;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
+use serde_json::{Map, Value, json};
 
-use super::Store;
-use super::batch::Refused;
-use super::errors::code;
+use super::batch::Batch;
+use super::layout::Layout;
 
-/// Most characters of what the server said.
-const MESSAGE_SHOWN: usize = 500;
+/// Most characters of a key.
+const KEY_SHOWN: usize = 1_000;
+/// Most characters of a row.
+const ROW_SHOWN: usize = 10_000;
 
-impl Store {
-    /// Whether there is a place for rows that are refused.
-    pub(in super::super) async fn can_set_aside(&self) -> Result<bool, Error> {
-        let row = sqlx::raw_sql("SELECT to_regclass('ops.rows_set_aside') IS NOT NULL")
-            .fetch_one(&self.pool)
-            .await?;
-        row.try_get(0)
+/// A row that is set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Refused {
+    pub(in super::super) view: String,
+    pub(in super::super) partition: i32,
+    pub(in super::super) version: i64,
+    pub(in super::super) key: String,
+    /// Tells keys apart that are cut off.
+    pub(in super::super) key_hash: String,
+    /// All columns, as JSON.
+    pub(in super::super) row: String,
+}
+
+impl Refused {
+    /// The only row of a batch.
+    pub(in super::super) fn only_row(batch: &Batch, layouts: &[Layout]) -> Option<Self> {
+        let (view, rows) = batch.only()?;
+        let layout = &layouts[view];
+        let value = |column: &usize| to_json(rows.column(*column), 0);
+        let key: Vec<Value> = layout.entity.iter().map(value).collect();
+        let key = Value::Array(key).to_string();
+        Some(Self {
+            view: layout.name.clone(),
+            partition: layout.partition(rows, 0),
+            version: layout.version(rows, 0),
+            key_hash: format!("{:016x}", twox_hash::XxHash3_64::oneshot(key.as_bytes())),
+            key: cut(key, KEY_SHOWN),
+            row: cut(object(rows).to_string(), ROW_SHOWN),
+        })
     }
+}
 
-    /// Sets a row aside.
-    pub(in super::super) async fn set_aside(
-        &self,
-        row: &Refused,
-        why: &Error,
-    ) -> Result<(), Error> {
-        let done = self.try_set_aside(row, why).await;
-        done.map_err(|error| self.noted(error))
+/// The first row.
+fn object(rows: &RecordBatch) -> Value {
+    let fields = rows.schema_ref().fields().iter().zip(rows.columns());
+    let pairs = fields.map(|(field, column)| (field.name().clone(), to_json(column, 0)));
+    Value::Object(pairs.collect::<Map<String, Value>>())
+}
+
+/// A value to be shown.
+fn to_json(column: &dyn Array, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
     }
+    match column.data_type() {
+        DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Int32 => json!(column.as_primitive::<Int32Type>().value(row)),
+        DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
+        // As text: a number of JSON is read as a double, and a sum may have more digits.
+        DataType::Decimal128(..) => {
+            json!(column.as_primitive::<Decimal128Type>().value_as_string(row))
+        }
+        DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
+        DataType::Boolean => json!(column.as_boolean().value(row)),
+        DataType::Timestamp(..) => {
+            let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            let time = chrono::DateTime::from_timestamp_micros(micros);
+            json!(time.map(|time| time.to_rfc3339()))
+        }
+        DataType::List(_) => {
+            let values = column.as_list::<i32>().value(row);
+            (0..values.len()).map(|at| to_json(&values, at)).collect()
+        }
+        other => unreachable!("no row has a column of type {other}"),
+    }
+}
 
-    async fn try_set_aside(&self, row: &Refused, why: &Error) -> Result<(), Error> {
-        let sqlstate = code(why).unwrap_or_default();
-        let message: String = why.to_string().chars().take(MESSAGE_SHOWN).collect();
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query(
-            "INSERT INTO ops.rows_set_aside AS a (topic, partition, view, key_hash, key, version, reason, sqlstate, message, \"row\")
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             ON CONFLICT (topic, partition, view, key_hash) DO UPDATE SET version = excluded.version, reason = excluded.reason,
-               sqlstate = excluded.sqlstate, message = excluded.message, \"row\" = excluded.\"row\", times = a.times + 1, last_at = now()",
-        )
-        .persistent(false)
-        .bind(&self.topic)
-        .bind(row.partition)
-        .bind(&row.view)
-        .bind(&row.key_hash)
-        .bind(&row.key)
-        .bind(row.version)
-        .bind(reason(&sqlstate))
-        .bind(sqlstate.as_ref())
-        .bind(message.replace('\0', "\u{fffd}"))
-        .bind(&row.row)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await
+/// The first characters of a text.
+fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text,
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{rows, view};
+    use super::*;
+
+    #[test]
+    fn a_row_is_told_in_so_many_words() {
+        let long = "ä".repeat(20_000);
+        let layouts = [Layout::new(&view(""))];
+        let batch = Batch {
+            owned: Vec::new(),
+            views: vec![rows(&[(&long, 1_000_000, 5, 3)])],
+        };
+        let row = Refused::only_row(&batch, &layouts).expect("a row");
+        assert_eq!(
+            (row.view.as_str(), row.partition, row.version),
+            ("webtoon_test", 3, 5)
+        );
+        assert_eq!(row.key.chars().count(), KEY_SHOWN + 1);
+        assert_eq!(row.row.chars().count(), ROW_SHOWN + 1);
+        // What is cut off tells rows apart all the same.
+        let other = Batch {
+            owned: Vec::new(),
+            views: vec![rows(&[(&format!("{long}x"), 1_000_000, 5, 3)])],
+        };
+        assert_ne!(
+            Refused::only_row(&other, &layouts).expect("a row").key_hash,
+            row.key_hash
+        );
     }
 }

@@ -1,11 +1,11 @@
 //! The SQL view that merges the partials of an entity: per feature, how partial values become the value of the whole.
 //!
-//! Not here: which columns the partials have ([`super::stored`]), the functions that merge lists and sketches ([`super::SUPPORT`]).
+//! Not here: which columns the partials have (`columns`), the functions that merge lists and sketches (`support`).
 
 use super::super::view::{
     Aggregation, BEGAN, Condition, Feature, FeatureView, Test, ValueType, Window,
 };
-use super::{SCHEMA, keys, quoted, table};
+use super::names::{SCHEMA, keys, quoted, table};
 
 /// Decimals of a quotient before it becomes a double: `numeric` keeps as many as its operands have, and 16 significant digits
 /// otherwise, which is less than a double holds.

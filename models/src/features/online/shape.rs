@@ -4,7 +4,9 @@
 //! The question is [`SHAPE`]; whoever has a connection asks it. Not here: a view whose meaning changed (its fingerprint tells).
 
 use super::super::view::FeatureView;
-use super::{SCHEMA, Source, Wire, stored, table};
+use super::columns::{Source, required, stored};
+use super::names::{SCHEMA, table};
+use super::types::catalogue_type;
 
 /// Asks for every column of every table and view of the schema: relation, column, type, whether it must not be null, whether it has a
 /// default, and its place in the primary key.
@@ -54,10 +56,10 @@ pub fn differences(view: &FeatureView, found: &[Found]) -> Vec<String> {
     let ours: Vec<(&str, &str, bool)> = stored
         .iter()
         .map(|column| {
-            let required = super::required(column.source);
-            (column.name.as_str(), catalogue_type(column.wire), required)
+            let required = required(column.source);
+            (column.name.as_str(), catalogue_type(column), required)
         })
-        .chain([("updated_at", catalogue_type(Wire::Time), true)])
+        .chain([("updated_at", "timestamp with time zone", true)])
         .collect();
     for (name, column_type, required) in &ours {
         match there.iter().find(|column| column.column == *name) {
@@ -177,15 +179,6 @@ pub fn support_differs(found: &[Found]) -> Option<String> {
             "the online store is of an older release: {SCHEMA}.{relation} has no column {column}"
         )
     })
-}
-
-/// A type as `format_type` says it.
-fn catalogue_type(wire: Wire) -> &'static str {
-    match wire {
-        Wire::Time => "timestamp with time zone",
-        Wire::Int => "integer",
-        other => other.sql(),
-    }
 }
 
 #[cfg(test)]

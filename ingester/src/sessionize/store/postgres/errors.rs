@@ -4,17 +4,18 @@
 use std::borrow::Cow;
 
 use sqlx::Error;
-use userflow_models::features::online::{Refusal, refusal};
-
+use userflow_models::features::online::{Refusal, reason, refusal};
 use userflow_process::exit::WrongSetup;
 
+use super::super::error::{Kind, StoreError};
+
 /// The SQLSTATE, if the server said one.
-pub(in super::super) fn code(error: &Error) -> Option<Cow<'_, str>> {
+pub(super) fn code(error: &Error) -> Option<Cow<'_, str>> {
     error.as_database_error().and_then(|error| error.code())
 }
 
 /// What an error means for what was sent.
-pub(in super::super) fn meaning(error: &Error) -> Refusal {
+pub(super) fn meaning(error: &Error) -> Refusal {
     match (code(error), error) {
         (Some(code), _) => refusal(&code),
         // A value too large for the protocol: fewer may pass.
@@ -35,16 +36,23 @@ pub(in super::super) fn meaning(error: &Error) -> Refusal {
     }
 }
 
-/// Whether the same may be sent again.
-pub(in super::super) fn passes(error: &Error) -> bool {
-    matches!(
-        meaning(error),
-        Refusal::Passes | Refusal::Moved | Refusal::TooMuch
-    )
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        let kind = match meaning(&error) {
+            Refusal::Passes | Refusal::Moved => Kind::Retry { too_much: false },
+            Refusal::TooMuch => Kind::Retry { too_much: true },
+            Refusal::Poison => Kind::Poison,
+            Refusal::WrongSetup => Kind::WrongSetup,
+        };
+        let code = code(&error).unwrap_or_default().into_owned();
+        let said = error.to_string();
+        let reason = reason(&code);
+        Self::new(kind, said, classify_error(error)).named(reason, code)
+    }
 }
 
 /// An error with its kind: what PostgreSQL refuses for good is a wrong setup.
-pub(in super::super) fn classify_error(error: Error) -> anyhow::Error {
+pub(super) fn classify_error(error: Error) -> anyhow::Error {
     if meaning(&error) != Refusal::WrongSetup {
         return anyhow::Error::new(error).context("PostgreSQL");
     }

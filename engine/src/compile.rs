@@ -1,0 +1,133 @@
+//! A view compiled to its layout.
+
+use userflow_models::contract::{ColumnType, Contract};
+use userflow_models::features::{Aggregation, FeatureView, Predicate, Window, online};
+
+use super::ids::ColumnId;
+use super::layout::{Accumulator, HEAD, Kind, PANES, PanePlan, Slot, ViewPlan, panes_of};
+
+/// Compiles a view of a contract; filters that are new are added to `filters`.
+pub(super) fn compile(
+    contract: &Contract,
+    view: &FeatureView,
+    lateness: i64,
+    filters: &mut Vec<Predicate>,
+) -> ViewPlan {
+    let mut filter = |predicate: &Predicate| {
+        let known = filters.iter().position(|known| known == predicate);
+        known.unwrap_or_else(|| {
+            filters.push(predicate.clone());
+            filters.len() - 1
+        })
+    };
+    let is_text = |column: ColumnId| {
+        let column_type = contract.columns()[column.index()].column_type;
+        matches!(column_type, ColumnType::String | ColumnType::Id)
+    };
+    let (mut slots, mut empty) = (Vec::new(), Vec::new());
+    for feature in &view.features {
+        let at = empty.len();
+        let (accumulator, none, text): (_, &[i64], _) = match &feature.aggregation {
+            Aggregation::Count | Aggregation::Seen => (Accumulator::Count, &[0], false),
+            Aggregation::Sum { column, .. } | Aggregation::Avg { column, .. } => {
+                let column = ColumnId::new(*column);
+                (Accumulator::Sum { column }, &[0, 0, 0], false)
+            }
+            Aggregation::Min(column) => {
+                let column = ColumnId::new(*column);
+                (Accumulator::Min { column }, &[i64::MAX], false)
+            }
+            Aggregation::Max(column) => {
+                let column = ColumnId::new(*column);
+                (Accumulator::Max { column }, &[i64::MIN], false)
+            }
+            Aggregation::First(column) => {
+                let column = ColumnId::new(*column);
+                (
+                    Accumulator::First { column },
+                    &[i64::MAX, 0],
+                    is_text(column),
+                )
+            }
+            Aggregation::Last(column) => {
+                let column = ColumnId::new(*column);
+                (
+                    Accumulator::Last { column },
+                    &[i64::MIN, 0],
+                    is_text(column),
+                )
+            }
+            Aggregation::LastN { column, n } => {
+                let (column, n) = (ColumnId::new(*column), *n);
+                (Accumulator::Newest { column, n }, &[0], true)
+            }
+            Aggregation::DistinctCount { columns, exact } => {
+                let columns = columns.iter().copied().map(ColumnId::new).collect();
+                let size = exact + 1;
+                (Accumulator::Sketch { columns, size }, &[0], false)
+            }
+            Aggregation::TopK { column, .. } => {
+                let column = ColumnId::new(*column);
+                (Accumulator::Counts { column }, &[0], true)
+            }
+            Aggregation::Streak { until } => {
+                let until = filter(until);
+                (
+                    Accumulator::Streak { until },
+                    &[0, 0, i64::MIN, i64::MIN],
+                    false,
+                )
+            }
+            Aggregation::Ratio(..) | Aggregation::Case(_) => (Accumulator::Nothing, &[], false),
+        };
+        empty.extend_from_slice(none);
+        slots.push(Slot {
+            at,
+            column_scale: scale_of(contract, &accumulator),
+            accumulator,
+            filter: feature.when.as_ref().map(&mut filter),
+            text,
+        });
+    }
+    let pane = PanePlan { slots, empty };
+    let width = pane.empty.len();
+    let (kind, own) = match &view.window {
+        Window::Session { gap, keep, ends } => {
+            let ends_on = ends.as_ref().map(|ends| filter(&ends.on));
+            let (gap, keep) = (*gap, *keep);
+            (Kind::Session { gap, keep, ends_on }, PANES - HEAD + width)
+        }
+        Window::Sliding { size, every } => {
+            let panes = size / every;
+            let ring = panes + (lateness + every - 1) / every;
+            let every = *every;
+            let width = width * panes_of(ring);
+            (Kind::Sliding { every, panes, ring }, PANES - HEAD + width)
+        }
+        Window::Last { events } => (Kind::Last { events: *events }, 1),
+        Window::Lifetime => (Kind::Lifetime, width),
+    };
+    ViewPlan {
+        number: 0,
+        view: view.clone(),
+        stored: online::stored(view),
+        at: 0,
+        words: HEAD + own,
+        kind,
+        pane,
+    }
+}
+
+fn scale_of(contract: &Contract, accumulator: &Accumulator) -> u32 {
+    let (Accumulator::Min { column }
+    | Accumulator::Max { column }
+    | Accumulator::First { column }
+    | Accumulator::Last { column }) = accumulator
+    else {
+        return 0;
+    };
+    match contract.columns()[column.index()].column_type {
+        ColumnType::Decimal { scale, .. } => u32::from(scale),
+        _ => 0,
+    }
+}

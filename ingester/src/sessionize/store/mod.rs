@@ -1,0 +1,21 @@
+//! The door to an online store: claims of partitions, guarded writes of rows, and what an error means.
+//!
+//! Each store is a folder of its own: `postgres`. Nothing outside such a folder knows which store it is, but the service, which chooses one
+//! from the arguments. What all stores have in common: `interface` (what a store does), `layout` (keys), `batch` (parts of it), `aside` (a
+//! row in words), `error` (by what is to be done).
+
+mod aside;
+mod batch;
+mod error;
+mod interface;
+mod layout;
+mod postgres;
+#[cfg(test)]
+pub(super) mod sample;
+
+pub(super) use aside::Refused;
+pub(super) use batch::Batch;
+pub(super) use error::{Kind, StoreError};
+pub(super) use interface::{Claim, OnlineStore, Taken, Written};
+pub(super) use layout::Layout;
+pub(super) use postgres::Postgres;
