@@ -30,7 +30,7 @@ build: ## the release binaries, in target/release
 	@deploy/setup rust
 	cargo build --release --workspace --bins --locked
 
-lint: ## format, clippy, dependencies, SQL, Python and the documents' links and commands
+lint: ## format, clippy, import circles, dependencies, SQL, Python and the documents' links and commands
 	@tests/lint
 
 fmt: ## formats the Rust sources
