@@ -58,7 +58,7 @@ pub struct LogArgs {
 /// How the process says whether it works.
 #[derive(Clone, Debug, Args)]
 pub struct HealthArgs {
-    /// Serve Prometheus text at /metrics, and /healthz and /readyz, on this address
+    /// Serve a status page for people at /, Prometheus text at /metrics, and /healthz and /readyz, on this address
     #[arg(long, env = "USERFLOW_METRICS_ADDR", value_name = "HOST:PORT")]
     pub metrics_addr: Option<SocketAddr>,
     /// /healthz says that the process is stuck when a worker's loop takes longer than this for a turn. Not below the time that a write

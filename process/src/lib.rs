@@ -3,7 +3,8 @@
 //! * How a process ends: [`exit`]. What it says meanwhile: [`logging`], and [`terminal`] for text that others wrote.
 //! * What it is told: [`arguments`], [`units`], [`secret`], [`postgres`].
 //! * How it works: [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
-//! * How it says whether it works: [`health`], [`metrics`], and [`endpoints`], which serves both.
+//! * How it says whether it works: [`health`], [`metrics`], the page of [`status`] with the [`recent`] errors, and [`endpoints`], which serves
+//!   them.
 //!
 //! Not here: Kafka, Delta, DataFusion, an event, a feature. This crate imports no other crate of userflow, so a new binary gets all of it
 //! by one dependency.
@@ -16,8 +17,10 @@ pub mod health;
 pub mod logging;
 pub mod metrics;
 pub mod postgres;
+pub mod recent;
 pub mod secret;
 pub mod standstill;
+pub mod status;
 pub mod terminal;
 pub mod units;
 pub mod workers;

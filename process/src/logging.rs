@@ -6,8 +6,10 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::terminal;
+use crate::{recent, terminal};
 
 /// What the names of our own crates begin with; a filter is for every name that begins so.
 const OURS: &str = "userflow";
@@ -48,7 +50,7 @@ impl FromStr for LogFilter {
 }
 
 /// Starts logging to standard error: lines for people on a terminal, JSON lines otherwise. A panic is a line too, with its thread.
-/// What a line quotes cannot steer the terminal that it is read on.
+/// The last warnings and errors are kept for the status page. What a line quotes cannot steer the terminal that it is read on.
 pub fn start_logging(filter: &LogFilter) {
     let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&filter.0));
     if std::io::stderr().is_terminal() {
@@ -65,12 +67,16 @@ pub fn start_logging(filter: &LogFilter) {
             .with_target(false)
             .compact()
             .fmt_fields(fields.delimited(" "))
+            .finish()
+            .with(recent::layer())
             .init();
     } else {
         builder
             .with_writer(|| JsonLines(std::io::stderr()))
             .json()
             .flatten_event(true)
+            .finish()
+            .with(recent::layer())
             .init();
     }
     std::panic::set_hook(Box::new(|panic| {

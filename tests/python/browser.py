@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,38 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--disable-quic", "--hide-scrollbars", "--force-color-profile=srgb",
     "--remote-debugging-pipe",
 ]  # fmt: skip
+# What reaches out of the window or of the main column at the right, outside of what scrolls by itself.
+TOO_WIDE = """(() => {
+  const width = document.documentElement.clientWidth, column = document.querySelector("main").getBoundingClientRect().right;
+  const out = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".scroll, pre, .skip") &&
+    e.getBoundingClientRect().right > (e.closest("main") ? column : width) + 1);
+  const told = (e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`;
+  return {page: document.documentElement.scrollWidth - width, out: out.map(told)};
+})()"""
+# Texts with less than 4.5 to 1 against what is behind them (WCAG 2 AA).
+TOO_PALE = """(() => {
+  const parse = (text) => {
+    const n = text.match(/[\\d.]+/g).map(Number);
+    return {rgb: n.slice(0, 3), alpha: n.length > 3 ? n[3] : 1};
+  };
+  const light = (rgb) => { const c = rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const color = parse(getComputedStyle(e).backgroundColor);
+      if (color.alpha === 1) return color.rgb;
+    }
+    return [255, 255, 255];
+  };
+  const pale = new Set();
+  for (const e of document.querySelectorAll("body *:not(svg, svg *, script, style)")) {
+    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.getClientRects().length) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color).rgb), light(behind(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) pale.add(`${e.tagName} ${e.className} ${ratio.toFixed(2)}`);
+  }
+  return [...pale];
+})()"""
 
 
 class Browser:
@@ -90,8 +123,8 @@ class Browser:
         message, self.rest = self.rest.split(b"\0", 1)
         return json.loads(message)
 
-    def open(self, file: Path, width: int, height: int, *, dark: bool = False, anchor: str = "") -> "Page":
-        """Opens a file in a window of this size; a narrow one is a phone."""
+    def open(self, place: Path | str, width: int, height: int, *, dark: bool = False, anchor: str = "") -> "Page":
+        """Opens a file or an address in a window of this size; a narrow one is a phone."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session, target)
@@ -101,7 +134,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         page.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        page.call("Page.navigate", url=file.resolve().as_uri() + anchor)
+        page.call("Page.navigate", url=(place.resolve().as_uri() if isinstance(place, Path) else place) + anchor)
         self.wait("Page.loadEventFired", session)
         return page
 
@@ -136,5 +169,25 @@ class Page:
         """A PNG of the window, or of the whole page."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"])
 
+    def too_wide(self) -> dict[str, object]:
+        """By how much the page is wider than its window, and what reaches out of it."""
+        return self.evaluate(TOO_WIDE)
+
+    def too_pale(self) -> list[str]:
+        """Texts that are hard to read."""
+        return self.evaluate(TOO_PALE)
+
     def close(self) -> None:
         self.browser.call("Target.closeTarget", targetId=self.target)
+
+
+def different_lines(png: bytes) -> int:
+    """How many different pixel lines a picture has; a blank one has one or two."""
+    data, at, width = b"", 8, int.from_bytes(png[16:20])
+    while at < len(png):
+        length, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
+        data += png[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
+        at += length + 12
+    pixels = zlib.decompress(data)
+    line = 1 + width * (len(pixels) // int.from_bytes(png[20:24]) // width)
+    return len({pixels[start : start + line] for start in range(0, len(pixels), line)})

@@ -2,10 +2,11 @@
 //! no lake in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::AsArray;
-use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{Int32Type, SchemaRef, TimestampMicrosecondType};
 use userflow_models::bronze::{self, Origin, OriginColumns, TOPIC_ID, with_constants};
 use userflow_models::contract::Contract;
 use userflow_models::decode::{Decoder, Rejection};
@@ -42,8 +43,8 @@ pub(super) struct Buffer {
     pub(super) quarantine: Quarantine,
     /// Offsets held, by Kafka partition; a partition without new messages is not here.
     pub(super) held: BTreeMap<i32, Held>,
-    /// Newest event time encoded, microseconds UTC.
-    pub(super) newest_event: Option<i64>,
+    /// Newest event time encoded of each partition, microseconds UTC.
+    pub(super) newest_events: BTreeMap<i32, i64>,
 }
 
 impl Buffer {
@@ -68,7 +69,7 @@ impl Buffer {
             budget,
             capped: None,
             held: BTreeMap::new(),
-            newest_event: None,
+            newest_events: BTreeMap::new(),
         }
     }
 
@@ -153,14 +154,29 @@ impl Buffer {
         }
         let decoded = self.decoder.finish();
         let origins = self.origins.finish();
+        let [_, partitions, ..] = &origins;
+        let partitions = Arc::clone(partitions);
         let (dates, rows) = bronze::rows(&decoded, origins, false, &self.batch_schema)?;
         let times = decoded
             .column_by_name(&self.event_time)
             .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-        if let Some(newest) = times.and_then(arrow::compute::max) {
-            self.newest_event = self.newest_event.max(Some(newest));
+        if let Some((times, partitions)) = times.zip(partitions.as_primitive_opt::<Int32Type>()) {
+            self.note_newest(partitions.values(), times.values());
         }
         self.files.push(&dates, &rows)
+    }
+
+    /// Notes the newest event of each partition. Messages of one come one after another, so it is looked up once for all of them.
+    fn note_newest(&mut self, partitions: &[i32], times: &[i64]) {
+        let mut times = times;
+        for run in partitions.chunk_by(|one, next| one == next) {
+            let (of_run, rest) = times.split_at(run.len());
+            times = rest;
+            if let (Some(partition), Some(newest)) = (run.first(), of_run.iter().max()) {
+                let known = self.newest_events.entry(*partition).or_insert(*newest);
+                *known = (*newest).max(*known);
+            }
+        }
     }
 
     /// Forgets everything, after a commit or when another process owns the partitions.

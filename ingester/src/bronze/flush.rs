@@ -58,7 +58,8 @@ pub(super) struct Committed {
     pub(super) quarantined: BTreeMap<&'static str, u64>,
     /// The next offset of each partition that moved.
     pub(super) next: BTreeMap<i32, i64>,
-    pub(super) newest_event: Option<i64>,
+    /// The newest event time of each partition so far, in microseconds since 1970.
+    pub(super) newest_events: BTreeMap<i32, i64>,
 }
 
 impl Committer {
@@ -172,7 +173,7 @@ impl Committer {
             bytes: stored.bytes,
             files: stored.files.len() as u64,
             quarantined: buffer.quarantine.reasons().clone(),
-            newest_event: buffer.newest_event,
+            newest_events: buffer.newest_events.clone(),
             next: buffer.held.iter().map(|(p, h)| (*p, h.next)).collect(),
             ..Committed::default()
         };

@@ -19,7 +19,7 @@
 //! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`by_date`], [`files`]: rows of either to a file per date.
 //! [`budget`]: how much memory for what. [`positions`]: where to read on.
 //! [`flush`]: the two commits. [`worker`]: the loop; [`burst`]: what it reads. [`service`]: threads, the end; [`shared`], [`progress`],
-//! [`others`], [`totals`], [`summary`]: what workers share, how far all is, what was done. [`lag`]: how far behind. Consumer-group offsets are
+//! [`others`], [`partitions`], [`totals`], [`summary`]: what workers share, how far all is, what was done; [`status`]: what people see of it. [`lag`]: how far behind. Consumer-group offsets are
 //! for lag displays only.
 
 mod budget;
@@ -31,12 +31,14 @@ mod flush;
 mod kept;
 mod lag;
 mod others;
+mod partitions;
 mod patience;
 mod positions;
 mod progress;
 mod quarantine;
 mod service;
 mod shared;
+mod status;
 mod summary;
 mod tables;
 mod totals;

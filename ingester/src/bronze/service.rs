@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use userflow_lake::Lake;
 use userflow_models::domain::Domain;
-use userflow_process::endpoints;
+use userflow_process::endpoints::{self, Service};
 use userflow_process::health::Health;
 use userflow_process::standstill::Standstill;
 use userflow_process::workers;
 
 use super::others::Others;
+use super::partitions::Partitions;
 use super::positions::AppIds;
 use super::progress::Progress;
 use super::shared::Shared;
+use super::status::status;
 use super::summary;
 use super::tables::Tables;
 use super::worker::Worker;
@@ -61,9 +63,13 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         signalled.stop.ask();
     });
     if let Some(addr) = args.health.metrics_addr {
-        let metrics = Arc::clone(&shared.metrics);
-        let render = Arc::new(move || metrics.render());
-        let serving = runtime.block_on(endpoints::serve(addr, shared.health.clone(), render))?;
+        let (metrics, seen) = (Arc::clone(&shared.metrics), Arc::clone(&shared));
+        let service = Service {
+            health: shared.health.clone(),
+            metrics: Arc::new(move || metrics.render()),
+            status: Arc::new(move || status(&seen)),
+        };
+        let serving = runtime.block_on(endpoints::serve(addr, service))?;
         let stop = &shared.stop;
         stop.beside(runtime.handle(), "the metrics endpoint", serving);
     }
@@ -94,6 +100,7 @@ async fn set_up(
         runtime,
         metrics: Arc::new(Metrics::new()?),
         progress: Progress::new(logs),
+        partitions: Partitions::default(),
         stop: Arc::default(),
         health: Health::new(args.health.live_timeout),
         totals: Mutex::default(),

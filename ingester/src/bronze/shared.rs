@@ -9,6 +9,7 @@ use userflow_process::health::Health;
 use userflow_process::workers::Stop;
 
 use super::flush::Committed;
+use super::partitions::Partitions;
 use super::positions::AppIds;
 use super::progress::Progress;
 use super::tables::Tables;
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) metrics: Arc<Metrics>,
     pub(super) progress: Progress,
+    pub(super) partitions: Partitions,
     pub(super) stop: Arc<Stop>,
     pub(super) health: Health,
     pub(super) totals: Mutex<Totals>,
@@ -60,7 +62,8 @@ impl Shared {
                 .with_label_values(&[reason])
                 .inc_by(*count);
         }
-        if let Some(newest) = done.newest_event {
+        self.partitions.committed(done);
+        if let Some(newest) = done.newest_events.values().max() {
             self.metrics.newest_event.set(newest / 1_000_000);
         }
         tracing::debug!(version = done.version, rows = done.rows, ?took, "committed");

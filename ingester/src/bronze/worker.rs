@@ -210,6 +210,7 @@ impl Worker {
             let held = self.buffer.held.get(partition);
             let committed = held.map_or(*next, |held| held.start);
             self.shared.progress.committed(*partition, committed);
+            self.shared.partitions.owned(*partition, true);
         }
     }
 
@@ -287,6 +288,7 @@ impl Worker {
         self.forget();
         for partition in partitions {
             self.reading.remove(partition);
+            self.shared.partitions.owned(*partition, false);
         }
         self.member.give(partitions)?;
         let all: Vec<i32> = self.reading.keys().copied().collect();

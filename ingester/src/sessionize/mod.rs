@@ -14,7 +14,8 @@
 //!   `checkpoints` (how states become objects), `expiry` (rows beyond their ttl), `fences`
 //!   (others that claim what is ours), `report` (metrics).
 //! * `store`: the door to the online store. A row gives way only to a newer one, and only the owner of a partition writes.
-//! * `service`: threads, targets, the end; `setup`: what they need; `shared`: what they share; `progress`: how far; `summary`: what it was.
+//! * `service`: threads, targets, the end; `setup`: what they need; `shared`: what they share; `progress`: how far; `summary`: what it was;
+//!   `status`: what people see of it meanwhile.
 //!
 //! Why nothing is lost or counted twice: a checkpoint is taken when every row that its state made is in the store, so a restart from it
 //! makes the later rows again, the same ones, and a row that was written before gives way only to one as new. Group offsets are for
@@ -41,6 +42,7 @@ mod service;
 mod setup;
 mod shared;
 mod state_limit;
+mod status;
 mod store;
 mod summary;
 mod time;

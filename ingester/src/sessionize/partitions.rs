@@ -102,6 +102,11 @@ impl Partitions {
             .map(|(number, owned)| (*number, &owned.engine))
     }
 
+    /// The watermark of a partition when its last message came: the newest event time less the lateness.
+    pub(super) fn newest(&self, partition: i32) -> Option<i64> {
+        self.0.get(&partition).and_then(|owned| owned.newest)
+    }
+
     /// Where each is.
     pub(super) fn places(&self) -> BTreeMap<i32, Place> {
         let place = |engine: &Engine| (engine.next_offset(), engine.watermark());

@@ -15,6 +15,8 @@ pub(super) struct At {
     /// The rows of everything before this offset are in the store.
     pub(super) written: i64,
     pub(super) watermark: Option<i64>,
+    /// The time of the newest event.
+    pub(super) newest: Option<i64>,
     /// Whether it is still this process that knows.
     pub(super) ours: bool,
 }
@@ -143,6 +145,7 @@ mod tests {
             next: written,
             written,
             watermark: None,
+            newest: None,
             ours: true,
         }
     }

@@ -24,6 +24,7 @@ pub(super) fn report(
         let name = [view.name.as_str()];
         metrics.late.with_label_values(&name).inc_by(*late);
     }
+    let lateness = shared.restorer.settings.lateness;
     let mut written = BTreeMap::new();
     for (partition, engine) in partitions.engines() {
         let number = partition.to_string();
@@ -42,6 +43,9 @@ pub(super) fn report(
             next: engine.next_offset(),
             written: flusher.written(partition, engine),
             watermark,
+            newest: partitions
+                .newest(partition)
+                .map(|watermark| watermark + lateness),
             ours: true,
         };
         shared.progress.at(partition, at);

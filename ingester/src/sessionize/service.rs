@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use userflow_models::domain::Domain;
-use userflow_process::endpoints;
+use userflow_process::endpoints::{self, Service};
 use userflow_process::exit::WrongSetup;
 use userflow_process::standstill::Standstill;
 use userflow_process::workers;
@@ -14,6 +14,7 @@ use userflow_process::workers;
 use super::checkpoints::Checkpoints;
 use super::setup::set_up;
 use super::shared::Shared;
+use super::status::status;
 use super::summary;
 use super::worker::Worker;
 use crate::config::SessionizeArgs;
@@ -61,9 +62,13 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
         signalled.stop.ask();
     });
     if let Some(addr) = args.health.metrics_addr {
-        let metrics = Arc::clone(&shared.metrics);
-        let render = Arc::new(move || metrics.render());
-        let serving = runtime.block_on(endpoints::serve(addr, shared.health.clone(), render))?;
+        let (metrics, seen) = (Arc::clone(&shared.metrics), Arc::clone(&shared));
+        let service = Service {
+            health: shared.health.clone(),
+            metrics: Arc::new(move || metrics.render()),
+            status: Arc::new(move || status(&seen)),
+        };
+        let serving = runtime.block_on(endpoints::serve(addr, service))?;
         let stop = &shared.stop;
         stop.beside(runtime.handle(), "the metrics endpoint", serving);
     }

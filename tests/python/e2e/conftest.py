@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ sys.path.insert(0, str(ROOT / "tests/python"))
 
 FROM, TO = "2026-11-01", "2026-11-08"
 SESSIONS = 5_000
+# Of the topic that the services of `services` read.
+PARTITIONS = 2
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,35 @@ def pipeline(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline
     with week.dump.open("w") as out:
         dump(brokers, topic, out)
     return week
+
+
+@pytest.fixture(scope="session")
+def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
+    """Both services at work, and everything that was sent read and written."""
+    from service import Service, wait_for
+
+    folder = tmp_path_factory.mktemp("services")
+    name = f"test_services_{os.getpid()}_{time.time_ns()}"
+    subprocess.run(["psql", "--no-psqlrc", "--quiet", postgres_url, "-c", f"CREATE DATABASE {name}"], check=True)
+    url = f"{postgres_url.rpartition('/')[0]}/{name}"
+    run(
+        "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", brokers, "--topic", name, "--partitions", PARTITIONS,
+        "--seed", 5, "--events", 4_000, "--start", "2026-11-01", "--days", 1, "--duplicates", 0.03, "--late", 0.1,
+        "--garbage", 0.05, "--summary", folder / "sent.json",
+    )  # fmt: skip
+    sent = json.loads((folder / "sent.json").read_text())["messages"]
+    run("userflow-jobs", "init", "--domain", "webtoon", "--lake", folder / "lake", "--postgres-url", url, "--output", "json")
+    shared = ["--domain", "webtoon", "--brokers", brokers, "--topic", name, "--group", name]
+    ingest = Service(folder / "ingest.log", "ingest", *shared, "--lake", folder / "lake", "--flush-interval", 1)
+    sessionize = Service(folder / "sessionize.log", "sessionize", *shared[:-1], f"{name}.s", "--postgres-url", url,
+                         "--checkpoints", folder / "checkpoints", "--checkpoint-interval", 1)  # fmt: skip
+    try:
+        wait_for("bronze has it all", lambda: ingest.has("userflow_ingest_messages_total", sent)
+                 and ingest.has("userflow_ingest_lag", 0, PARTITIONS))  # fmt: skip
+        wait_for("the views have it all", lambda: sessionize.has("userflow_sessionize_messages_total", sent)
+                 and sessionize.has("userflow_sessionize_lag", 0, PARTITIONS)
+                 and sessionize.has("userflow_sessionize_checkpoint_time_seconds", None, PARTITIONS))  # fmt: skip
+        yield {"ingest": ingest, "sessionize": sessionize}
+    finally:
+        ingest.stop()
+        sessionize.stop()

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from conftest import Pipeline
 from test_online import sql
 
-from browser import Browser
+from browser import Browser, different_lines
 
 DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (390, 844)
 LAYERS = ("silver", "gold")
@@ -41,38 +40,6 @@ INSERT INTO ops.job_runs (run_id, command, model, window_date, started_at, secon
     CASE WHEN day = 9 THEN 'not_null(user_id): 212 of 10000 rows failed' END
   FROM generate_series(0, 13) AS day;
 """
-# What reaches out of the window or of the main column at the right, outside of what scrolls by itself.
-TOO_WIDE = """(() => {
-  const width = document.documentElement.clientWidth, column = document.querySelector("main").getBoundingClientRect().right;
-  const out = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".scroll, pre, .skip") &&
-    e.getBoundingClientRect().right > (e.closest("main") ? column : width) + 1);
-  const told = (e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`;
-  return {page: document.documentElement.scrollWidth - width, out: out.map(told)};
-})()"""
-# Texts with less than 4.5 to 1 against what is behind them (WCAG 2 AA).
-TOO_PALE = """(() => {
-  const parse = (text) => {
-    const n = text.match(/[\\d.]+/g).map(Number);
-    return {rgb: n.slice(0, 3), alpha: n.length > 3 ? n[3] : 1};
-  };
-  const light = (rgb) => { const c = rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
-  const behind = (e) => {
-    for (; e; e = e.parentElement) {
-      const color = parse(getComputedStyle(e).backgroundColor);
-      if (color.alpha === 1) return color.rgb;
-    }
-    return [255, 255, 255];
-  };
-  const pale = new Set();
-  for (const e of document.querySelectorAll("body *:not(svg, svg *, script, style)")) {
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.getClientRects().length) continue;
-    const [a, b] = [light(parse(getComputedStyle(e).color).rgb), light(behind(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) pale.add(`${e.tagName} ${e.className} ${ratio.toFixed(2)}`);
-  }
-  return [...pale];
-})()"""
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +68,8 @@ def test_a_page_fits_is_readable_and_makes_no_noise(
 ) -> None:
     page = browser.open(site / f"{name}.html", *size, dark=dark)
     assert page.evaluate("innerWidth") == size[0]
-    assert page.evaluate(TOO_WIDE) == {"page": 0, "out": []}
-    assert page.evaluate(TOO_PALE) == []
+    assert page.too_wide() == {"page": 0, "out": []}
+    assert page.too_pale() == []
     assert page.evaluate("document.querySelectorAll('h1').length") == 1
     # Every drawing says in words what it shows, or holds links that do.
     assert page.evaluate("[...document.querySelectorAll('svg[role]')].filter((e) => !e.getAttribute('aria-label')).length") == 0
@@ -112,18 +79,6 @@ def test_a_page_fits_is_readable_and_makes_no_noise(
     assert different_lines(picture) > 100, "the picture is blank"
     assert page.errors == []
     page.close()
-
-
-def different_lines(png: bytes) -> int:
-    """How many different pixel lines a picture has; a blank one has one or two."""
-    data, at, width = b"", 8, int.from_bytes(png[16:20])
-    while at < len(png):
-        length, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
-        data += png[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
-        at += length + 12
-    pixels = zlib.decompress(data)
-    line = 1 + width * (len(pixels) // int.from_bytes(png[20:24]) // width)
-    return len({pixels[start : start + line] for start in range(0, len(pixels), line)})
 
 
 def test_the_lineage_has_a_box_for_every_table_that_leads_to_its_page(site: Path, browser: Browser, pipeline: Pipeline) -> None:
