@@ -163,3 +163,8 @@ fn schema_of(
     catalog.register_schema(name, Arc::clone(&schema) as _)?;
     Ok(schema)
 }
+
+/// A name of a column as SQL has it, whatever is in the name.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

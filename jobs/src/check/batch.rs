@@ -15,7 +15,7 @@ use userflow_process::exit::WrongSetup;
 
 use super::column::{kind, values};
 use super::value::{Kind, Value};
-use crate::engine::Engine;
+use crate::engine::{Engine, quoted};
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 
@@ -127,7 +127,6 @@ impl<'a> BatchTable<'a> {
         ));
         let session =
             (workspace.engine).session(workspace.engine.threads(), [(name.clone(), table as _)])?;
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let keys: Vec<String> = self.view.entity.iter().map(|key| quoted(key)).collect();
         let columns = (keys.iter().cloned()).chain(pairs.iter().map(|pair| quoted(pair.column)));
         // Two features may be compared with one column.

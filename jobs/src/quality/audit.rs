@@ -18,8 +18,6 @@ use super::sample;
 use super::sql::{self, Queries, ROWS, Scan};
 use super::subject::Subject;
 use super::verdict::{Status, Verdict};
-use crate::engine::Engine;
-use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 use crate::{quarantine, seeds};
 
@@ -145,29 +143,8 @@ impl Audit<'_> {
 
     /// The share of the date's messages that the contract accepted. A message that was landed from quarantine since is accepted.
     async fn quarantined(&self, table: &str, rows: u64) -> Result<Verdict> {
-        let snapshot = self.workspace.snapshot(table).await?;
-        let day = self.window.days();
-        let files = snapshot.files_of(day..day + 1);
-        let counted: Option<u64> = files.iter().map(|file| file.rows).sum();
-        let counted = match counted {
-            Some(counted) => counted,
-            // Another writer left no statistics.
-            None => {
-                let table =
-                    SnapshotTable::new(Engine::lake_url()?, &snapshot, None).only(files.clone());
-                let session = self
-                    .workspace
-                    .engine
-                    .session(1, [(ROWS.to_owned(), Arc::new(table) as _)])?;
-                let count = session.sql(&format!("select count(*) from {ROWS}")).await?;
-                numbers(&count.collect().await?)?[0]
-            }
-        };
-        let events = self.workspace.snapshot(self.subject.name).await?;
-        let replayed = quarantine::replayed(self.workspace, &snapshot, &events, files).await?;
-        let refused = (counted.checked_sub(replayed)).with_context(|| {
-            format!("{table} has {counted} rows, of which {replayed} were landed")
-        })?;
+        let events = self.subject.name;
+        let refused = quarantine::refused(self.workspace, table, events, self.window).await?;
         let declared = (self.subject.checks.iter())
             .find(|check| matches!(check.rule, Rule::Quarantined { .. }))
             .map(|check| (check.severity, check.threshold));

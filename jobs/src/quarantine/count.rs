@@ -79,7 +79,7 @@ pub async fn waiting_in(
 }
 
 /// How many of the messages in these files were landed. Where no file of bronze has replayed rows, its log says so and nothing is read.
-pub async fn replayed(
+pub(super) async fn replayed(
     workspace: &Workspace,
     quarantine: &Snapshot,
     bronze: &Snapshot,

@@ -13,13 +13,15 @@ mod count;
 mod landed;
 mod place;
 mod portion;
+mod refused;
 mod select;
 mod texts;
 mod waiting;
 
-pub use count::{most_rows, replayed, waiting, waiting_in};
+pub use count::{most_rows, waiting, waiting_in};
 pub use landed::{Landed, Rows, Wanted, landed};
 pub use place::{Place, Places, Topics};
 pub use portion::{Portion, portions};
+pub use refused::refused;
 pub use select::Selection;
 pub use waiting::{Counts, Waiting};

@@ -4,10 +4,10 @@ use userflow_lake::PARTITION;
 use userflow_models::project::WindowRange;
 
 use super::args::ShowArgs;
+use crate::engine::quoted;
 
 /// The SQL.
 pub(super) fn sql(args: &ShowArgs, columns: &[String], range: Option<WindowRange>) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let mut conditions: Vec<String> = Vec::new();
     if let Some((first, last)) =
         range.and_then(|range| Some((range.windows().next()?, range.windows().next_back()?)))

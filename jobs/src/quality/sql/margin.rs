@@ -5,8 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use userflow_models::project::{Check, PARTITION_COLUMN, Ref, Window};
 
-use super::names::{ROWS, SAMPLE, quoted};
+use super::names::{ROWS, SAMPLE};
 use super::queries::Queries;
+use crate::engine::quoted;
 use crate::seeds::table_name;
 
 /// The groups of events that the margin cuts, for a window whose rows are the groups that start in it; total is the rows and these groups.

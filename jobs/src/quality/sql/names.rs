@@ -1,5 +1,7 @@
 //! Names in the SQL of checks.
 
+use crate::engine::quoted;
+
 /// The name under which the rows to judge are known in a session.
 pub(in crate::quality) const ROWS: &str = "judged.rows";
 /// Rows in a sample.
@@ -9,9 +11,4 @@ pub(super) const SAMPLE: usize = 3;
 pub(super) fn list(columns: &[String]) -> String {
     let quoted: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
     quoted.join(", ")
-}
-
-/// A column, quoted.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use userflow_models::project::{Check, Rule, Window};
 
-use super::names::{ROWS, SAMPLE, list, quoted};
+use super::names::{ROWS, SAMPLE, list};
+use crate::engine::quoted;
 use crate::seeds::table_name;
 
 /// A query for counts and one for a sample; the counts are total and failed.

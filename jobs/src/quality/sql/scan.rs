@@ -2,7 +2,8 @@
 
 use userflow_models::project::{Check, Rule, Severity};
 
-use super::names::{ROWS, SAMPLE, list, quoted};
+use super::names::{ROWS, SAMPLE, list};
+use crate::engine::quoted;
 
 /// The checks that are flags of the scan, with their place in the list of checks.
 pub(in crate::quality) struct Scan<'a> {
