@@ -5,12 +5,14 @@
 //! independent of each other, so there only the windows that read the failed one are not run.
 
 mod args;
+mod attempt;
 mod inputs;
 mod outcome;
 mod output;
 mod query;
 mod shape;
 mod target;
+mod task;
 mod window;
 
 use std::time::Instant;
@@ -24,7 +26,7 @@ pub use args::{GateArgs, RunArgs};
 pub use inputs::Inputs;
 pub use outcome::Outcome;
 pub use query::{Query, check};
-pub use window::Task;
+pub use task::Task;
 
 use crate::plan::{self, Dates};
 use crate::quality::{self, Report, Subject};
