@@ -1,17 +1,15 @@
 //! `list`: the models, what each is and what it reads, in the order in which they run. Reads files only, so that a scheduler can ask
 //! often: its graph is built from this answer. Not here: the state of the tables (`plan`), the SQL (`compile`).
 
-use std::path::Path;
-
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use userflow_models::domain::{self, Domain};
 use userflow_models::features;
 use userflow_models::project::{Model, Project, Ref};
 
 use crate::config::{Common, Output};
 use crate::print;
+use crate::workspace::Domains;
 
 /// Settings of `list`.
 #[derive(Clone, Debug, Args)]
@@ -66,13 +64,12 @@ impl<'a> Line<'a> {
 }
 
 /// The feature views of all domains.
-fn views(models: &Path) -> Result<Vec<View>> {
+fn views(domains: &Domains) -> Result<Vec<View>> {
     let mut views = Vec::new();
-    for name in domain::known(models)? {
-        let domain = Domain::load(models, &name)?;
-        views.extend(features::load(&domain)?.into_iter().map(|view| View {
+    for domain in domains.chosen(None)? {
+        views.extend(features::load(domain)?.into_iter().map(|view| View {
             name: view.name,
-            domain: name.clone(),
+            domain: domain.name.clone(),
             batch: view.batch.map(|batch| batch.table),
         }));
     }
@@ -82,6 +79,7 @@ fn views(models: &Path) -> Result<Vec<View>> {
 /// Prints the models that were selected, or all of them with the tables that the ingester writes.
 pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
     let project = Project::load(&settings.models.models)?;
+    let domains = Domains::open(settings.models.models.clone())?;
     let selectors: Vec<&str> = args.select.iter().map(String::as_str).collect();
     let chosen: Vec<&Model> = match selectors.is_empty() {
         true => project.models().iter().collect(),
@@ -96,7 +94,7 @@ pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
         .collect();
     match settings.output {
         Output::Json => print::json(
-            &serde_json::json!({"command": "list", "domains": domain::known(&settings.models.models)?, "models": lines, "sources": sources, "views": views(&settings.models.models)?}),
+            &serde_json::json!({"command": "list", "domains": domains.names(), "models": lines, "sources": sources, "views": views(&domains)?}),
         ),
         Output::Text | Output::Csv => print::text(&table(&lines)),
     }

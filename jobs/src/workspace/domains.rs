@@ -23,6 +23,11 @@ impl Domains {
         })
     }
 
+    /// Their names.
+    pub fn names(&self) -> Vec<&str> {
+        self.read.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The domain of this name.
     pub fn one(&self, name: &str) -> Result<&Domain, ConfigError> {
         let found = self.read.iter().find(|(known, _)| known == name);
