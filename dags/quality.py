@@ -4,8 +4,8 @@
 Judges every table of the domain as it is, bronze to gold, for the day that has become final: one task per table, each with the
 results of its tests as return value and in its log. Nothing is changed. A table that fails its tests is a red task and a message.
 
-Where a feature view has a batch table of the same rows, **skew** compares the live rows of that day with it, feature by feature: one
-definition, so a difference is a red task. Without an online store (`USERFLOW_POSTGRES_URL`) it is skipped.
+Where a feature view has a batch table of the same rows, **skew** compares the live rows of that day with it, feature by feature:
+one definition, so a difference is a red task. Without an online store (`USERFLOW_POSTGRES_URL`) it is skipped.
 
 * Runs once a night after gold. Triggered **by hand**, it takes `from` and `to` (a day each, `to` exclusive).
 * The trend over many days: `userflow-jobs check --trend`.

@@ -64,7 +64,7 @@ class Job(BaseOperator):
         return summary
 
     def attempt(self, context: Context) -> tuple[int, dict]:
-        """A call for each part of the window, to the first that does not end well. Of the bad ends only the gate's is no exception."""
+        """A call for each part of the window, to the first that fails. Of the bad ends only the gate's is no exception."""
         days = self.window(context)
         code, summaries = 0, []
         for window in self.calls(days) if self.days else [[]]:
