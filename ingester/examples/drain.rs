@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The settings of `ingest` that matter for speed (`kafka.rs`).
+/// The settings of `ingest` that matter for speed (`kafka/consumer/settings.rs`).
 fn consumer(brokers: &str) -> Result<BaseConsumer> {
     ClientConfig::new()
         .set("bootstrap.servers", brokers)

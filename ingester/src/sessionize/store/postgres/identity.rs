@@ -2,7 +2,7 @@
 //!
 //! `init` gives a store an id and each table the time at which it was made. A checkpoint carries both.
 //!
-//! Not here: how far the store has been filled (`claims.rs`), what is done when they do not fit (`assignment.rs`).
+//! Not here: how far the store has been filled (`claims.rs`), what is done when they do not fit (`restore.rs`).
 
 use sqlx::{Error, PgConnection};
 use userflow_engine::StoreMark;
