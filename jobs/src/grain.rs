@@ -9,7 +9,7 @@ use anyhow::Result;
 use userflow_models::features::FeatureView;
 use userflow_models::project::Project;
 
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 
 /// Refuses views whose rows are others than those of their batch tables.
 pub fn agrees(project: &Project, views: &[FeatureView]) -> Result<()> {
@@ -31,6 +31,6 @@ pub fn agrees(project: &Project, views: &[FeatureView]) -> Result<()> {
     }
     match differ.is_empty() {
         true => Ok(()),
-        false => Err(Wrong(differ.join("\n")).into()),
+        false => Err(WrongSetup(differ.join("\n")).into()),
     }
 }

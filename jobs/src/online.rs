@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use userflow_models::features::{FeatureView, online};
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::PostgresUrl;
 
 use crate::postgres::{connect, explained};
@@ -94,7 +94,7 @@ impl Task<'_> {
         if let Some(unknown) = self.recreate.iter().find(|name| !known(name)) {
             let names: Vec<&str> = self.views.iter().map(|view| view.name.as_str()).collect();
             let names = names.join(", ");
-            return Err(Wrong(format!(
+            return Err(WrongSetup(format!(
                 "--recreate {unknown}: there is no such feature view, but {names}"
             ))
             .into());
@@ -173,7 +173,7 @@ impl Task<'_> {
         if refusals.is_empty() {
             Ok(lines)
         } else {
-            Err(Wrong(refusals.join("\n")).into())
+            Err(WrongSetup(refusals.join("\n")).into())
         }
     }
 }

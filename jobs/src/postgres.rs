@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use sqlx::{Connection, PgConnection};
 use userflow_models::features::online::{Refusal, refusal};
 
-use userflow_process::exit::WrongSetup as Wrong;
+use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::{PostgresUrl, place};
 
 /// A server that does not answer for so long is not there.
@@ -33,7 +33,7 @@ pub fn explained(error: sqlx::Error) -> anyhow::Error {
             _ => false,
         };
         return match untrusted {
-            true => Wrong(format!(
+            true => WrongSetup(format!(
                 "{error}: check sslmode and sslrootcert in --postgres-url"
             ))
             .into(),
@@ -49,7 +49,7 @@ pub fn explained(error: sqlx::Error) -> anyhow::Error {
         }
     }
     if refusal(&code) == Refusal::WrongSetup {
-        Wrong(message).into()
+        WrongSetup(message).into()
     } else {
         anyhow::Error::msg(message)
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 use userflow_process::exit::WrongSetup;
+use userflow_process::secret::ExposeSecret;
 
 pub use args::NotifyArgs;
 pub use message::End;
@@ -37,7 +38,7 @@ impl Notifier {
             return Err(WrongSetup(format!("--notify needs a webhook: {shape}")).into());
         };
         // The error's text is left out: it may quote a part of the URL.
-        let url = url::Url::parse(url).ok();
+        let url = url::Url::parse(url.expose_secret()).ok();
         let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
         let url =
             url.ok_or_else(|| WrongSetup(format!("the webhook is no http(s) URL: {shape}")))?;

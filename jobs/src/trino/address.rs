@@ -1,10 +1,9 @@
 //! Where Trino is, and as whom we ask it.
 
-use std::fmt;
-
 use anyhow::Result;
 use url::Url;
 use userflow_process::exit::WrongSetup;
+use userflow_process::secret::{ExposeSecret, SecretString};
 
 /// The user when the URL names none.
 const DEFAULT_USER: &str = "userflow";
@@ -13,19 +12,13 @@ pub(super) const SHAPE: &str =
     "write --trino-url (USERFLOW_TRINO_URL) as http://host:8080 or https://user:password@host:443";
 
 /// Where Trino is, and as whom. It may hold a password, so neither it nor an error that quotes it is ever shown.
-#[derive(Clone)]
-pub struct TrinoUrl(String);
+#[derive(Clone, Debug)]
+pub struct TrinoUrl(SecretString);
 
 impl From<String> for TrinoUrl {
     /// Takes any text: a message about a wrong argument would print it, so it is read by [`Self::server`].
     fn from(url: String) -> Self {
-        Self(url)
-    }
-}
-
-impl fmt::Debug for TrinoUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TrinoUrl(..)")
+        Self(url.into())
     }
 }
 
@@ -34,7 +27,7 @@ impl TrinoUrl {
     pub(super) fn server(&self) -> Result<Server> {
         let wrong = |what: &str| WrongSetup(format!("the Trino URL {what}: {SHAPE}"));
         // The error's text is left out: it may quote a part of the URL.
-        let mut url = Url::parse(&self.0).map_err(|_| wrong("cannot be read"))?;
+        let mut url = Url::parse(self.0.expose_secret()).map_err(|_| wrong("cannot be read"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("is neither http:// nor https://").into());
         }
