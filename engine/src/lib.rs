@@ -14,7 +14,7 @@
 //! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it.
 //! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`: where it lies. `wheel`: timers. `repeats`: events sent
 //!   again.
-//! * `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `bytes`: state as bytes.
+//! * `gathered`, `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `bytes`: state as bytes.
 //!
 //! Times are microseconds UTC. Event time is what the event says; a clock that is ahead is capped for windows and the watermark
 //! (*effective* time), never in values. The watermark is the newest effective time minus the allowed lateness; an event moves time
@@ -28,6 +28,7 @@ mod events;
 mod filter;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod gathered;
 mod hash;
 mod ids;
 mod key;

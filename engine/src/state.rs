@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
+use super::gathered::Gathered;
 use super::ids::{RecordId, ViewId};
 use super::layout::{Kind, TablePlan};
 use super::pane::Arena;
 use super::plan::Plan;
 use super::repeats::Repeats;
-use super::rows::Gathered;
 use super::settings::{Counts, Settings};
 use super::summary::StoreMark;
 use super::table::Table;

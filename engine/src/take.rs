@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::event::{Cells, Seen};
+use super::gathered::Rows;
 use super::ids::{RecordId, ViewId};
 use super::layout::{HEAD, Kind, NEWEST_PANE, PANES, RING, SHOWN_PANE, ViewPlan, pane_words};
-use super::rows::{Rows, RowsBuilder};
+use super::rows::RowsBuilder;
 use super::state::Engine;
 
 /// Rows whose state is gathered at a time: few enough to stay in the cache, enough to be worth a look at each column.
