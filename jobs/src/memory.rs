@@ -4,7 +4,7 @@
 //! of 3 M events took twice as long with it in 2 GB. The other gives everything to whoever comes first, and late operators find nothing.
 //!
 //! Here each operator that can spill is guaranteed half an equal share. The rest is first come, first served, up to a third of the pool
-//! for one operator. A reserve is kept for operators that cannot spill.
+//! for one operator, or one batch where that is more. A reserve is kept for operators that cannot spill.
 //!
 //! The reserve matters for aggregations. When its input has ended, an aggregation merges the runs that it spilled into a new table, under
 //! the name of one consumer that cannot spill (DataFusion's `FinalHashAggregateStream`; its issue 17334). It reads as many runs at once
@@ -73,9 +73,14 @@ impl State {
             .filter(|(id, _)| **id != consumer.id())
             .map(|(_, held)| guaranteed.max(*held))
             .sum();
-        guaranteed
-            .max(to_share.saturating_sub(others).min(pool / LARGEST))
-            .saturating_sub(held)
+        let free = to_share.saturating_sub(others);
+        // An operator that holds nothing has nothing to spill: a refusal would end the query, so its first batch may be a large one.
+        let most = if held == 0 {
+            free
+        } else {
+            free.min(pool / LARGEST)
+        };
+        guaranteed.max(most).saturating_sub(held)
     }
 }
 
@@ -198,6 +203,22 @@ mod tests {
         late[0].try_grow(130).unwrap();
         assert!(late[0].try_grow(1).is_err());
         late[1].try_grow(90).unwrap();
+    }
+
+    #[test]
+    fn a_first_batch_may_be_large_but_not_take_what_is_guaranteed_to_the_others() {
+        let pool = pool(1_200);
+        // Of 1200, 900 are for both, and 225 are guaranteed to the other: a third of 1200 is no bound for who has nothing to spill.
+        let (large, other) = (spiller(&pool), spiller(&pool));
+        assert!(large.try_grow(676).is_err());
+        large.try_grow(675).unwrap();
+        assert!(large.try_grow(1).is_err());
+        other.try_grow(225).unwrap();
+        // Once it holds something, the third is its bound again.
+        large.free();
+        large.try_grow(1).unwrap();
+        assert!(large.try_grow(400).is_err());
+        large.try_grow(399).unwrap();
     }
 
     #[test]

@@ -19,15 +19,19 @@ use super::task::Task;
 use crate::engine::Engine;
 use crate::lineage::{self, Computed};
 use crate::quality::{self, Subject, Verdict};
-use crate::scan::SnapshotTable;
+use crate::scan::{SnapshotTable, Texts};
 use crate::workspace::Workspace;
 
 /// Computes, judges and, unless that is not to be, publishes.
-pub(super) async fn attempt(task: &Task<'_>, workspace: &Workspace) -> Result<Outcome> {
+pub(super) async fn attempt(
+    task: &Task<'_>,
+    workspace: &Workspace,
+    texts: Texts,
+) -> Result<Outcome> {
     let Task { model, window, .. } = *task;
     let target = workspace.snapshot(&model.name).await?;
     check_columns(model, &target)?;
-    let inputs = Inputs::pin(workspace, model).await?;
+    let inputs = Inputs::pin(workspace, model, texts).await?;
     let mut vars = Vars::of(window, &model.config);
     let judged_late_by = task.as_of.map(|as_of| (as_of - vars.as_of).num_seconds());
     vars.as_of = task.as_of.unwrap_or(vars.as_of);
@@ -64,7 +68,7 @@ pub(super) async fn attempt(task: &Task<'_>, workspace: &Workspace) -> Result<Ou
     let ran = DisplayableExecutionPlan::with_metrics(query.plan.as_ref());
     tracing::debug!(model = model.name, %window, "ran\n{}", ran.indent(false));
     let rows_read = rows_read(&query.plan);
-    let verdicts = match audit(task, workspace, &target, &files).await {
+    let verdicts = match audit(task, workspace, &target, &files, texts).await {
         Ok(verdicts) => verdicts,
         Err(error) => {
             discard(&target, &files).await;
@@ -123,10 +127,13 @@ async fn audit(
     workspace: &Workspace,
     target: &Snapshot,
     files: &[NewFile],
+    texts: Texts,
 ) -> Result<Vec<Verdict>> {
     let files: Vec<DataFile> = files.iter().map(DataFile::from).collect();
     let anomalies = quality::anomalies(target, &task.model.name, task.window, &files);
-    let candidate = SnapshotTable::new(Engine::lake_url()?, target, None).only(files);
+    let candidate = SnapshotTable::new(Engine::lake_url()?, target, None)
+        .texts(texts)
+        .only(files);
     let mut verdicts = judge(task, workspace, Arc::new(candidate)).await?;
     verdicts.extend(anomalies);
     Ok(verdicts)

@@ -9,25 +9,26 @@ use userflow_lake::Snapshot;
 use userflow_models::project::{Model, PARTITION_COLUMN, Ref, Window};
 
 use crate::engine::Engine;
-use crate::scan::{Bounds, SnapshotTable};
+use crate::scan::{Bounds, SnapshotTable, Texts};
 use crate::workspace::Workspace;
 use crate::{declared, plan, seeds};
 
 /// The versions of a model's inputs that one run reads.
 pub struct Inputs {
     snapshots: BTreeMap<String, Snapshot>,
+    texts: Texts,
 }
 
 impl Inputs {
-    /// The newest version of every input.
-    pub async fn pin(workspace: &Workspace, model: &Model) -> Result<Self> {
+    /// The newest version of every input, its texts to be read as said.
+    pub async fn pin(workspace: &Workspace, model: &Model, texts: Texts) -> Result<Self> {
         let mut snapshots = BTreeMap::new();
         for input in &model.refs {
             if let Ref::Model(name) | Ref::Source(name) = input {
                 snapshots.insert(name.clone(), workspace.snapshot(name).await?);
             }
         }
-        Ok(Self { snapshots })
+        Ok(Self { snapshots, texts })
     }
 
     /// The version of each input, by its SQL name.
@@ -52,7 +53,8 @@ impl Inputs {
                     dates: plan::dates_read(model, input, window),
                     advice: advice(model, input),
                 };
-                let table = SnapshotTable::new(Engine::lake_url()?, snapshot, Some(bounds));
+                let table = SnapshotTable::new(Engine::lake_url()?, snapshot, Some(bounds))
+                    .texts(self.texts);
                 tables.push((input.name().to_owned(), Arc::new(table)));
             }
         }

@@ -21,6 +21,7 @@ use super::outcome::Outcome;
 use super::task::Task;
 use crate::backoff::wait;
 use crate::memory::is_exhausted;
+use crate::scan::Texts;
 use crate::spill;
 use crate::workspace::Workspace;
 
@@ -31,14 +32,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 impl Task<'_> {
     /// Runs it. On a conflict it reloads, recomputes and tries again; where memory is short it computes with one thread, whose operators
-    /// share it with the fewest others.
+    /// share it with the fewest others, and with texts that are copied, so that no batch counts those of others.
     pub async fn run(&self, workspace: &Workspace) -> Result<Outcome> {
         let started = Instant::now();
         let context = || format!("run {} for {}", self.model.name, self.window);
         let mut task = *self;
         let mut number = 1;
+        let mut texts = Texts::Views;
         loop {
-            match attempt(&task, workspace).await {
+            match attempt(&task, workspace, texts).await {
                 Ok(outcome) => {
                     return Ok(Outcome {
                         attempts: number,
@@ -46,8 +48,9 @@ impl Task<'_> {
                         ..outcome
                     });
                 }
-                Err(error) if task.parallelism > 1 && is_exhausted(&error) => {
+                Err(error) if texts == Texts::Views && is_exhausted(&error) => {
                     task.parallelism = 1;
+                    texts = Texts::Copies;
                     tracing::warn!(model = self.model.name, window = %self.window, "memory is short, computing again with one thread: {error:#}");
                 }
                 Err(error) => {

@@ -80,6 +80,20 @@ impl SnapshotTable {
         }
     }
 
+    /// The same table, its texts read as said.
+    pub fn texts(mut self, texts: Texts) -> Self {
+        if texts == Texts::Copies {
+            let copied = |schema: &Schema| {
+                Arc::new(Schema::new(
+                    schema.fields().iter().map(as_copy).collect::<Fields>(),
+                ))
+            };
+            self.schema = copied(&self.schema);
+            self.file_schema = copied(&self.file_schema);
+        }
+        self
+    }
+
     /// The same table with only these of its files.
     pub fn only(mut self, files: Vec<DataFile>) -> Self {
         self.files = files;
@@ -115,7 +129,25 @@ impl SnapshotTable {
     }
 }
 
-/// Strings are read as views: no copy out of the Parquet page.
+/// How strings and bytes are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// As views: no copy out of the Parquet page. A batch of views counts as memory all that they point into: few rows of a sorted batch
+    /// can count the pages of the whole file, once for each column.
+    Views,
+    /// Copied: slower, and a batch counts its own.
+    Copies,
+}
+
+fn as_copy(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
 fn as_view(field: &Arc<Field>) -> Arc<Field> {
     match field.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 => {

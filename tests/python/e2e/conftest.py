@@ -118,8 +118,9 @@ def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathF
     run("userflow-jobs", "init", "--domain", "webtoon", "--lake", folder / "lake", "--postgres-url", url, "--output", "json")
     shared = ["--domain", "webtoon", "--brokers", brokers, "--topic", name, "--group", name]
     ingest = Service(folder / "ingest.log", "ingest", *shared, "--lake", folder / "lake", "--flush-interval", 1)
+    # Event time stands at the end of the stream, however long the tests take.
     sessionize = Service(folder / "sessionize.log", "sessionize", *shared[:-1], f"{name}.s", "--postgres-url", url,
-                         "--checkpoints", folder / "checkpoints", "--checkpoint-interval", 1)  # fmt: skip
+                         "--checkpoints", folder / "checkpoints", "--checkpoint-interval", 1, "--idle-timeout", "1h")  # fmt: skip
     try:
         wait_for("bronze has it all", lambda: ingest.has("userflow_ingest_messages_total", sent)
                  and ingest.has("userflow_ingest_lag", 0, PARTITIONS))  # fmt: skip
