@@ -16,8 +16,8 @@ fn a_paused_owner_that_wakes_up_writes_nothing() -> Result<()> {
     let topic = create_topic("online.zombie", 4)?;
     let store = Store::create(folder.path(), "zombie")?;
 
-    // The first is paused while it works: events come faster than it may write. It keeps no checkpoint before its end, because for
-    // one it would stop to read until all is written.
+    // The first is paused while it works. It keeps no checkpoint before its end, because for one it would stop to read until all is
+    // written.
     must(&mut simulate(&topic, 1, 500, 1))?;
     let log = folder.path().join("zombie.log");
     let zombie = start(
@@ -29,10 +29,6 @@ fn a_paused_owner_that_wakes_up_writes_nothing() -> Result<()> {
         ]),
         &log,
     )?;
-    let feeder = start(
-        simulate(&topic, 2, 500, 2).args(["--rate", "2000"]),
-        &folder.path().join("simulate.log"),
-    )?;
     let before = wait_for("an owner of every partition with rows", PATIENCE, || {
         let owned = epochs(&store)?;
         let rows = store
@@ -43,6 +39,10 @@ fn a_paused_owner_that_wakes_up_writes_nothing() -> Result<()> {
     // One of its writes waits for a lock, and what it reads meanwhile waits in its memory.
     let locker = Database::connect(store.database.url())?;
     locker.execute("BEGIN; LOCK TABLE online.webtoon_session IN ACCESS EXCLUSIVE MODE")?;
+    let feeder = start(
+        simulate(&topic, 2, 500, 2).args(["--rate", "2000"]),
+        &folder.path().join("simulate.log"),
+    )?;
     wait_for_a_lock(&locker)?;
     ensure!(feeder.wait(PATIENCE)?.success(), "simulate failed");
     zombie.signal("STOP")?;
