@@ -42,8 +42,8 @@ fn main() -> Result<()> {
     let views = features::load(&domain)?;
     let settings = Settings {
         lateness: 10_000_000,
-        repeat_horizon: 600_000_000,
-        most_repeats: 4_000_000,
+        dedup_horizon: 600_000_000,
+        dedup_most: 4_000_000,
     };
     let plan = Plan::new(&domain.contract, &views, settings.lateness).map_err(|e| anyhow!(e))?;
     let plan = Arc::new(plan);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dedup::Known;
 use super::event::{Cells, Seen};
 use super::events::Events;
 use super::filter::filters;
@@ -15,7 +16,6 @@ use super::layout::{
 use super::observer::Observer;
 use super::pane::Arena;
 use super::pool::Kept;
-use super::repeats::Known;
 use super::state::{Engine, Timer};
 use super::value;
 
@@ -38,7 +38,7 @@ impl Engine {
         let id = events.text(self.plan.event_id, row);
         let id = id.expect("an event without an id is no event: the decoder refuses it");
         let newest = self.newest.max(effective);
-        match (self.repeats).see(hash(id.as_bytes()), effective, newest, self.watermark) {
+        match (self.dedup).see(hash(id.as_bytes()), effective, newest, self.watermark) {
             Known::New => {}
             Known::Beyond => self.counts.beyond_horizon += 1,
             Known::Repeat => {

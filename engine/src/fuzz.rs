@@ -14,8 +14,8 @@ use crate::{Engine, Plan, Settings, inspect};
 
 const SETTINGS: Settings = Settings {
     lateness: 10_000_000,
-    repeat_horizon: 600_000_000,
-    most_repeats: 1_000_000,
+    dedup_horizon: 600_000_000,
+    dedup_most: 1_000_000,
 };
 
 const CONTRACT: &str = r#"{

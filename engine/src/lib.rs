@@ -12,7 +12,7 @@
 //!
 //! * `state`: an engine; `apply`: events change it; `time`: so does time; `take`: changed rows leave it. `settings`, `observer`: what callers say.
 //! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it.
-//! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`: where it lies. `wheel`: timers. `repeats`: events sent
+//! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`: where it lies. `wheel`: timers. `dedup`: events sent
 //!   again.
 //! * `gathered`, `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `bytes`: state as bytes.
 //!
@@ -23,6 +23,7 @@
 mod apply;
 mod bytes;
 mod compile;
+mod dedup;
 mod event;
 mod events;
 mod filter;
@@ -39,7 +40,6 @@ mod observer;
 mod pane;
 mod plan;
 mod pool;
-mod repeats;
 mod restore;
 mod rows;
 mod segment;

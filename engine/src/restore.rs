@@ -29,7 +29,7 @@ impl Engine {
         engine.watermark = summary.watermark;
         for _ in 0..summary.identifiers {
             let (hash, span) = (reader.number()?.cast_unsigned(), reader.number()?);
-            engine.repeats.restore(hash, span);
+            engine.dedup.restore(hash, span);
         }
         let plan = Arc::clone(&engine.plan);
         engine.store.clone_from(&summary.store);

@@ -6,9 +6,9 @@ pub struct Settings {
     /// How long a window waits for events that are late.
     pub lateness: i64,
     /// How long an event's identifier is remembered.
-    pub repeat_horizon: i64,
+    pub dedup_horizon: i64,
     /// Most identifiers to remember.
-    pub most_repeats: usize,
+    pub dedup_most: usize,
 }
 
 /// What happened, counted since the engine was made.
@@ -16,7 +16,7 @@ pub struct Settings {
 pub struct Counts {
     /// Events counted in at least one view.
     pub events: u64,
-    /// Repeats within the horizon, dropped.
+    /// Repeats of an event within the horizon, dropped.
     pub repeats: u64,
     /// Events older than the horizon and not known: they may be repeats of forgotten ones, and count as new.
     pub beyond_horizon: u64,

@@ -24,7 +24,7 @@ impl Engine {
         out.extend_from_slice(&[0; 8]);
         let summary = serde_json::to_vec(&self.summary()).expect("numbers and texts are JSON");
         put_bytes(&mut out, &summary);
-        for (hash, span) in self.repeats.entries() {
+        for (hash, span) in self.dedup.entries() {
             out.extend_from_slice(&hash.to_le_bytes());
             out.extend_from_slice(&span.to_le_bytes());
         }
@@ -92,7 +92,7 @@ impl Engine {
             next_offset: self.next_offset,
             newest: self.newest,
             watermark: self.watermark,
-            identifiers: self.repeats.len(),
+            identifiers: self.dedup.len(),
             store: self.store.clone(),
             entities: entities.collect(),
         }

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
+use super::dedup::Dedup;
 use super::gathered::Gathered;
 use super::ids::{RecordId, ViewId};
 use super::layout::{Kind, TablePlan};
 use super::pane::Arena;
 use super::plan::Plan;
-use super::repeats::Repeats;
 use super::settings::{Counts, Settings};
 use super::summary::StoreMark;
 use super::table::Table;
@@ -25,7 +25,7 @@ pub struct Engine {
     pub(super) tables: Vec<Table>,
     pub(super) arena: Arena,
     pub(super) wheel: Wheel<Timer>,
-    pub(super) repeats: Repeats,
+    pub(super) dedup: Dedup,
     /// Records of sliding windows with content: by table, by view.
     pub(super) listed: Vec<Vec<Vec<RecordId>>>,
     /// Records that have changed: by table, by view.
@@ -85,7 +85,7 @@ impl Engine {
             dirty_rows: 0,
             arena: Arena::default(),
             wheel: Wheel::default(),
-            repeats: Repeats::new(settings.repeat_horizon, settings.most_repeats),
+            dedup: Dedup::new(settings.dedup_horizon, settings.dedup_most),
             newest: i64::MIN,
             watermark: i64::MIN,
             next_offset,
@@ -158,7 +158,7 @@ impl Engine {
     /// Bytes of the records, an estimate that leaves out sketches and lists.
     pub fn bytes(&self) -> usize {
         let tables: usize = self.tables.iter().map(Table::bytes).sum();
-        tables + self.repeats.len() * 32
+        tables + self.dedup.len() * 32
     }
 
     /// A message that is no event has been read.

@@ -23,8 +23,8 @@ impl Engine {
             return;
         }
         let before = std::mem::replace(&mut self.watermark, watermark);
-        self.repeats.pass(watermark);
-        self.counts.repeats_forgotten = self.repeats.forgotten;
+        self.dedup.pass(watermark);
+        self.counts.repeats_forgotten = self.dedup.forgotten;
         let plan = Arc::clone(&self.plan);
         for (number, table) in plan.tables.iter().enumerate() {
             for (index, view) in table.views.iter().enumerate() {

@@ -25,8 +25,8 @@ use textbook::{Cell, Textbook};
 const SECOND: i64 = 1_000_000;
 const SETTINGS: Settings = Settings {
     lateness: 10 * SECOND,
-    repeat_horizon: 600 * SECOND,
-    most_repeats: 1_000_000,
+    dedup_horizon: 600 * SECOND,
+    dedup_most: 1_000_000,
 };
 
 /// Rows of a view by entity.

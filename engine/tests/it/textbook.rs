@@ -108,7 +108,7 @@ impl Textbook {
         let newest = self.newest.max(effective);
         // Identifiers are forgotten by whole minutes: at the first watermark beyond the horizon after the minute's end.
         let minute = 60_000_000;
-        let (watermark, horizon) = (self.watermark, self.settings.repeat_horizon);
+        let (watermark, horizon) = (self.watermark, self.settings.dedup_horizon);
         let known = |came: i64| watermark < (came.div_euclid(minute) + 1) * minute + horizon;
         if self.ids.get(&event.id).is_some_and(|came| known(*came)) {
             self.repeats += 1;

@@ -14,7 +14,7 @@ use super::budget::Budget;
 use super::buffer::Buffer;
 use super::burst::{self, Burst};
 use super::flush::{Committed, Committer, Flushed};
-use super::patience::watched;
+use super::lake_wait::watched;
 use super::positions::start_of;
 use super::shared::Shared;
 use crate::kafka::{Joining, Member};

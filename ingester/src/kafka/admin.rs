@@ -9,16 +9,16 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::class::{self, Class};
 use super::client::Link;
-use super::retry::{KAFKA_TIMEOUT, patiently};
+use super::retry::{KAFKA_TIMEOUT, retry_within};
 use super::settings::Settings;
 
 /// The numbers of a topic's partitions; nothing if there is no such topic.
 pub(crate) fn partitions<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<Vec<i32>>> {
-    let answer = patiently(patience, |left| {
+    let answer = retry_within(timeout, |left| {
         let metadata = client.fetch_metadata(Some(topic), left)?;
         let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else {
             return Ok(Vec::new());
@@ -46,10 +46,10 @@ pub(crate) fn partitions<C: ClientContext>(
 pub(super) fn exists<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<bool> {
     // All topics, not this one: asking for a topic by name can create it with the broker's defaults.
-    let metadata = client.fetch_metadata(None, patience)?;
+    let metadata = client.fetch_metadata(None, timeout)?;
     Ok((metadata.topics().iter())
         .any(|found| found.name() == topic && !found.partitions().is_empty()))
 }

@@ -23,12 +23,12 @@ pub(super) fn identity<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
     id: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Identity> {
     if id == topic_id::UNKNOWN {
         return Ok(Identity::Same);
     }
-    Ok(match topic_id::of(client, topic, patience)? {
+    Ok(match topic_id::of(client, topic, timeout)? {
         None => Identity::Gone,
         Some(now) if now == id => Identity::Same,
         Some(now) => Identity::Other(now),

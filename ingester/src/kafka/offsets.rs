@@ -8,7 +8,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::KafkaResult;
 
 use super::admin::partitions;
-use super::retry::patiently;
+use super::retry::retry_within;
 
 /// First and next offset of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(crate) struct Watermarks {
 pub(crate) fn watermarks<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<BTreeMap<i32, Watermarks>>> {
-    let Some(partitions) = partitions(client, topic, patience)? else {
+    let Some(partitions) = partitions(client, topic, timeout)? else {
         return Ok(None);
     };
     let of = |partition| {
-        let log = offsets(client, topic, partition, patience)
+        let log = offsets(client, topic, partition, timeout)
             .with_context(|| format!("ask for the offsets of {topic}/{partition}"))?;
         Ok((partition, log))
     };
@@ -45,9 +45,9 @@ pub(crate) fn offsets<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
     partition: i32,
-    patience: Duration,
+    timeout: Duration,
 ) -> KafkaResult<Watermarks> {
-    let (low, high) = patiently(patience, |left| {
+    let (low, high) = retry_within(timeout, |left| {
         client.fetch_watermarks(topic, partition, left)
     })?;
     Ok(Watermarks { low, high })

@@ -26,6 +26,6 @@ pub(crate) fn probe(
 
 /// Lets a client that nobody reads from tell its errors and ask for its token.
 pub(super) fn serve(probe: &Probe) {
-    // Without a moment's patience a poll ends with the first line of the log that it meets. What it returns was left with its context.
+    // Without a timeout above zero a poll ends with the first line of the log that it meets. What it returns was left with its context.
     while probe.poll(SERVE).is_some() {}
 }

@@ -131,7 +131,7 @@ impl Producer {
     /// Creates the topic if it is not there, with these settings.
     pub(crate) fn require_topic(&self, partitions: i32, own: &[(&str, &str)]) -> Result<()> {
         let (client, topic) = (self.producer.client(), self.topic.as_str());
-        let ask = |patience| admin::exists(client, topic, patience);
+        let ask = |timeout| admin::exists(client, topic, timeout);
         let serve = || self.producer.poll(Duration::from_millis(20));
         let there = reach(&self.producer.context().link, serve, ask)
             .with_context(|| format!("ask {} for topic {topic}", self.brokers))?;

@@ -52,11 +52,11 @@ pub(crate) fn reach<T>(
 }
 
 /// Asks again while the partition's leader is only being found, as right after a topic was made or a broker restarted.
-pub(super) fn patiently<T>(
-    patience: Duration,
+pub(super) fn retry_within<T>(
+    timeout: Duration,
     mut ask: impl FnMut(Duration) -> KafkaResult<T>,
 ) -> KafkaResult<T> {
-    let until = Instant::now() + patience;
+    let until = Instant::now() + timeout;
     loop {
         match ask(until.saturating_duration_since(Instant::now()).max(PAUSE)) {
             Err(error) if moves(&error) && Instant::now() < until => {
@@ -100,9 +100,12 @@ mod tests {
             Err(error(RDKafkaErrorCode::DestroyBroker)),
             Err(error(RDKafkaErrorCode::NotLeaderForPartition)),
         ];
-        assert_eq!(patiently(KAFKA_TIMEOUT, |_| answers.pop().unwrap()), Ok(7));
+        assert_eq!(
+            retry_within(KAFKA_TIMEOUT, |_| answers.pop().unwrap()),
+            Ok(7)
+        );
         let mut asked = 0;
-        let refused = patiently(KAFKA_TIMEOUT, |_| -> KafkaResult<()> {
+        let refused = retry_within(KAFKA_TIMEOUT, |_| -> KafkaResult<()> {
             asked += 1;
             Err(error(RDKafkaErrorCode::UnknownTopic))
         });

@@ -29,7 +29,7 @@ impl Source {
                 "topic {topic:?} does not exist: create it, or name another with --topic"
             )))
         };
-        let ask = |patience| watermarks(probe.client(), &topic, patience);
+        let ask = |timeout| watermarks(probe.client(), &topic, timeout);
         let logs = reach(probe.context(), || serve(probe), ask)?.ok_or_else(missing)?;
         let id = if has_id {
             topic_id::of(probe.client(), &topic, KAFKA_TIMEOUT)?.ok_or_else(missing)?

@@ -23,11 +23,11 @@ pub(super) use userflow_models::bronze::NO_TOPIC_ID as UNKNOWN;
 pub(super) fn of<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<String>> {
     let name = CString::new(topic).context("topic names have no NUL byte")?;
     let mut names = [name.as_ptr()];
-    let millis = i32::try_from(patience.as_millis()).context("nobody waits for 24 days")?;
+    let millis = i32::try_from(timeout.as_millis()).context("nobody waits for 24 days")?;
     // SAFETY: `names` holds one valid C string that outlives the call, which copies it; every object that librdkafka
     // hands out is destroyed exactly once below, after its last use; the id's text is copied before its owner goes.
     unsafe {

@@ -1,7 +1,7 @@
-//! When the state of which partition is kept. One partition after the other: state being made into bytes takes memory and keeps events
-//! waiting. Nothing here decides that the rows of a state are in the store, which has to be so before it is kept: the worker sees to it.
+//! When a checkpoint of which partition is made. One partition after the other: state being made into bytes takes memory and keeps events
+//! waiting. Nothing here decides that the rows of a state are in the store, which has to be so before the checkpoint: the worker sees to it.
 //!
-//! Not here: how a state is kept, which is the [`Keeper`]'s business.
+//! Not here: how a checkpoint is written, which is the business of [`WriteCheckpoint`].
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use userflow_process::workers;
 
 use super::partitions::{Partitions, Place};
 
-/// A state that is to be kept.
+/// A state to make a checkpoint of.
 pub(super) struct State {
     pub(super) partition: i32,
     /// In which the partition was claimed.
     pub(super) epoch: i64,
-    /// The offset of the state that was kept before.
+    /// The offset of the checkpoint before.
     pub(super) before: Option<i64>,
     /// The next offset of this one.
     pub(super) next: i64,
@@ -29,17 +29,17 @@ pub(super) struct State {
 
 /// What became of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum Checkpointed {
     /// It is there.
     Done,
     /// Another process has the partition, or the store is not as we left it: it was restored.
     Lost,
 }
 
-/// Who keeps states.
-pub(super) trait Keeper {
-    /// Starts to keep a state.
-    fn keep(&self, state: State) -> JoinHandle<Result<Kept>>;
+/// What writes checkpoints.
+pub(super) trait WriteCheckpoint {
+    /// Starts to write the checkpoint of a state.
+    fn write(&self, state: State) -> JoinHandle<Result<Checkpointed>>;
 }
 
 /// What is known of one partition's states.
@@ -52,21 +52,21 @@ struct Last {
     noted: Option<i64>,
 }
 
-/// Decides when the states of a worker's partitions are kept.
+/// Decides when checkpoints of a worker's partitions are made.
 pub(super) struct Checkpointer<K> {
-    keeper: K,
+    writer: K,
     runtime: Handle,
     interval: Duration,
     last: BTreeMap<i32, Last>,
-    under_way: Option<JoinHandle<Result<Kept>>>,
+    under_way: Option<JoinHandle<Result<Checkpointed>>>,
     /// When it was last somebody's turn.
     turned: Instant,
 }
 
-impl<K: Keeper> Checkpointer<K> {
-    pub(super) fn new(keeper: K, runtime: Handle, interval: Duration) -> Self {
+impl<K: WriteCheckpoint> Checkpointer<K> {
+    pub(super) fn new(writer: K, runtime: Handle, interval: Duration) -> Self {
         Self {
-            keeper,
+            writer,
             runtime,
             interval,
             last: BTreeMap::new(),
@@ -96,7 +96,7 @@ impl<K: Keeper> Checkpointer<K> {
         self.last.clear();
     }
 
-    /// Whose turn it is to be kept `now`, if it is anybody's: of those that have moved, the one that has waited longest.
+    /// The partition whose turn it is `now`, if there is one: of those that have moved, the one that has waited longest.
     pub(super) fn due(&mut self, partitions: &Partitions, now: Instant) -> Option<i32> {
         let turns = u32::try_from(self.last.len()).unwrap_or(u32::MAX).max(1);
         let since = |then: Instant| now.saturating_duration_since(then);
@@ -114,8 +114,8 @@ impl<K: Keeper> Checkpointer<K> {
             .map(|(partition, _)| *partition)
     }
 
-    /// Starts to keep the state of a partition, unless that is kept. All its rows are in the store.
-    pub(super) fn keep(&mut self, partitions: &mut Partitions, partition: i32) {
+    /// Starts a checkpoint of a partition, unless there is one of this state. All its rows are in the store.
+    pub(super) fn checkpoint(&mut self, partitions: &mut Partitions, partition: i32) {
         let epoch = partitions.epoch(partition);
         let (Some(last), Some(engine), Some(epoch)) = (
             self.last.get_mut(&partition),
@@ -139,11 +139,11 @@ impl<K: Keeper> Checkpointer<K> {
             bytes: engine.snapshot(),
         };
         failpoint::reached("sessionize.state-taken");
-        self.under_way = Some(self.keeper.keep(state));
+        self.under_way = Some(self.writer.write(state));
     }
 
-    /// What became of the state that is being kept, if that has come to an end.
-    pub(super) fn finished(&mut self) -> Result<Option<Kept>> {
+    /// What became of the checkpoint under way, if it has come to an end.
+    pub(super) fn finished(&mut self) -> Result<Option<Checkpointed>> {
         if self.under_way.as_ref().is_some_and(JoinHandle::is_finished) {
             self.wait()
         } else {
@@ -151,8 +151,8 @@ impl<K: Keeper> Checkpointer<K> {
         }
     }
 
-    /// Waits for the state that is being kept.
-    pub(super) fn wait(&mut self) -> Result<Option<Kept>> {
+    /// Waits for the checkpoint under way.
+    pub(super) fn wait(&mut self) -> Result<Option<Checkpointed>> {
         let Some(under_way) = self.under_way.take() else {
             return Ok(None);
         };
@@ -176,11 +176,11 @@ mod tests {
     struct Fake {
         runtime: Handle,
         seen: Seen,
-        answer: Arc<Mutex<Result<Kept, &'static str>>>,
+        answer: Arc<Mutex<Result<Checkpointed, &'static str>>>,
     }
 
-    impl Keeper for Fake {
-        fn keep(&self, state: State) -> JoinHandle<Result<Kept>> {
+    impl WriteCheckpoint for Fake {
+        fn write(&self, state: State) -> JoinHandle<Result<Checkpointed>> {
             assert_eq!(state.epoch, 1);
             assert!(!state.bytes.is_empty());
             let seen = (state.partition, state.before, state.next);
@@ -192,12 +192,12 @@ mod tests {
     }
 
     struct Test {
-        /// Kept, because tasks run on it.
+        /// Checkpointed, because tasks run on it.
         _runtime: tokio::runtime::Runtime,
         partitions: Partitions,
         checkpointer: Checkpointer<Fake>,
         seen: Seen,
-        answer: Arc<Mutex<Result<Kept, &'static str>>>,
+        answer: Arc<Mutex<Result<Checkpointed, &'static str>>>,
     }
 
     /// Partitions 0 and 1, which are read from 0 on; the store knows of a checkpoint of 1 up to 5.
@@ -205,13 +205,16 @@ mod tests {
         let runtime = (tokio::runtime::Builder::new_multi_thread().worker_threads(1))
             .build()
             .unwrap();
-        let (seen, answer) = (Seen::default(), Arc::new(Mutex::new(Ok(Kept::Done))));
-        let keeper = Fake {
+        let (seen, answer) = (
+            Seen::default(),
+            Arc::new(Mutex::new(Ok(Checkpointed::Done))),
+        );
+        let writer = Fake {
             runtime: runtime.handle().clone(),
             seen: Arc::clone(&seen),
             answer: Arc::clone(&answer),
         };
-        let mut checkpointer = Checkpointer::new(keeper, runtime.handle().clone(), INTERVAL);
+        let mut checkpointer = Checkpointer::new(writer, runtime.handle().clone(), INTERVAL);
         checkpointer.assign(0, &engine(0, 0), None);
         checkpointer.assign(1, &engine(1, 0), Some(5));
         Test {
@@ -229,8 +232,9 @@ mod tests {
             self.checkpointer.due(&self.partitions, now)
         }
 
-        fn keep(&mut self, partition: i32) -> Result<Option<Kept>> {
-            self.checkpointer.keep(&mut self.partitions, partition);
+        fn checkpoint(&mut self, partition: i32) -> Result<Option<Checkpointed>> {
+            self.checkpointer
+                .checkpoint(&mut self.partitions, partition);
             self.checkpointer.wait()
         }
     }
@@ -242,38 +246,38 @@ mod tests {
         happens(&mut test.partitions, 1, 0, "bob");
         assert_eq!(test.due(1), None, "half of the interval is for each");
         assert_eq!(test.due(6), Some(0));
-        assert_eq!(test.keep(0).unwrap(), Some(Kept::Done));
+        assert_eq!(test.checkpoint(0).unwrap(), Some(Checkpointed::Done));
         assert_eq!(test.due(7), None);
         happens(&mut test.partitions, 0, 1, "ann");
         assert_eq!(test.due(12), Some(1), "it has waited longer");
-        test.keep(1).unwrap();
+        test.checkpoint(1).unwrap();
         assert_eq!(test.due(18), Some(0));
-        test.keep(0).unwrap();
+        test.checkpoint(0).unwrap();
         assert_eq!(test.due(40), None, "neither has moved since");
     }
 
     #[test]
-    fn no_turn_begins_while_a_state_is_being_kept() {
+    fn no_turn_begins_while_a_checkpoint_is_under_way() {
         let mut test = test();
         happens(&mut test.partitions, 0, 0, "ann");
         happens(&mut test.partitions, 1, 0, "bob");
-        test.checkpointer.keep(&mut test.partitions, 0);
+        test.checkpointer.checkpoint(&mut test.partitions, 0);
         assert_eq!(test.due(20), None);
         test.checkpointer.wait().unwrap();
         assert_eq!(test.due(20), Some(1));
     }
 
     #[test]
-    fn each_state_names_the_one_before_and_one_that_is_kept_is_not_kept_again() {
+    fn each_checkpoint_names_the_one_before_and_none_is_made_of_the_same_state() {
         let mut test = test();
-        assert_eq!(test.keep(0).unwrap(), None, "it has not moved");
+        assert_eq!(test.checkpoint(0).unwrap(), None, "it has not moved");
         happens(&mut test.partitions, 0, 0, "ann");
         happens(&mut test.partitions, 1, 6, "bob");
-        test.keep(0).unwrap();
-        test.keep(0).unwrap();
-        test.keep(1).unwrap();
+        test.checkpoint(0).unwrap();
+        test.checkpoint(0).unwrap();
+        test.checkpoint(1).unwrap();
         happens(&mut test.partitions, 0, 1, "ann");
-        test.keep(0).unwrap();
+        test.checkpoint(0).unwrap();
         let seen = test.seen.lock().unwrap().clone();
         assert_eq!(seen, [(0, None, 1), (1, Some(5), 7), (0, Some(1), 2)]);
     }
@@ -281,22 +285,22 @@ mod tests {
     #[test]
     fn what_became_of_a_state_is_told() {
         let mut test = test();
-        *test.answer.lock().unwrap() = Ok(Kept::Lost);
+        *test.answer.lock().unwrap() = Ok(Checkpointed::Lost);
         happens(&mut test.partitions, 0, 0, "ann");
-        assert_eq!(test.keep(0).unwrap(), Some(Kept::Lost));
+        assert_eq!(test.checkpoint(0).unwrap(), Some(Checkpointed::Lost));
         *test.answer.lock().unwrap() = Err("the object store is away");
         happens(&mut test.partitions, 0, 1, "ann");
-        let error = test.keep(0).unwrap_err();
+        let error = test.checkpoint(0).unwrap_err();
         assert_eq!(error.to_string(), "the object store is away");
         assert_eq!(test.checkpointer.finished().unwrap(), None);
     }
 
     #[test]
-    fn a_partition_that_was_given_back_is_not_kept() {
+    fn no_checkpoint_is_made_of_a_partition_that_was_given_back() {
         let mut test = test();
         happens(&mut test.partitions, 0, 0, "ann");
         test.checkpointer.revoke(0);
         assert_eq!(test.due(60), None);
-        assert_eq!(test.keep(0).unwrap(), None);
+        assert_eq!(test.checkpoint(0).unwrap(), None);
     }
 }

@@ -15,8 +15,8 @@ use userflow_process::exit::WrongSetup;
 
 use crate::metrics::SessionizeMetrics;
 
-/// Checkpoints kept per partition.
-const KEPT: usize = 3;
+/// Checkpoints retained per partition.
+const RETAINED: usize = 3;
 
 /// The checkpoints of one topic.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl Checkpoints {
         self.prefix.clone().join(partition.to_string())
     }
 
-    /// Keeps a state, then removes those that are too old to be needed.
+    /// Stores a checkpoint, then removes those that are too old to be needed.
     pub(super) async fn save(
         &self,
         partition: i32,
@@ -65,7 +65,7 @@ impl Checkpoints {
             .await
             .with_context(|| format!("write checkpoint {path}"))?;
         failpoint::reached("sessionize.state-kept");
-        for old in self.list(partition).await?.into_iter().skip(KEPT) {
+        for old in self.list(partition).await?.into_iter().skip(RETAINED) {
             // Another process may have removed it.
             if let Err(e) = self.store.delete(&old).await
                 && !matches!(e, object_store::Error::NotFound { .. })

@@ -308,7 +308,7 @@ mod tests {
             lock(&self.written).extend(keys.into_iter().map(str::to_owned));
             Ok(Written::Done)
         }
-        async fn note_kept(
+        async fn note_checkpoint(
             &self,
             _: i32,
             _: i64,

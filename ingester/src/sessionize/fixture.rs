@@ -33,8 +33,8 @@ pub(super) const NOON: i64 = 1_793_534_400_000_000;
 
 pub(super) const SETTINGS: Settings = Settings {
     lateness: 0,
-    repeat_horizon: 600_000_000,
-    most_repeats: 1_000,
+    dedup_horizon: 600_000_000,
+    dedup_most: 1_000,
 };
 
 pub(super) fn contract() -> Contract {

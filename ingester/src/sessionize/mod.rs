@@ -10,9 +10,9 @@
 //! * `userflow_engine`: events and time in, rows out. All meaning is there; nothing else here knows what a window is.
 //! * `worker` schedules four parts that own their state and know nothing of Kafka: `intake` (messages of a `burst`), `partitions` (the
 //!   engines), `flusher` (rows on their way), `checkpointer` (states on theirs).
-//! * Around them: `claim` and `restore` (how a partition is taken), `rows_out` and `delivery` (how rows get into the store), `keeping` and
-//!   `checkpoints` (how states become objects), `expiry` (rows beyond their ttl), `fences`
-//!   (others that claim what is ours), `report` (metrics).
+//! * Around them: `claim` and `restore` (how a partition is taken), `rows_out` and `delivery` (how rows get into the store),
+//!   `checkpoint_writer` and `checkpoints` (how states become objects), `expiry` (rows beyond their ttl), `fences` (others that claim what
+//!   is ours), `report` (metrics).
 //! * `store`: the door to the online store. A row gives way only to a newer one, and only the owner of a partition writes.
 //! * `service`: threads, targets, the end; `setup`: what they need; `shared`: what they share; `progress`: how far; `summary`: what it was;
 //!   `status`: what people see of it meanwhile.
@@ -22,6 +22,7 @@
 //! lag displays only.
 
 mod burst;
+mod checkpoint_writer;
 mod checkpointer;
 mod checkpoints;
 mod claim;
@@ -32,7 +33,6 @@ mod fences;
 mod fixture;
 mod flusher;
 mod intake;
-mod keeping;
 mod partitions;
 mod progress;
 mod report;

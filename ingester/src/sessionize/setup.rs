@@ -41,8 +41,8 @@ pub(super) async fn set_up(
     }
     let settings = Settings {
         lateness: micros(args.time.lateness),
-        repeat_horizon: micros(args.time.dedup_horizon),
-        most_repeats: args.time.dedup_most,
+        dedup_horizon: micros(args.time.dedup_horizon),
+        dedup_most: args.time.dedup_most,
     };
     let contract = domain.contract;
     let plan = Plan::new(&contract, &views, settings.lateness).map_err(WrongSetup)?;

@@ -14,13 +14,13 @@ use userflow_process::health::Loop;
 use userflow_process::workers;
 
 use super::burst::{self, Burst};
-use super::checkpointer::{Checkpointer, Kept};
+use super::checkpoint_writer::CheckpointWriter;
+use super::checkpointer::{Checkpointed, Checkpointer};
 use super::claim::claim;
 use super::expiry::Expiry;
 use super::fences::Fences;
 use super::flusher::{Drained, Flushed, Flusher, Pace};
 use super::intake::Intake;
-use super::keeping::Keeping;
 use super::partitions::Partitions;
 use super::report::report;
 use super::rows_out::RowsOut;
@@ -43,7 +43,7 @@ pub(super) struct Worker {
     intake: Intake,
     partitions: Partitions,
     flusher: Flusher<RowsOut>,
-    checkpointer: Checkpointer<Keeping>,
+    checkpointer: Checkpointer<CheckpointWriter>,
     expiry: Expiry,
     turns: Loop,
     looked_at: Instant,
@@ -79,7 +79,7 @@ impl Worker {
             partitions: Partitions::default(),
             flusher: Flusher::new(RowsOut::new(shared), runtime.clone(), pace, views),
             checkpointer: Checkpointer::new(
-                Keeping(Arc::clone(shared)),
+                CheckpointWriter(Arc::clone(shared)),
                 runtime.clone(),
                 shared.args.checkpoints.interval,
             ),
@@ -93,7 +93,7 @@ impl Worker {
         })
     }
 
-    /// Runs until the service says stop, then writes what is held, keeps the state and leaves the group.
+    /// Runs until the service says stop, then writes what is held, makes checkpoints and leaves the group.
     pub(super) fn run(mut self) -> Result<()> {
         let outcome = self.work();
         let closed = match &outcome {
@@ -202,7 +202,7 @@ impl Worker {
         Ok(next)
     }
 
-    /// Writes what is held, keeps the state of these partitions and forgets them.
+    /// Writes what is held, makes checkpoints of these partitions and forgets them.
     fn give_back(&mut self, partitions: &[i32]) -> Result<()> {
         if self.partitions.is_empty() {
             return Ok(());
@@ -217,7 +217,7 @@ impl Worker {
             return Ok(());
         }
         let kept = if drained {
-            self.keep_now(partitions)
+            self.checkpoint_now(partitions)
         } else {
             let store = self.shared.store.name();
             Err(anyhow!(
@@ -241,29 +241,31 @@ impl Worker {
         }
     }
 
-    /// Keeps the state of these partitions, one after the other; their rows are in the store.
-    fn keep_now(&mut self, partitions: &[i32]) -> Result<()> {
+    /// Makes a checkpoint of each of these partitions, one after the other; their rows are in the store.
+    fn checkpoint_now(&mut self, partitions: &[i32]) -> Result<()> {
         let before = self.checkpointer.wait()?;
-        self.act_on_kept(before)?;
+        self.act_on_checkpoint(before)?;
         for partition in partitions {
-            self.checkpointer.keep(&mut self.partitions, *partition);
+            self.checkpointer
+                .checkpoint(&mut self.partitions, *partition);
             let kept = self.checkpointer.wait()?;
-            self.act_on_kept(kept)?;
+            self.act_on_checkpoint(kept)?;
         }
         Ok(())
     }
 
-    /// Keeps the state of the partition whose turn it is. First its rows are written: a restart makes only later rows again.
+    /// Makes a checkpoint of the partition whose turn it is. First its rows are written: a restart makes only later rows again.
     fn checkpoint_if_due(&mut self) -> Result<()> {
         match self.checkpointer.finished() {
-            Ok(kept) => self.act_on_kept(kept)?,
+            Ok(kept) => self.act_on_checkpoint(kept)?,
             Err(e) => tracing::error!("no checkpoint this time: {e:#}"),
         }
         let Some(partition) = self.checkpointer.due(&self.partitions, Instant::now()) else {
             return Ok(());
         };
         if self.drain(Some(partition), CHECKPOINT_TIMEOUT)? {
-            self.checkpointer.keep(&mut self.partitions, partition);
+            self.checkpointer
+                .checkpoint(&mut self.partitions, partition);
         } else {
             let store = self.shared.store.name();
             tracing::warn!("{store} is slow or away: no checkpoint this time");
@@ -294,10 +296,10 @@ impl Worker {
         }
     }
 
-    fn act_on_kept(&mut self, kept: Option<Kept>) -> Result<()> {
+    fn act_on_checkpoint(&mut self, kept: Option<Checkpointed>) -> Result<()> {
         match kept {
-            None | Some(Kept::Done) => Ok(()),
-            Some(Kept::Lost) => self.start_over(),
+            None | Some(Checkpointed::Done) => Ok(()),
+            Some(Checkpointed::Lost) => self.start_over(),
         }
     }
 

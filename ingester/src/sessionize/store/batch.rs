@@ -4,7 +4,7 @@
 
 use arrow::array::RecordBatch;
 
-use super::layout::{Layout, keeping};
+use super::layout::{Layout, kept_rows};
 
 /// Rows to write together.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Batch {
                 });
             }
             if keep.contains(&false) {
-                self.views[view] = keeping(rows, keep);
+                self.views[view] = kept_rows(rows, keep);
             }
         }
         apart

@@ -84,7 +84,7 @@ pub(in super::super) trait OnlineStore: Send + Sync {
 
     /// Notes that all rows of a state up to `next` are here; `before` was noted last. False: the partition is another's, or the store is
     /// not as this process left it.
-    async fn note_kept(
+    async fn note_checkpoint(
         &self,
         partition: i32,
         epoch: i64,

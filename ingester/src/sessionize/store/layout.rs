@@ -85,7 +85,7 @@ impl Layout {
         }
         match gone {
             0 => (rows, 0),
-            _ => (keeping(&rows, keep), gone),
+            _ => (kept_rows(&rows, keep), gone),
         }
     }
 
@@ -134,7 +134,7 @@ impl Layout {
 }
 
 /// The rows of which `keep` says so.
-pub(super) fn keeping(rows: &RecordBatch, keep: Vec<bool>) -> RecordBatch {
+pub(super) fn kept_rows(rows: &RecordBatch, keep: Vec<bool>) -> RecordBatch {
     filter_record_batch(rows, &BooleanArray::from(keep)).expect("a truth value per row")
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn claim(
 }
 
 /// Notes that all rows of a state up to `next` are here; `before` was noted last.
-pub(super) async fn note_kept(
+pub(super) async fn note_checkpoint(
     pool: &PgPool,
     topic: &str,
     (partition, epoch): (i32, i64),

@@ -145,14 +145,14 @@ impl OnlineStore for Postgres {
         written.map_err(|error| self.noted(error))
     }
 
-    async fn note_kept(
+    async fn note_checkpoint(
         &self,
         partition: i32,
         epoch: i64,
         before: Option<i64>,
         next: i64,
     ) -> Result<bool, StoreError> {
-        claims::note_kept(&self.pool, &self.topic, (partition, epoch), before, next)
+        claims::note_checkpoint(&self.pool, &self.topic, (partition, epoch), before, next)
             .await
             .map_err(|error| self.noted(error))
     }

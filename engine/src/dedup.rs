@@ -1,4 +1,4 @@
-//! Repeats: an event that is sent again is the same event. Identifiers are remembered, by their hash, from when an event first came until
+//! Deduplication: an event that is sent again is the same event. Identifiers are remembered, by their hash, from when an event first came until
 //! event time has moved on by the horizon: so also those of an event that was late itself. An event that is older than the horizon and whose
 //! identifier is unknown may be a repeat of a forgotten one: it counts, and it is counted as such.
 
@@ -10,7 +10,7 @@ use hashbrown::{HashMap, hash_map::Entry};
 const SPAN: i64 = 60_000_000;
 
 /// Identifiers seen, with the span of event time in which they came first.
-pub(super) struct Repeats {
+pub(super) struct Dedup {
     horizon: i64,
     /// Most identifiers to hold: beyond, the oldest span is forgotten early.
     most: usize,
@@ -56,7 +56,7 @@ pub(super) enum Known {
     Beyond,
 }
 
-impl Repeats {
+impl Dedup {
     pub(super) fn new(horizon: i64, most: usize) -> Self {
         Self {
             horizon,

@@ -1,4 +1,4 @@
-//! How a state is kept: the store is told that it has all rows of it, then it becomes an object.
+//! How a checkpoint is written: the store is told that it has all rows of the state, then the state becomes an object.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 
-use super::checkpointer::{Keeper, Kept, State};
+use super::checkpointer::{Checkpointed, State, WriteCheckpoint};
 use super::shared::Shared;
 use super::store::OnlineStore;
 
 /// How long the store may take to be told.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Keeps states of a process's partitions.
-pub(super) struct Keeping(pub(super) Arc<Shared>);
+/// Writes checkpoints of a process's partitions.
+pub(super) struct CheckpointWriter(pub(super) Arc<Shared>);
 
-impl Keeper for Keeping {
-    fn keep(&self, state: State) -> JoinHandle<Result<Kept>> {
+impl WriteCheckpoint for CheckpointWriter {
+    fn write(&self, state: State) -> JoinHandle<Result<Checkpointed>> {
         let shared = Arc::clone(&self.0);
         self.0.runtime.spawn(async move {
             // First the store says that it has all rows: one that was restored from an older dump then says less than the checkpoint.
             if !note(&*shared.store, &state).await? {
-                return Ok(Kept::Lost);
+                return Ok(Checkpointed::Lost);
             }
             let State {
                 partition,
@@ -36,7 +36,7 @@ impl Keeper for Keeping {
             let time = &shared.metrics.checkpoint_time;
             time.with_label_values(&[&partition.to_string()])
                 .set(chrono::Utc::now().timestamp());
-            Ok(Kept::Done)
+            Ok(Checkpointed::Done)
         })
     }
 }
@@ -46,7 +46,7 @@ async fn note(store: &dyn OnlineStore, state: &State) -> Result<bool> {
     let until = Instant::now() + NOTE_TIMEOUT;
     loop {
         let noted = store
-            .note_kept(state.partition, state.epoch, state.before, state.next)
+            .note_checkpoint(state.partition, state.epoch, state.before, state.next)
             .await;
         match noted {
             Ok(ours) => return Ok(ours),
