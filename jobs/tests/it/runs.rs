@@ -161,7 +161,7 @@ fn where_memory_is_short_one_thread_computes() {
     let written = world.content("gold.user_daily");
     assert_eq!(written["2026-11-01"].len(), 400_000);
     let before = world.files("gold.user_daily");
-    let (code, _, stderr) = run("64MB");
+    let (code, _, stderr) = run("32MB");
     assert_eq!(code, 1);
     assert!(
         stderr.contains("raise --memory-limit, or lower --threads"),
