@@ -709,7 +709,7 @@ fn killed_at_any_moment_it_lands_everything_once() {
         let due = |began: Instant| match round % 3 {
             0 => files() >= had_files + 1 + round % 4,
             1 => versions() > had_versions,
-            _ => began.elapsed() > Duration::from_millis(20 + 37 * (round as u64 % 11)),
+            _ => began.elapsed() > Duration::from_millis(20 + 13 * (round as u64 % 11)),
         };
         let began = Instant::now();
         let ended = loop {
@@ -721,7 +721,8 @@ fn killed_at_any_moment_it_lands_everything_once() {
                 child.wait().unwrap();
                 break None;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            // No pause: on a busy machine a replay ends before one that pauses looks again.
+            std::thread::yield_now();
         };
         match ended {
             Some(status) => {
@@ -732,8 +733,7 @@ fn killed_at_any_moment_it_lands_everything_once() {
         }
     }
     println!("{kills} kills, {} versions", versions());
-    // How many depends on the machine; that some met a replay is what the rest of this test is about.
-    assert!(kills >= 3, "only {kills} kills met a replay");
+    assert!(kills >= 6, "only {kills} kills met a replay");
     assert_eq!(replayed(&world).len() as u64, refused(&topics));
     ledger_closes(&world, &topics.each_ref());
 }

@@ -160,6 +160,9 @@ fn where_memory_is_short_one_thread_computes() {
     assert!(stderr.contains("again with one thread"), "{stderr}");
     let written = world.content("gold.user_daily");
     assert_eq!(written["2026-11-01"].len(), 400_000);
+    // One thread that copies texts does with what was too little for it with views.
+    let (code, stdout, stderr) = run("64MB");
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
     let before = world.files("gold.user_daily");
     let (code, _, stderr) = run("32MB");
     assert_eq!(code, 1);

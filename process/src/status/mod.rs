@@ -18,7 +18,7 @@ pub use page::{Look, render};
 /// What a service shows of itself, as it is now.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Its name, such as `ingest webtoon`.
+    /// Its name, such as `ingest` and the domain.
     pub name: String,
     /// What it is and where it works, by name.
     pub facts: Vec<(&'static str, String)>,
