@@ -134,6 +134,13 @@ impl Database {
         rows.into_iter().next().unwrap()
     }
 
+    /// The one text that a statement gives.
+    pub(crate) fn text(&self, sql: &str) -> String {
+        let mut connection = self.connection.borrow_mut();
+        let text = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection);
+        (self.runtime.block_on(text)).unwrap_or_else(|error| panic!("{error}\n{sql}"))
+    }
+
     /// Tables and views of the schema `online`.
     pub(crate) fn relations(&self) -> Vec<String> {
         self.rows(

@@ -1,6 +1,7 @@
 //! `init --postgres-url`: what is made, what is refused, what is never touched.
 
 use serde_json::json;
+use userflow_models::features::online;
 
 use crate::database::Database;
 use crate::world::World;
@@ -27,13 +28,15 @@ features:
 ";
 
 /// Every relation of the two views.
-const ALL: [&str; 6] = [
+const ALL: [&str; 8] = [
     "_owners r",
     "_store r",
     "_views r",
     "demo_user v",
-    "demo_user__partials r",
-    "demo_visit r",
+    "demo_user__partials v",
+    "demo_user_id__rows r",
+    "demo_visit v",
+    "demo_visit_id__local r",
 ];
 
 pub(crate) fn world() -> World {
@@ -181,7 +184,7 @@ fn a_filter_is_part_of_the_meaning_and_a_description_is_not() {
 }
 
 #[test]
-fn a_view_changes_between_a_table_and_a_merge_of_partials() {
+fn a_view_changes_between_rows_and_a_merge_of_partials() {
     let (world, database) = (world(), Database::new());
     init(&world, &database, &[]);
     let local = "entity: user_id\npartition_local: true";
@@ -193,8 +196,10 @@ fn a_view_changes_between_a_table_and_a_merge_of_partials() {
             "_owners r",
             "_store r",
             "_views r",
-            "demo_user r",
-            "demo_visit r"
+            "demo_user v",
+            "demo_user_id__local r",
+            "demo_visit v",
+            "demo_visit_id__local r"
         ]
     );
     world.edit("demo/features/demo_user.yml", local, "entity: user_id");
@@ -329,23 +334,134 @@ fn the_support_can_be_run_again_and_the_views_of_the_domains_are_accepted() {
     let mut made = 0;
     for name in userflow_models::domain::known(&models).unwrap() {
         let domain = userflow_models::domain::Domain::load(&models, &name).unwrap();
-        for view in userflow_models::features::load(&domain).unwrap() {
-            use userflow_models::features::online;
-            for statement in online::create(&view) {
-                database.execute(&statement);
-            }
+        let views = userflow_models::features::load(&domain).unwrap();
+        for statement in views.iter().flat_map(online::create) {
+            database.execute(&statement);
+        }
+        for table in online::EntityTable::of(&views) {
             // Preparing plans the statement: every column and type is checked.
-            database.execute(&format!(
-                "PREPARE u AS {}",
-                online::upsert(&view, 1, "true")
-            ));
-            database.execute(&format!("DEALLOCATE u; SELECT * FROM online.{}", view.name));
-            for statement in online::remove(&view.name, view.partition_local) {
-                database.execute(&statement);
-            }
+            let upsert = table.upsert(1, "true");
+            database.execute(&format!("PREPARE u AS {upsert}; DEALLOCATE u"));
+        }
+        for view in &views {
+            database.execute(&format!("SELECT * FROM online.{}", view.name));
             made += 1;
         }
     }
     assert!(made >= 6, "the views of the webtoon domain");
-    assert_eq!(database.relations(), ["_owners r", "_store r", "_views r"]);
+    let relations = database.relations();
+    let users = relations.iter().filter(|name| name.contains("user_id"));
+    assert_eq!(
+        users.collect::<Vec<_>>(),
+        [
+            "webtoon_session_id__user_id__webtoon_id__episode_id__rows r",
+            "webtoon_user_id__rows r"
+        ],
+        "the views of users share one table: {relations:?}"
+    );
+}
+
+/// A second view of users.
+const PLACES: &str = "feature_view: demo_places
+description: Where a user was
+entity: user_id
+window: lifetime
+features:
+  places: {distinct_count: visit_id}
+";
+
+/// One user with a row of both views.
+fn two_views(database: &Database) -> World {
+    let world = world();
+    world.put("demo/features/demo_places.yml", PLACES);
+    init(&world, database, &[]);
+    database.execute(
+        "INSERT INTO online.demo_user_id__rows (user_id, _partition, \"demo_user.order\", \"demo_user.looks\", \"demo_user.window_end\",
+           \"demo_user.event_time\", \"demo_user.version\", \"demo_user.updated_at\",
+           \"demo_places.places\", \"demo_places.event_time\", \"demo_places.version\", \"demo_places.updated_at\")
+         VALUES ('ann', 0, 1, 2, now(), now(), 5, now(), '{1,2}', now(), 6, now())",
+    );
+    world
+}
+
+#[test]
+fn views_of_one_entity_share_a_table_and_are_made_again_alone() {
+    let database = Database::new();
+    let world = two_views(&database);
+    assert_eq!(database.value("looks", "online.demo_user"), "2");
+    assert_eq!(database.value("places", "online.demo_places"), "2");
+
+    world.edit(
+        "demo/features/demo_places.yml",
+        "places: {distinct_count: visit_id}",
+        "moves: {count: {}}",
+    );
+    let done = init(&world, &database, &["--recreate", "demo_places"]);
+    assert_eq!(
+        done["views"],
+        json!([{"view": "demo_places", "action": "recreated"}, {"view": "demo_user", "action": "unchanged"},
+            {"view": "demo_visit", "action": "unchanged"}])
+    );
+    assert_eq!(database.value("looks", "online.demo_user"), "2");
+    assert_eq!(database.value("count(moves)", "online.demo_places"), "0");
+    let columns = database.rows(
+        &["attname"],
+        "pg_attribute WHERE attrelid = 'online.demo_user_id__rows'::regclass AND attname LIKE 'demo_places.%'",
+    );
+    let expected = ["event_time", "moves", "updated_at", "version"];
+    assert_eq!(columns, expected.map(|name| format!("demo_places.{name}")));
+}
+
+#[test]
+fn a_key_that_is_gone_is_mended_when_all_its_views_are_made_again() {
+    let database = Database::new();
+    let world = two_views(&database);
+    database
+        .execute("ALTER TABLE online.demo_user_id__rows DROP CONSTRAINT demo_user_id__rows_pkey");
+    let missing = "the primary key (user_id, _partition) is missing";
+    refused(&world, &database, &[], &[missing, "--recreate demo_places"]);
+    // Another view of the table cannot stay.
+    refused(
+        &world,
+        &database,
+        &["--recreate", "demo_places"],
+        &[missing, "--recreate demo_user"],
+    );
+    let done = init(&world, &database, &["--recreate", "demo_places,demo_user"]);
+    assert_eq!(done["views"][0]["action"], "recreated");
+    assert_eq!(
+        init(&world, &database, &[])["views"][0]["action"],
+        "unchanged"
+    );
+}
+
+#[test]
+fn a_sql_view_that_is_gone_is_made_again_without_a_row_lost() {
+    let database = Database::new();
+    let world = two_views(&database);
+    database.execute("DROP VIEW online.demo_user__partials CASCADE");
+    let done = init(&world, &database, &[]);
+    assert_eq!(done["views"][1]["action"], "repaired");
+    assert_eq!(database.value("looks", "online.demo_user"), "2");
+}
+
+#[test]
+fn columns_without_an_entry_in_the_register_are_not_taken_for_ours() {
+    let database = Database::new();
+    let world = two_views(&database);
+    database.execute(
+        "DROP VIEW online.demo_user__partials CASCADE; DELETE FROM online._views WHERE name = 'demo_user'",
+    );
+    refused(
+        &world,
+        &database,
+        &[],
+        &[
+            "online.demo_user_id__rows has a column demo_user.order",
+            "--recreate demo_user",
+        ],
+    );
+    init(&world, &database, &["--recreate", "demo_user"]);
+    assert_eq!(database.value("count(*)", "online.demo_user"), "0");
+    assert_eq!(database.value("places", "online.demo_places"), "2");
 }

@@ -127,7 +127,7 @@ fn partials_of_several_partitions_say_what_their_events_say_together() {
     let database = Database::with(&[&view]);
     for seed in 0..150 {
         let events = events(seed);
-        database.execute("TRUNCATE online.demo_place__partials");
+        database.execute("DELETE FROM online.demo_place__partials");
         insert(&database, &view, &events, KEPT);
         let expected = expected(&events);
         for (name, value) in &expected {
@@ -305,7 +305,7 @@ fn a_session_is_what_its_partials_say_together() {
         &'static str,
     );
     let shown = |partials: &[Partial]| {
-        database.execute("TRUNCATE online.demo_stay__partials");
+        database.execute("DELETE FROM online.demo_stay__partials");
         for (partition, partial) in partials.iter().enumerate() {
             let (events, heavy, bought, began, is_final, timed_out, newest) = partial;
             database.execute(&format!(

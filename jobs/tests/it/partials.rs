@@ -244,8 +244,8 @@ pub(crate) fn insert(database: &Database, view: &FeatureView, events: &[Event], 
             })
             .collect();
         database.execute(&format!(
-            "INSERT INTO {} VALUES ({}, now())",
-            online::table(view),
+            "INSERT INTO online.{} VALUES ({}, now())",
+            online::partials(&view.name),
             values.join(", ")
         ));
     }

@@ -1,18 +1,19 @@
-//! The online store's side of a view: the rows that the engine makes, and in PostgreSQL the table, the upsert that fills it, and the SQL
-//! view that merges partials.
+//! The online store's side of a view: the rows that the engine makes, and in PostgreSQL the table that the views of an entity share, the
+//! upsert that fills it, and the SQL views that readers see.
 //!
-//! A view whose entities are local to a partition has a table of its own name with the features as readers see them. Any other
-//! view has a table `<name>__partials` with one row per entity and Kafka partition, and a SQL view `<name>` that merges the
-//! partials of an entity when it is read.
+//! The table of an entity has one row per entity, with the columns of every view side by side. Where an entity's events may be in several
+//! Kafka partitions it has one row per entity and partition. What readers see of a view is a SQL view of its name: the rows of the table, or
+//! what merges the partials of an entity when it is read, from a SQL view `<name>__partials`.
 //!
-//! * `columns`: the columns of a row and their types, for every store. All else here is PostgreSQL.
-//! * `names`, `types`: words of SQL. `support`, `tables`, `upsert`, `merge`: statements. `shape`: what is there, compared with what
-//!   should be. `refusal`: what an error means.
+//! * `columns`: the columns of a view's rows and their types, for every store. All else here is PostgreSQL.
+//! * `names`, `types`: words of SQL. `entity_table`: the shared table, its upsert and how a view's part of a row goes. `support`, `tables`,
+//!   `merge`: statements that make all this. `shape`: what is there, compared with what should be. `refusal`: what an error means.
 //!
 //! Identifiers come from checked view files (`a-z`, `0-9`, `_`) and are quoted, because a contract may call a column `user` or
 //! `order`; values are always bound.
 
 mod columns;
+mod entity_table;
 mod merge;
 mod names;
 mod refusal;
@@ -20,16 +21,16 @@ mod shape;
 mod support;
 mod tables;
 mod types;
-mod upsert;
 
 pub(super) use columns::mergeable_in_last;
 pub use columns::{Source, Stored, schema, stored};
-pub use names::{SCHEMA, table};
+pub use entity_table::{Column, Columns, EntityTable, Origin, place};
+pub use names::{SCHEMA, partials, relation, table};
 pub use refusal::{REASONS, Refusal, reason, refusal};
 pub use shape::{
-    Found, SHAPE, changed_by_hand, differences, key_of, support_differs, view_differs,
+    Found, SHAPE, changed_by_hand, differences, has, key_of, left_columns, support_differs,
+    view_differs,
 };
 pub use support::SUPPORT;
-pub use tables::{create, remove};
+pub use tables::{create, create_views, drop_columns, take_over};
 pub use types::sql_type;
-pub use upsert::upsert;

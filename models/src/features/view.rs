@@ -10,8 +10,10 @@ pub(super) const BEGAN: &str = "_began";
 /// One feature view.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureView {
-    /// Its name, also of its table or view in the schema `online`.
+    /// Its name, also of its SQL view in the schema `online`.
     pub name: String,
+    /// Whose events it is computed from.
+    pub domain: String,
     /// One sentence: what a row is.
     pub description: String,
     /// The entity: names of contract columns, one or more. Events in which one of them is null are not of any entity.

@@ -112,14 +112,35 @@ impl Layout {
         partitions.value(row)
     }
 
+    /// Where a column that every view of an entity has is in a row: one of the key, or the partition.
+    pub(super) fn place(&self, source: Source) -> usize {
+        match source {
+            Source::Key(number) => self.entity[number],
+            Source::Partition => self.partition,
+            other => unreachable!("{other:?} is a view's own"),
+        }
+    }
+
+    /// Whether a row is of the same key as one of another view of the same entity.
+    pub(super) fn is_key_of(
+        &self,
+        rows: &RecordBatch,
+        row: usize,
+        other: &Self,
+        others: &RecordBatch,
+        its_row: usize,
+    ) -> bool {
+        self.key(rows, row).eq(other.key(others, its_row))
+            && (!self.partials || self.partition(rows, row) == other.partition(others, its_row))
+    }
+
     fn key<'r>(&self, rows: &'r RecordBatch, row: usize) -> impl Iterator<Item = &'r str> {
         let texts = move |column: &usize| rows.column(*column).as_string::<i32>().value(row);
         self.entity.iter().map(texts)
     }
 
     fn same_key(&self, rows: &RecordBatch, one: usize, other: usize) -> bool {
-        self.key(rows, one).eq(self.key(rows, other))
-            && (!self.partials || self.partition(rows, one) == self.partition(rows, other))
+        self.is_key_of(rows, one, self, rows, other)
     }
 
     /// A hash of a row's key.

@@ -30,7 +30,11 @@ pub(super) fn view(
         facts.push(("Compared daily with", batch.table.clone()));
     }
     if !view.partition_local {
-        facts.push(("Merged when read from", online::table(view)));
+        let partials = online::partials(&view.name);
+        facts.push((
+            "Merged when read from",
+            format!("{}.{partials}", online::SCHEMA),
+        ));
     }
     let column = |(name, data_type, description): (String, &str, String)| Column {
         name,

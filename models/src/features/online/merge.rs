@@ -5,7 +5,7 @@
 use super::super::view::{
     Aggregation, BEGAN, Condition, Feature, FeatureView, Test, ValueType, Window,
 };
-use super::names::{SCHEMA, keys, quoted, table};
+use super::names::{SCHEMA, keys, partials, quoted};
 
 /// Decimals of a quotient before it becomes a double: `numeric` keeps as many as its operands have, and 16 significant digits
 /// otherwise, which is less than a double holds.
@@ -21,6 +21,7 @@ const DIGITS: u32 = 30;
 /// name. The session is final when all its partials are, and timed out if one of them is.
 pub(super) fn merged(view: &FeatureView) -> String {
     let keys = keys(view);
+    let table = format!("{SCHEMA}.{}", partials(&view.name));
     let mut inner: Vec<String> = Vec::new();
     let mut outer: Vec<String> = Vec::new();
     for (index, feature) in view.features.iter().enumerate() {
@@ -44,9 +45,8 @@ pub(super) fn merged(view: &FeatureView) -> String {
         Window::Sliding { size, .. } => {
             last.insert(0, "window_end");
             format!(
-                "(SELECT *, max(window_end) OVER (PARTITION BY {keys}) AS _newest FROM {}) AS partials \
-                 WHERE window_end > _newest - {size} * interval '1 microsecond'",
-                table(view)
+                "(SELECT *, max(window_end) OVER (PARTITION BY {keys}) AS _newest FROM {table}) AS partials \
+                 WHERE window_end > _newest - {size} * interval '1 microsecond'"
             )
         }
         Window::Session { gap, keep, .. } => {
@@ -54,13 +54,12 @@ pub(super) fn merged(view: &FeatureView) -> String {
             inner.push("bool_and(is_final) AND bool_or(_timed_out) AS _timed_out".to_owned());
             outer.push("is_final".to_owned());
             format!(
-                "(SELECT *, first_value({BEGAN}) OVER (PARTITION BY {keys} ORDER BY event_time DESC, _partition DESC) AS _newest FROM {}) \
+                "(SELECT *, first_value({BEGAN}) OVER (PARTITION BY {keys} ORDER BY event_time DESC, _partition DESC) AS _newest FROM {table}) \
                  AS partials WHERE event_time >= _newest - {} * interval '1 microsecond'",
-                table(view),
                 gap.saturating_add(keep)
             )
         }
-        Window::Last { .. } | Window::Lifetime => table(view),
+        Window::Last { .. } | Window::Lifetime => table,
     };
     for name in &last {
         inner.push(format!("max({name}) AS {name}"));

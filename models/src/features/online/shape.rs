@@ -4,8 +4,9 @@
 //! The question is [`SHAPE`]; whoever has a connection asks it. Not here: a view whose meaning changed (its fingerprint tells).
 
 use super::super::view::FeatureView;
-use super::columns::{Source, required, stored};
-use super::names::{SCHEMA, table};
+use super::columns::stored;
+use super::names::{SCHEMA, UPDATED_AT, column, is_shared, own_column, partials, relation, table};
+use super::tables::not_null;
 use super::types::catalogue_type;
 
 /// Asks for every column of every table and view of the schema: relation, column, type, whether it must not be null, whether it has a
@@ -43,23 +44,25 @@ impl From<(String, String, String, bool, bool, Option<i32>)> for Found {
     }
 }
 
-/// Says how a view's table, and the SQL view over it, differ from what was made.
+/// Says how the table of a view's entity differs from what was made, as far as the view is concerned.
 pub fn differences(view: &FeatureView, found: &[Found]) -> Vec<String> {
-    let name = table(view);
-    let relation = name.trim_start_matches(SCHEMA).trim_start_matches('.');
-    let there: Vec<&Found> = found.iter().filter(|c| c.relation == relation).collect();
+    let name = relation(view);
+    let there: Vec<&Found> = found.iter().filter(|c| c.relation == name).collect();
     if there.is_empty() {
-        return vec![format!("{name} is not there")];
+        return vec![format!("{} is not there", table(view))];
     }
     let mut said = Vec::new();
     let stored = stored(view);
-    let ours: Vec<(&str, &str, bool)> = stored
-        .iter()
-        .map(|column| {
-            let required = required(column.source);
-            (column.name.as_str(), catalogue_type(column), required)
+    let ours: Vec<(String, &str, bool)> = (stored.iter())
+        .map(|stored| {
+            let required = not_null(view, stored.source);
+            (column(view, stored), catalogue_type(stored), required)
         })
-        .chain([("updated_at", "timestamp with time zone", true)])
+        .chain([(
+            own_column(&view.name, UPDATED_AT),
+            "timestamp with time zone",
+            false,
+        )])
         .collect();
     for (name, column_type, required) in &ours {
         match there.iter().find(|column| column.column == *name) {
@@ -94,10 +97,7 @@ pub fn differences(view: &FeatureView, found: &[Found]) -> Vec<String> {
     key.sort_by_key(|column| column.key);
     let key: Vec<&str> = key.iter().map(|column| column.column.as_str()).collect();
     let wanted: Vec<&str> = (stored.iter())
-        .filter(|column| {
-            matches!(column.source, Source::Key(_))
-                || (!view.partition_local && column.source == Source::Partition)
-        })
+        .filter(|column| is_shared(view, column.source))
         .map(|column| column.name.as_str())
         .collect();
     if key.is_empty() {
@@ -112,68 +112,83 @@ pub fn differences(view: &FeatureView, found: &[Found]) -> Vec<String> {
     said
 }
 
-/// The key of what stands under a view's name, whichever form it has; empty when there is none.
-pub fn key_of<'f>(view: &FeatureView, found: &'f [Found]) -> Vec<&'f str> {
-    let names = [view.name.clone(), format!("{}__partials", view.name)];
+/// Whether a relation has a column.
+pub fn has(found: &[Found], relation: &str, column: &str) -> bool {
+    (found.iter()).any(|there| there.relation == relation && there.column == column)
+}
+
+/// The key of a table; empty when it is not there.
+pub fn key_of<'f>(relation: &str, found: &'f [Found]) -> Vec<&'f str> {
     let mut key: Vec<&Found> = (found.iter())
-        .filter(|column| names.contains(&column.relation) && column.key.is_some())
+        .filter(|column| column.relation == relation && column.key.is_some())
         .collect();
     key.sort_by_key(|column| column.key);
     key.iter().map(|column| column.column.as_str()).collect()
 }
 
-/// What the SQL view that merges lacks; it holds no rows and can be made again.
+/// The columns that a view has in the table of its entity: left by one of its name that is not registered.
+pub fn left_columns<'f>(view: &FeatureView, found: &'f [Found]) -> Vec<&'f str> {
+    let relation = relation(view);
+    let stored = stored(view);
+    let own: Vec<String> = (stored.iter())
+        .filter(|stored| !is_shared(view, stored.source))
+        .map(|stored| column(view, stored))
+        .collect();
+    (found.iter())
+        .filter(|column| column.relation == relation && own.contains(&column.column))
+        .map(|column| column.column.as_str())
+        .collect()
+}
+
+/// What the SQL views of a view lack; they hold no rows and can be made again.
 pub fn view_differs(view: &FeatureView, found: &[Found]) -> Option<String> {
+    let seen = (view.entity.iter())
+        .chain((view.features.iter().filter(|f| !f.hidden)).map(|f| &f.name))
+        .map(String::as_str)
+        .chain(["event_time", "version", UPDATED_AT]);
+    let differs = lacks(&view.name, seen, found);
     if view.partition_local {
-        return None;
+        return differs;
     }
+    let stored = stored(view);
+    let partial = stored.iter().map(|column| column.name.as_str());
+    differs.or_else(|| lacks(&partials(&view.name), partial.chain([UPDATED_AT]), found))
+}
+
+fn lacks<'n>(name: &str, wanted: impl Iterator<Item = &'n str>, found: &[Found]) -> Option<String> {
     let there: Vec<&str> = (found.iter())
-        .filter(|column| column.relation == view.name)
+        .filter(|column| column.relation == name)
         .map(|column| column.column.as_str())
         .collect();
     if there.is_empty() {
-        return Some(format!("the SQL view {SCHEMA}.{} is not there", view.name));
+        return Some(format!("the SQL view {SCHEMA}.{name} is not there"));
     }
-    let missing: Vec<&str> = (view.entity.iter().map(String::as_str))
-        .chain(
-            (view.features.iter())
-                .filter(|f| !f.hidden)
-                .map(|f| f.name.as_str()),
-        )
-        .chain(["event_time", "version", "updated_at"])
-        .filter(|name| !there.contains(name))
-        .collect();
-    (!missing.is_empty()).then(|| {
-        format!(
-            "the SQL view {SCHEMA}.{} has no {}",
-            view.name,
-            missing.join(", ")
-        )
-    })
+    let missing: Vec<&str> = wanted.filter(|name| !there.contains(name)).collect();
+    (!missing.is_empty())
+        .then(|| format!("the SQL view {SCHEMA}.{name} has no {}", missing.join(", ")))
 }
 
 /// What a person reads about a table that was changed by hand.
 pub fn changed_by_hand(view: &FeatureView, differences: &[String]) -> String {
     let name = &view.name;
     format!(
-        "the online table of {name} is not as `userflow-jobs init` made it: {}. Change it back, or run `userflow-jobs init --recreate {name}`, \
-         which drops the online rows of that view; the sessionizer fills it again",
+        "the online table of {name}, {}, is not as `userflow-jobs init` made it: {}. Change it back, or run \
+         `userflow-jobs init --recreate {name}`, which drops the online rows of that view; the sessionizer fills it again",
+        table(view),
         differences.join("; ")
     )
 }
 
 /// What the store's own tables lack since an older release.
 pub fn support_differs(found: &[Found]) -> Option<String> {
-    let has = |relation: &str, column: &str| {
-        (found.iter()).any(|f| f.relation == relation && f.column == column)
-    };
     let missing = [
         ("_store", "id"),
         ("_owners", "kept"),
         ("_views", "created_at"),
+        ("_views", "relation"),
     ]
     .into_iter()
-    .find(|(relation, column)| !has(relation, column));
+    .find(|(relation, column)| !has(found, relation, column));
     missing.map(|(relation, column)| {
         format!(
             "the online store is of an older release: {SCHEMA}.{relation} has no column {column}"
@@ -198,7 +213,7 @@ mod tests {
             .contract;
         let view = parse(TEXT, &contract).expect("a view");
         let column = |name: &str, column_type: &str, not_null, key| Found {
-            relation: "webtoon_test__partials".to_owned(),
+            relation: "webtoon_user_id__webtoon_id__rows".to_owned(),
             column: name.to_owned(),
             column_type: column_type.to_owned(),
             not_null,
@@ -208,11 +223,21 @@ mod tests {
         let found = vec![
             column("user_id", "text", true, Some(0)),
             column("webtoon_id", "text", true, Some(1)),
-            column("n", "bigint", false, None),
-            column("event_time", "timestamp with time zone", true, None),
-            column("version", "bigint", true, None),
             column("_partition", "integer", true, Some(2)),
-            column("updated_at", "timestamp with time zone", true, None),
+            column("webtoon_test.n", "bigint", false, None),
+            column(
+                "webtoon_test.event_time",
+                "timestamp with time zone",
+                false,
+                None,
+            ),
+            column("webtoon_test.version", "bigint", false, None),
+            column(
+                "webtoon_test.updated_at",
+                "timestamp with time zone",
+                false,
+                None,
+            ),
         ];
         (view, found)
     }
@@ -227,26 +252,26 @@ mod tests {
             differences(&view, &changed).join("; ")
         };
         assert_eq!(
-            after(&|f| drop(f.remove(2))),
-            "column n (bigint) is missing"
+            after(&|f| drop(f.remove(3))),
+            "column webtoon_test.n (bigint) is missing"
         );
         assert_eq!(
-            after(&|f| f[2].column_type = "integer".to_owned()),
-            "column n is integer, not bigint"
+            after(&|f| f[3].column_type = "integer".to_owned()),
+            "column webtoon_test.n is integer, not bigint"
         );
         assert_eq!(
-            after(&|f| f[2].not_null = true),
-            "column n must not be null, but values may be missing"
+            after(&|f| f[3].not_null = true),
+            "column webtoon_test.n must not be null, but values may be missing"
         );
         assert_eq!(
-            after(&|f| f[4].not_null = false),
-            "column version may be null, but must not"
+            after(&|f| f[2].not_null = false),
+            "column _partition may be null, but must not"
         );
         let extra = |not_null, has_default| Found {
             column: "mine".to_owned(),
             not_null,
             has_default,
-            ..found[2].clone()
+            ..found[3].clone()
         };
         assert_eq!(after(&|f| f.push(extra(false, false))), "");
         assert_eq!(after(&|f| f.push(extra(true, true))), "");
@@ -258,12 +283,12 @@ mod tests {
             "the primary key (user_id, webtoon_id, _partition) is missing"
         );
         assert_eq!(
-            after(&|f| f[5].key = None),
+            after(&|f| f[2].key = None),
             "the primary key is (user_id, webtoon_id), not (user_id, webtoon_id, _partition)"
         );
         assert_eq!(
             after(&|f| f.clear()),
-            "online.webtoon_test__partials is not there"
+            "online.webtoon_user_id__webtoon_id__rows is not there"
         );
     }
 
@@ -272,23 +297,37 @@ mod tests {
         let (view, mut found) = made();
         let missing = view_differs(&view, &found).expect("no view");
         assert_eq!(missing, "the SQL view online.webtoon_test is not there");
-        for name in ["user_id", "webtoon_id", "n", "event_time", "version"] {
-            let column = Found {
-                relation: "webtoon_test".to_owned(),
-                column: name.to_owned(),
-                key: None,
-                ..found[0].clone()
-            };
-            found.push(column);
-        }
-        let missing = view_differs(&view, &found).expect("a column less");
+        let mut add = |relation: &str, names: &[&str]| {
+            for name in names {
+                let column = Found {
+                    relation: relation.to_owned(),
+                    column: (*name).to_owned(),
+                    key: None,
+                    ..found[0].clone()
+                };
+                found.push(column);
+            }
+            view_differs(&view, &found)
+        };
+        let seen = ["user_id", "webtoon_id", "n", "event_time", "version"];
         assert_eq!(
-            missing,
+            add("webtoon_test", &seen).expect("a column less"),
             "the SQL view online.webtoon_test has no updated_at"
         );
         assert_eq!(
-            key_of(&view, &found),
+            add("webtoon_test", &["updated_at"]).expect("no partials"),
+            "the SQL view online.webtoon_test__partials is not there"
+        );
+        let partial = [&seen[..], &["_partition"]].concat();
+        assert_eq!(
+            add("webtoon_test__partials", &partial).expect("a column less"),
+            "the SQL view online.webtoon_test__partials has no updated_at"
+        );
+        assert_eq!(add("webtoon_test__partials", &["updated_at"]), None);
+        assert_eq!(
+            key_of("webtoon_user_id__webtoon_id__rows", &found),
             ["user_id", "webtoon_id", "_partition"]
         );
+        assert_eq!(left_columns(&view, &found).len(), 3);
     }
 }

@@ -15,6 +15,8 @@ pub const SUPPORT: &[&str] = &[
     "INSERT INTO online._store (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING",
     "CREATE TABLE IF NOT EXISTS online._views (
        name text PRIMARY KEY, fingerprint text NOT NULL, columns text[] NOT NULL, created_at timestamptz NOT NULL DEFAULT now())",
+    // The table that has the view's rows. Null: one of its own, as releases up to 0.1 made it.
+    "ALTER TABLE online._views ADD COLUMN IF NOT EXISTS relation text",
     "CREATE OR REPLACE AGGREGATE online._concat(bigint[]) (SFUNC = array_cat, STYPE = bigint[], INITCOND = '{}')",
     "CREATE OR REPLACE AGGREGATE online._concat(text[]) (SFUNC = array_cat, STYPE = text[], INITCOND = '{}')",
     // The k-minimum-values estimate (Bar-Yossef et al. 2002): below `size` different hashes they are all there.

@@ -35,6 +35,7 @@ fn text(view: &FeatureView, contract: &Contract) -> String {
     // By name, so that whoever adds a field decides whether it is meaning.
     let FeatureView {
         name: _,
+        domain: _,
         description: _,
         entity,
         partition_local,

@@ -93,6 +93,7 @@ impl Reader<'_> {
         }
         let mut view = FeatureView {
             name,
+            domain: self.contract.domain().to_owned(),
             description: written.description,
             entity,
             partition_local: written.partition_local,

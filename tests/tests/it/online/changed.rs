@@ -10,32 +10,38 @@ use userflow_tests::process::{binary, must, start, wait_for};
 use super::events::{event, now_ms, send};
 use super::{PATIENCE, Store};
 
+/// The table with the rows of `webtoon_session`.
+const TABLE: &str = "online.webtoon_session_id__user_id__webtoon_id__episode_id__rows";
+
 /// What was done to a table, and a word that must be said of it.
 const CHANGES: [(&str, &str); 7] = [
-    ("DROP COLUMN browser", "column browser (text) is missing"),
     (
-        "ADD COLUMN extra int NOT NULL DEFAULT 0; ALTER TABLE online.webtoon_session__partials ALTER COLUMN extra DROP DEFAULT",
+        r#"DROP COLUMN "webtoon_session.browser""#,
+        "column webtoon_session.browser (text) is missing",
+    ),
+    (
+        "ADD COLUMN extra int NOT NULL DEFAULT 0; ALTER TABLE TABLE ALTER COLUMN extra DROP DEFAULT",
         "column extra is not one of ours",
     ),
     (
-        "ALTER COLUMN event_count TYPE int",
-        "column event_count is integer, not bigint",
+        r#"ALTER COLUMN "webtoon_session.event_count" TYPE int"#,
+        "column webtoon_session.event_count is integer, not bigint",
     ),
     (
-        "ALTER COLUMN country TYPE varchar(1) USING left(country, 1)",
-        "column country is character varying(1), not text",
+        r#"ALTER COLUMN "webtoon_session.country" TYPE varchar(1) USING left("webtoon_session.country", 1)"#,
+        "column webtoon_session.country is character varying(1), not text",
     ),
     (
-        "RENAME COLUMN browser TO agent",
-        "column browser (text) is missing",
+        r#"RENAME COLUMN "webtoon_session.browser" TO agent"#,
+        "column webtoon_session.browser (text) is missing",
     ),
     (
-        "DROP CONSTRAINT webtoon_session__partials_pkey",
+        "DROP CONSTRAINT webtoon_session_id__user_id__webtoon_id__episode_id__rows_pkey",
         "the primary key (session_id, user_id, webtoon_id, episode_id, _partition) is missing",
     ),
     (
-        "ALTER COLUMN dwell_time_ms SET NOT NULL",
-        "column dwell_time_ms must not be null",
+        r#"ALTER COLUMN "webtoon_session.dwell_time_ms" SET NOT NULL"#,
+        "column webtoon_session.dwell_time_ms must not be null",
     ),
 ];
 
@@ -59,9 +65,10 @@ fn a_table_changed_by_hand_is_told_with_the_way_out() -> Result<()> {
         command
     };
     for (change, word) in CHANGES {
-        // The merging view would be in the way of some of them, as of a person who then drops it.
+        // The SQL views would be in the way of some of them, as of a person who then drops them.
         store.database.execute(&format!(
-            "DROP VIEW IF EXISTS online.webtoon_session; ALTER TABLE online.webtoon_session__partials {change}"
+            "DROP VIEW IF EXISTS online.webtoon_session__partials CASCADE; ALTER TABLE {TABLE} {}",
+            change.replace("TABLE TABLE", &format!("TABLE {TABLE}"))
         ))?;
         for output in [
             init(&[]).output()?,
@@ -97,8 +104,8 @@ fn a_table_changed_by_hand_is_told_with_the_way_out() -> Result<()> {
 #[test]
 fn a_change_while_the_process_runs_ends_it_in_our_words() -> Result<()> {
     for (number, change) in [
-        "DROP COLUMN browser CASCADE",
-        "ADD COLUMN extra int NOT NULL DEFAULT 0; ALTER TABLE online.webtoon_session__partials ALTER COLUMN extra DROP DEFAULT",
+        r#"DROP COLUMN "webtoon_session.browser" CASCADE"#,
+        "ADD COLUMN extra int NOT NULL DEFAULT 0; ALTER TABLE TABLE ALTER COLUMN extra DROP DEFAULT",
     ]
     .into_iter()
     .enumerate()
@@ -113,7 +120,8 @@ fn a_change_while_the_process_runs_ends_it_in_our_words() -> Result<()> {
         send(&sender, &event("first", "enter", now_ms()), now_ms())?;
         wait_for("the first session", PATIENCE, || store.session("first"))?;
         store.database.execute(&format!(
-            "ALTER TABLE online.webtoon_session__partials {change}"
+            "ALTER TABLE {TABLE} {}",
+            change.replace("TABLE TABLE", &format!("TABLE {TABLE}"))
         ))?;
         send(&sender, &event("second", "enter", now_ms()), now_ms())?;
         let status = wait_for("its end", Duration::from_secs(30), || running.ended())?;

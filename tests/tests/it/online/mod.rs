@@ -125,12 +125,13 @@ impl Store {
         )
     }
 
-    /// All rows of all tables, without what may differ between two good runs: when a row was written, and the version of a
+    /// The rows of all feature views, partials where they are merged, without what may differ between two good runs: when a row was written, and the version of a
     /// session that was closed by time, which is the offset of whatever message moved the time on.
     pub(crate) fn contents(&self) -> Result<Contents> {
         let tables: Vec<(String,)> = self.database.rows(
-            "SELECT table_name::text FROM information_schema.tables \
-             WHERE table_schema = 'online' AND table_type = 'BASE TABLE' AND left(table_name, 1) <> '_' ORDER BY 1",
+            "SELECT table_name::text FROM information_schema.views AS v WHERE table_schema = 'online' AND NOT EXISTS (
+               SELECT FROM information_schema.views AS w
+               WHERE w.table_schema = 'online' AND w.table_name = v.table_name || '__partials') ORDER BY 1",
         )?;
         tables
             .into_iter()

@@ -33,11 +33,11 @@ fn rows_that_the_store_refuses_for_good_are_set_aside_and_all_others_written() -
     let store = Store::create(folder.path(), "refused")?;
     // A rule of the database's owner, and what an index cannot hold: a text that does not compress.
     store.database.execute(
-        "ALTER TABLE online.webtoon_session__partials ADD CONSTRAINT no_bots CHECK (session_id NOT LIKE 'bot%');
+        r#"ALTER TABLE online.webtoon_session_id__user_id__webtoon_id__episode_id__rows ADD CONSTRAINT no_bots CHECK (session_id NOT LIKE 'bot%');
          CREATE FUNCTION long(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
            SELECT string_agg(md5(n::text), '') FROM generate_series(1, CASE $1 WHEN '13' THEN 300 ELSE 1 END) AS n $$;
-         CREATE INDEX ON online.webtoon_user_recent__partials (long(user_id));
-         ALTER TABLE online.webtoon_title_24h__partials ADD CONSTRAINT rule CHECK (views < 200)",
+         CREATE INDEX ON online.webtoon_user_id__rows (long(user_id)) WHERE "webtoon_user_recent.version" IS NOT NULL;
+         ALTER TABLE online.webtoon_webtoon_id__rows ADD CONSTRAINT rule CHECK ("webtoon_title_24h.views" < 200)"#,
     )?;
     let at = now_ms() - 7_200_000;
     let sender = Sender::new(&topic)?;
@@ -97,7 +97,7 @@ fn rows_that_the_store_refuses_for_good_are_set_aside_and_all_others_written() -
     // The same key again is one row more of the same, not another row; and one that is accepted by now is written.
     store
         .database
-        .execute("ALTER TABLE online.webtoon_title_24h__partials DROP CONSTRAINT rule")?;
+        .execute("ALTER TABLE online.webtoon_webtoon_id__rows DROP CONSTRAINT rule")?;
     sessions(&sender, (300..320).map(name), at)?;
     let mut again = event(&name(7), "scroll", at + 1_000);
     again["user_id"] = json!(7);
@@ -122,7 +122,7 @@ fn without_a_place_to_set_rows_aside_the_first_refused_one_ends_the_process() ->
     let store = Store::create(folder.path(), "noplace")?;
     store.database.execute(
         "DROP TABLE ops.rows_set_aside;
-         ALTER TABLE online.webtoon_session__partials ADD CONSTRAINT no_bots CHECK (session_id NOT LIKE 'bot%')",
+         ALTER TABLE online.webtoon_session_id__user_id__webtoon_id__episode_id__rows ADD CONSTRAINT no_bots CHECK (session_id NOT LIKE 'bot%')",
     )?;
     let sender = Sender::new(&topic)?;
     sessions(&sender, ["good".to_owned()].into_iter(), now_ms())?;
@@ -153,7 +153,7 @@ fn a_store_with_a_time_limit_gets_halves_until_they_pass() -> Result<()> {
     let (database,) = database.first().context("no database")?;
     store.database.execute(&format!(
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN new; END $$;
-         CREATE TRIGGER slow BEFORE INSERT ON online.webtoon_session__partials FOR EACH ROW EXECUTE FUNCTION slow();
+         CREATE TRIGGER slow BEFORE INSERT ON online.webtoon_session_id__user_id__webtoon_id__episode_id__rows FOR EACH ROW EXECUTE FUNCTION slow();
          ALTER DATABASE {database} SET statement_timeout = '300ms'"
     ))?;
     let sender = Sender::new(&topic)?;

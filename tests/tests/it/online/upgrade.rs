@@ -155,7 +155,23 @@ fn what_release_0_1_left_is_taken_over_without_loss() -> Result<()> {
         named == 1 && said.contains("--recreate webtoon_session"),
         "{said}"
     );
-    must(init.args(["--recreate", "webtoon_session"]))?;
+    // Who may read a view and what was made from it stay, when its rows move into the table of their entity.
+    left.store.database.execute(
+        "GRANT SELECT ON online.webtoon_user_1h TO PUBLIC;
+         CREATE VIEW public.report AS SELECT user_id, events FROM online.webtoon_user_1h",
+    )?;
+    let users = |from: &str| -> Result<Vec<(String, i64)>> {
+        (left.store.database).rows(&format!("SELECT user_id, events FROM {from} ORDER BY 1"))
+    };
+    let kept = users("online.webtoon_user_1h")?;
+    ensure!(kept.len() == 3, "{kept:?}");
+    let done = must(init.args(["--recreate", "webtoon_session"]))?;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(said.matches("moved").count() == 5, "{said}");
+    ensure!(users("online.webtoon_user_1h")? == kept && users("public.report")? == kept);
+    let readers = "SELECT count(*) FROM information_schema.table_privileges
+        WHERE table_schema = 'online' AND table_name = 'webtoon_user_1h' AND grantee = 'PUBLIC'";
+    ensure!(left.store.database.number(readers)? == 1);
 
     // Two messages that 0.1 has not seen; what it has landed is not landed again.
     let sender = Sender::new(&left.topic)?;

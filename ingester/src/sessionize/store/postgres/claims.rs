@@ -71,11 +71,11 @@ pub(super) async fn note_checkpoint(
     Ok(done.rows_affected() == 1)
 }
 
-/// Removes a claim with the rows of its partition.
+/// Removes a claim with the rows of its partition: `statements` remove them and return how many there were.
 pub(super) async fn remove(
     pool: &PgPool,
     topic: &str,
-    tables: impl Iterator<Item = &str>,
+    statements: impl Iterator<Item = String>,
     partition: i32,
 ) -> Result<u64, Error> {
     let mut transaction = pool.begin().await?;
@@ -86,14 +86,13 @@ pub(super) async fn remove(
         .execute(&mut *transaction)
         .await?;
     let mut removed = 0;
-    for table in tables {
-        let sql = format!("DELETE FROM {table} WHERE _partition = $1");
-        let done = sqlx::query(AssertSqlSafe(sql))
+    for sql in statements {
+        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
             .persistent(false)
             .bind(partition)
-            .execute(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await?;
-        removed += done.rows_affected();
+        removed += rows.unsigned_abs();
     }
     transaction.commit().await?;
     Ok(removed)

@@ -2,12 +2,14 @@
 //!
 //! * `connect`: to a server that may write, given up when that is no longer so. `errors`: what an error means.
 //! * `setup`: what `init` made. `identity`: which store it is. `claims`: who owns a partition.
-//! * `rows`: the statements on the views' tables. `cells`: Arrow as they take it. `aside`: rows that were refused.
+//! * `rows`: the statements on the entities' tables. `entity_rows`: the rows of several views side by side. `cells`: Arrow as statements
+//!   take it. `aside`: rows that were refused.
 
 mod aside;
 mod cells;
 mod claims;
 mod connect;
+mod entity_rows;
 mod errors;
 mod identity;
 mod rows;
@@ -21,7 +23,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 use userflow_models::features::FeatureView;
-use userflow_models::features::online::{self, REASONS, Refusal};
+use userflow_models::features::online::{REASONS, Refusal};
 
 use super::aside::Refused;
 use super::batch::Batch;
@@ -41,8 +43,6 @@ pub(in super::super) struct Postgres {
     trust: Trust,
     topic: String,
     writer: Writer,
-    /// `online.<table>` of each view.
-    tables: Vec<String>,
 }
 
 impl Postgres {
@@ -63,7 +63,6 @@ impl Postgres {
             trust,
             topic: topic.to_owned(),
             writer: Writer::new(views, pooling, topic),
-            tables: views.iter().map(online::table).collect(),
         })
     }
 
@@ -136,8 +135,8 @@ impl OnlineStore for Postgres {
     }
 
     async fn remove(&self, partition: i32) -> Result<u64, StoreError> {
-        let tables = self.tables.iter().map(String::as_str);
-        Ok(claims::remove(&self.pool, &self.topic, tables, partition).await?)
+        let statements = self.writer.remove_partition();
+        Ok(claims::remove(&self.pool, &self.topic, statements, partition).await?)
     }
 
     async fn write(&self, batch: &Batch) -> Result<Written, StoreError> {
@@ -164,8 +163,9 @@ impl OnlineStore for Postgres {
         epoch: i64,
         before: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
-        let (table, owned) = (&self.tables[view], (partition, epoch));
-        Ok(rows::expire(&self.pool, &self.topic, table, owned, before).await?)
+        let owned = (partition, epoch);
+        let removed = self.writer.expire(&self.pool, view, owned, before).await?;
+        Ok(removed.unsigned_abs())
     }
 
     async fn set_aside(&self, row: &Refused, why: &StoreError) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! The statements on the tables of the views: one that writes rows of all of them, and one that removes those that are too old.
+//! The statements on the tables of the entities: one that writes rows of all views, and those that remove rows of a view.
 
 use std::fmt::Write;
 
@@ -6,28 +6,32 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, Row};
 use userflow_models::features::FeatureView;
-use userflow_models::features::online::{self, Stored};
+use userflow_models::features::online::{Columns, EntityTable};
 
 use super::super::batch::Batch;
 use super::super::interface::Written;
-use super::cells;
+use super::super::layout::Layout;
+use super::{cells, entity_rows};
 use crate::config::Pooling;
 
 /// How rows are written.
 pub(super) struct Writer {
     /// One statement that writes rows of all views.
     statement: String,
-    /// Columns by view.
-    columns: Vec<Vec<Stored>>,
+    tables: Vec<EntityTable>,
+    /// By view.
+    layouts: Vec<Layout>,
     pooling: Pooling,
     topic: String,
 }
 
 impl Writer {
     pub(super) fn new(views: &[FeatureView], pooling: Pooling, topic: &str) -> Self {
+        let tables = EntityTable::of(views);
         Self {
-            statement: write_statement(views),
-            columns: views.iter().map(online::stored).collect(),
+            statement: write_statement(&tables),
+            tables,
+            layouts: views.iter().map(Layout::new).collect(),
             pooling,
             topic: topic.to_owned(),
         }
@@ -44,9 +48,10 @@ impl Writer {
             .bind(partitions)
             .bind(epochs)
             .bind(&self.topic);
-        for (columns, rows) in self.columns.iter().zip(&batch.views) {
-            for (column, values) in columns.iter().zip(rows.columns()) {
-                query = cells::bind(query, column, values);
+        for table in &self.tables {
+            let arrays = entity_rows::arrays(table, &batch.views, &self.layouts);
+            for (column, values) in table.columns().iter().zip(&arrays) {
+                query = cells::bind(query, &column.stored, values);
             }
         }
         let row = match self.pooling {
@@ -68,7 +73,7 @@ impl Writer {
 
 /// One statement, so one round trip and one transaction: the owner's row is locked against a new claim, and only if all epochs are
 /// still ours is anything written.
-fn write_statement(views: &[FeatureView]) -> String {
+fn write_statement(tables: &[EntityTable]) -> String {
     let mut sql = String::from(
         "WITH own AS MATERIALIZED (
            SELECT 1 FROM online._owners AS o JOIN unnest($1::int[], $2::bigint[]) AS u(partition, epoch)
@@ -76,10 +81,10 @@ fn write_statement(views: &[FeatureView]) -> String {
          mine AS MATERIALIZED (SELECT count(*) = cardinality($1::int[]) AS yes FROM own)",
     );
     let mut parameter = 4;
-    for (number, view) in views.iter().enumerate() {
-        let upsert = online::upsert(view, parameter, "(SELECT yes FROM mine)");
+    for (number, table) in tables.iter().enumerate() {
+        let upsert = table.upsert(parameter, "(SELECT yes FROM mine)");
         let _ = write!(sql, ",\n w{number} AS ({upsert})");
-        parameter += online::stored(view).len();
+        parameter += table.columns().len();
     }
     // A checkpoint relies on rows that were written before it, whatever the server's default; and a pooler in transaction mode takes no
     // settings at the start of a connection.
@@ -87,27 +92,47 @@ fn write_statement(views: &[FeatureView]) -> String {
     sql
 }
 
-/// Removes rows of a table whose newest event is older than `before`, of a partition that is still ours.
-pub(super) async fn expire(
-    pool: &PgPool,
-    topic: &str,
-    table: &str,
-    (partition, epoch): (i32, i64),
-    before: DateTime<Utc>,
-) -> Result<u64, Error> {
-    let sql = format!(
-        "WITH own AS MATERIALIZED (SELECT 1 FROM online._owners WHERE topic = $1 AND partition = $2 AND epoch = $3 FOR SHARE)
-         DELETE FROM {table} WHERE _partition = $2 AND event_time < $4 AND EXISTS (SELECT 1 FROM own)",
-    );
-    let mut transaction = pool.begin().await?;
-    let done = sqlx::query(AssertSqlSafe(sql))
-        .persistent(false)
-        .bind(topic)
-        .bind(partition)
-        .bind(epoch)
-        .bind(before)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(done.rows_affected())
+impl Writer {
+    /// Removes rows of a view whose newest event is older than `before`, of a partition that is still ours. Returns how many.
+    pub(super) async fn expire(
+        &self,
+        pool: &PgPool,
+        view: usize,
+        (partition, epoch): (i32, i64),
+        before: DateTime<Utc>,
+    ) -> Result<i64, Error> {
+        let remove = self.table_of(view).remove(view, &|view| {
+            let (partition, time) = (view.partition(), view.event_time());
+            format!("{partition} = $2 AND {time} < $4 AND EXISTS (SELECT 1 FROM own)")
+        });
+        let sql = format!(
+            "WITH own AS MATERIALIZED (SELECT 1 FROM online._owners WHERE topic = $1 AND partition = $2 AND epoch = $3 FOR SHARE),
+             {remove}"
+        );
+        let mut transaction = pool.begin().await?;
+        let removed = sqlx::query_scalar(AssertSqlSafe(sql))
+            .persistent(false)
+            .bind(&self.topic)
+            .bind(partition)
+            .bind(epoch)
+            .bind(before)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(removed)
+    }
+
+    /// The statements that remove all rows of a partition, `$1`, each of which returns how many rows of a view those were.
+    pub(super) fn remove_partition(&self) -> impl Iterator<Item = String> {
+        let of_partition = |view: Columns<'_>| format!("{} = $1", view.partition());
+        (0..self.layouts.len()).map(move |view| {
+            let remove = self.table_of(view).remove(view, &of_partition);
+            format!("WITH {remove}")
+        })
+    }
+
+    fn table_of(&self, view: usize) -> &EntityTable {
+        let table = (self.tables.iter()).find(|table| table.views().any(|member| member == view));
+        table.expect("each view is in one table")
+    }
 }

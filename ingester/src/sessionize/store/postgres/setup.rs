@@ -23,6 +23,13 @@ pub(super) async fn require(pool: &PgPool, views: &[FeatureView]) -> Result<(), 
                 }
                 _ => StoreError::from(e),
             })?;
+    // `to_jsonb`, because a store of an older release has no such column.
+    let own_tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM online._views AS v WHERE to_jsonb(v) ->> 'relation' IS NULL",
+    )
+    .persistent(false)
+    .fetch_all(&mut *transaction)
+    .await?;
     let columns: Vec<(String, String, String, bool, bool, Option<i32>)> =
         sqlx::query_as(online::SHAPE)
             .persistent(false)
@@ -43,6 +50,12 @@ pub(super) async fn require(pool: &PgPool, views: &[FeatureView]) -> Result<(), 
                 let message = format!("the online store has no table for {}: {fix}", view.name);
                 return Err(StoreError::wrong_setup(message));
             }
+        }
+        if own_tables.contains(&view.name) {
+            return Err(StoreError::wrong_setup(format!(
+                "the online store is of an older release: {} has a table of its own: {fix}, which moves its rows",
+                view.name
+            )));
         }
         let differences = online::differences(view, &found);
         if !differences.is_empty() {

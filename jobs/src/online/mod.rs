@@ -1,17 +1,25 @@
-//! The online store's side of `init`: makes the tables and SQL views of the feature views, and never changes one that is there
-//! without being told to.
+//! The online store's side of `init`: makes the tables of the entities and the SQL views of the feature views, and never changes one that
+//! is there without being told to.
 //!
 //! `online._views` remembers from which definition each was made. A view whose meaning changed is refused: its rows hold values
 //! of the old meaning. Not here: the statements (`userflow_models::features::online`), the rows (the sessionizer).
+//!
+//! * here: what is decided for each view, and the refusals. `store`: what is there. `make`: what was decided is done.
+
+mod make;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use userflow_models::features::{FeatureView, online};
 use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::PostgresUrl;
+
+pub use store::{Registered, registered};
+use store::{execute, kind, shape};
 
 use crate::postgres::{connect, explained};
 
@@ -21,16 +29,7 @@ pub const LOCK: i64 = 0x7573_6572_666c_6f77;
 /// notice that something exists already, which is what SUPPORT expects.
 const SETTINGS: &str = "SET LOCAL lock_timeout = '30s'; SET LOCAL client_min_messages = warning";
 
-/// What `online._views` says about a view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// Of the definition that its table was made from.
-    pub fingerprint: String,
-    /// The table's columns, each `name type`.
-    pub columns: Vec<String>,
-}
-
-/// What is done with the table of a view.
+/// What is done with what the store has of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -38,7 +37,9 @@ pub enum Action {
     Created,
     /// It was dropped with its rows and made again.
     Recreated,
-    /// Its table was there; the SQL view over it was not, or not as it should be, and was made again.
+    /// A release up to 0.1 made a table of its own: its rows were moved into the table of its entity.
+    Moved,
+    /// Its rows were there; a SQL view over them was not, or not as it should be, and was made again.
     Repaired,
     /// It was there.
     Unchanged,
@@ -50,6 +51,7 @@ impl Action {
         match self {
             Self::Created => "created",
             Self::Recreated => "recreated",
+            Self::Moved => "moved",
             Self::Repaired => "repaired",
             Self::Unchanged => "unchanged",
         }
@@ -116,9 +118,9 @@ impl Task<'_> {
         let registered = registered(&mut transaction).await?;
         let lines = self.decide(&mut transaction, &registered).await?;
         if !self.dry_run {
-            for (view, line) in self.views.iter().zip(&lines) {
-                make(&mut transaction, view, line.action).await?;
-            }
+            let actions = lines.iter().map(|line| line.action);
+            let decided: Vec<_> = self.views.iter().zip(actions).collect();
+            make::make(&mut transaction, &decided, &registered).await?;
         }
         // A dry run has nothing to commit.
         transaction.commit().await.map_err(explained)?;
@@ -142,29 +144,25 @@ impl Task<'_> {
         for view in self.views {
             let name = &view.name;
             let action = if self.recreate.contains(name) {
-                match registered.contains_key(name) || kind(connection, name).await?.is_some() {
+                let left = !online::left_columns(view, &found).is_empty();
+                match left
+                    || registered.contains_key(name)
+                    || kind(connection, name).await?.is_some()
+                {
                     true => Action::Recreated,
                     false => Action::Created,
                 }
             } else if let Some(known) = registered.get(name) {
-                let differences = online::differences(view, &found);
-                if !view.recognises(&known.fingerprint) {
-                    refusals.push(changed(view, &known.columns, &online::key_of(view, &found)));
-                } else if !differences.is_empty() {
-                    refusals.push(online::changed_by_hand(view, &differences));
-                }
+                let refusal = refusal(view, known, &found);
+                let settled = refusal.is_none();
+                refusals.extend(refusal);
                 match online::view_differs(view, &found) {
+                    _ if known.relation.is_none() && settled => Action::Moved,
                     Some(_) => Action::Repaired,
                     None => Action::Unchanged,
                 }
             } else {
-                if kind(connection, name).await?.is_some() {
-                    refusals.push(format!(
-                        "{schema}.{name} exists, but {schema}._views does not say from which definition it was made: rename it, or let \
-                         `userflow-jobs init --recreate {name}` drop it with its rows",
-                        schema = online::SCHEMA
-                    ));
-                }
+                refusals.extend(unregistered(connection, view, &found).await?);
                 Action::Created
             };
             let view = name.clone();
@@ -178,7 +176,59 @@ impl Task<'_> {
     }
 }
 
-/// Says how a view differs from its table, and what to do.
+/// Why a view that is registered cannot stay as it is.
+fn refusal(view: &FeatureView, known: &Registered, found: &[online::Found]) -> Option<String> {
+    // A table of the view's own had the name of what is a SQL view now.
+    let partials = online::partials(&view.name);
+    let own = [partials.as_str(), view.name.as_str()];
+    let relations = match &known.relation {
+        Some(relation) => vec![relation.as_str()],
+        None => own.to_vec(),
+    };
+    if !view.recognises(&known.fingerprint) {
+        let keys = relations.iter().map(|name| online::key_of(name, found));
+        let key = keys.into_iter().find(|key| !key.is_empty());
+        return Some(changed(view, &known.columns, &key.unwrap_or_default())); // none: there is no table, which init makes again
+    }
+    if known.relation.is_none() {
+        let missing = (known.columns.iter())
+            .filter_map(|column| column.split(' ').next())
+            .find(|column| {
+                !relations
+                    .iter()
+                    .any(|name| online::has(found, name, column))
+            });
+        let said = missing.map(|column| vec![format!("column {column} is missing")]);
+        return said.map(|said| online::changed_by_hand(view, &said));
+    }
+    let differences = online::differences(view, found);
+    (!differences.is_empty()).then(|| online::changed_by_hand(view, &differences))
+}
+
+/// Why a view that is not registered cannot be made.
+async fn unregistered(
+    connection: &mut PgConnection,
+    view: &FeatureView,
+    found: &[online::Found],
+) -> Result<Option<String>> {
+    let (schema, name) = (online::SCHEMA, &view.name);
+    let mut there = None;
+    for relation in [name.clone(), online::partials(name)] {
+        if there.is_none() && kind(connection, &relation).await?.is_some() {
+            there = Some(format!("{schema}.{relation} exists"));
+        }
+    }
+    let left = online::left_columns(view, found).first().copied();
+    let left = left.map(|column| format!("{} has a column {column}", online::table(view)));
+    Ok(there.or(left).map(|there| {
+        format!(
+            "{there}, but {schema}._views does not say from which definition it was made: rename it, or let \
+             `userflow-jobs init --recreate {name}` drop it with its rows"
+        )
+    }))
+}
+
+/// Says how a view differs from what was made of it, and what to do.
 fn changed(view: &FeatureView, stored: &[String], key: &[&str]) -> String {
     let wanted = columns(view);
     let only_in = |these: &[String], those: &[String]| {
@@ -217,125 +267,10 @@ fn changed(view: &FeatureView, stored: &[String], key: &[&str]) -> String {
     )
 }
 
-/// The columns of a view's table as `online._views` keeps them.
+/// The columns of a view as `online._views` keeps them.
 fn columns(view: &FeatureView) -> Vec<String> {
     let columns = online::stored(view).into_iter();
     columns
         .map(|column| format!("{} {}", column.name, online::sql_type(&column)))
         .collect()
-}
-
-async fn make(connection: &mut PgConnection, view: &FeatureView, action: Action) -> Result<()> {
-    match action {
-        Action::Unchanged => return rename_fingerprint(connection, view).await,
-        Action::Repaired => {
-            // The table stays; of what makes both, the first statement makes the table.
-            execute(
-                connection,
-                &format!("DROP VIEW IF EXISTS {}.{}", online::SCHEMA, view.name),
-            )
-            .await?;
-            for statement in online::create(view).iter().skip(1) {
-                execute(connection, statement).await?;
-            }
-            return rename_fingerprint(connection, view).await;
-        }
-        Action::Created | Action::Recreated => {}
-    }
-    if action == Action::Recreated {
-        // The form that is there goes first; of the other there can be leftovers, and its statements no longer meet the name.
-        let local = kind(connection, &view.name).await?.as_deref() == Some("r");
-        for local in [local, !local] {
-            for statement in online::remove(&view.name, local) {
-                execute(connection, &statement).await?;
-            }
-        }
-    }
-    for statement in online::create(view) {
-        execute(connection, &statement).await?;
-    }
-    sqlx::query(
-        "INSERT INTO online._views (name, fingerprint, columns) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-         SET fingerprint = excluded.fingerprint, columns = excluded.columns, created_at = clock_timestamp()",
-    )
-    .persistent(false)
-    .bind(&view.name)
-    .bind(&view.fingerprint)
-    .bind(columns(view))
-    .execute(connection)
-    .await
-    .map_err(explained)
-    .with_context(|| format!("register {}", view.name))?;
-    Ok(())
-}
-
-/// A table that an earlier release made keeps its rows and gets today's name for its definition.
-async fn rename_fingerprint(connection: &mut PgConnection, view: &FeatureView) -> Result<()> {
-    sqlx::query("UPDATE online._views SET fingerprint = $2 WHERE name = $1 AND fingerprint = $3")
-        .bind(&view.name)
-        .bind(&view.fingerprint)
-        .bind(&view.former_fingerprint)
-        .execute(connection)
-        .await
-        .map_err(explained)
-        .with_context(|| format!("register {}", view.name))?;
-    Ok(())
-}
-
-/// What was made so far, by name; nothing when `init` never ran.
-pub async fn registered(connection: &mut PgConnection) -> Result<BTreeMap<String, Registered>> {
-    if kind(connection, "_views").await?.is_none() {
-        return Ok(BTreeMap::new());
-    }
-    let rows: Vec<(String, String, Vec<String>)> =
-        sqlx::query_as("SELECT name, fingerprint, columns FROM online._views")
-            .persistent(false)
-            .fetch_all(connection)
-            .await
-            .map_err(explained)
-            .context("read online._views")?;
-    let entry = |(name, fingerprint, columns)| {
-        let registered = Registered {
-            fingerprint,
-            columns,
-        };
-        (name, registered)
-    };
-    Ok(rows.into_iter().map(entry).collect())
-}
-
-/// What is there, column by column.
-async fn shape(connection: &mut PgConnection) -> Result<Vec<online::Found>> {
-    let rows: Vec<(String, String, String, bool, bool, Option<i32>)> =
-        sqlx::query_as(online::SHAPE)
-            .persistent(false)
-            .fetch_all(connection)
-            .await
-            .map_err(explained)
-            .context("look at the tables of the online store")?;
-    Ok(rows.into_iter().map(online::Found::from).collect())
-}
-
-/// What a name of the schema stands for: `r` a table, `v` a view; none: nothing.
-async fn kind(connection: &mut PgConnection, name: &str) -> Result<Option<String>> {
-    sqlx::query_scalar(
-        "SELECT relkind::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relname = $2",
-    )
-    .persistent(false)
-    .bind(online::SCHEMA)
-    .bind(name)
-    .fetch_optional(connection)
-    .await
-    .map_err(explained)
-    .with_context(|| format!("look for {}.{name}", online::SCHEMA))
-}
-
-/// Runs a statement of our own making.
-async fn execute(connection: &mut PgConnection, statement: &str) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(connection)
-        .await
-        .map_err(explained)
-        .with_context(|| format!("run {:?}", statement.lines().next().unwrap_or_default()))?;
-    Ok(())
 }
