@@ -154,6 +154,7 @@ impl Places {
 mod tests {
     use std::collections::BTreeMap;
 
+    use arrow::array::Array;
     use proptest::prelude::*;
     use userflow_models::features::FeatureView;
     use userflow_models::features::online::stored;
