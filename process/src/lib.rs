@@ -2,7 +2,7 @@
 //!
 //! * How a process ends: [`exit`]. What it says meanwhile: [`logging`], and [`terminal`] for text that others wrote.
 //! * What it is told: [`arguments`], [`units`], [`secret`], [`postgres`].
-//! * How it works: [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
+//! * How it works: [`service`], [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
 //! * How it says whether it works: [`health`], [`metrics`], the page of [`status`] with the [`recent`] errors, and [`endpoints`], which serves
 //!   them.
 //!
@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod postgres;
 pub mod recent;
 pub mod secret;
+pub mod service;
 pub mod standstill;
 pub mod status;
 pub mod terminal;

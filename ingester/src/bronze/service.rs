@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use userflow_lake::Lake;
 use userflow_models::domain::Domain;
-use userflow_process::endpoints::{self, Service};
+use userflow_process::endpoints::Service;
 use userflow_process::health::Health;
+use userflow_process::service;
 use userflow_process::standstill::Standstill;
 use userflow_process::workers;
 
@@ -54,25 +55,14 @@ pub fn run(args: &IngestArgs) -> Result<()> {
         runtime.handle().clone(),
     ))?);
     let mut follower = Follower::new(probe, &source, &shared.health);
-    let signalled = Arc::clone(&shared);
-    runtime.spawn(async move {
-        match workers::stop_signal().await {
-            Ok(()) => tracing::info!("stopping: committing what is held"),
-            Err(e) => tracing::error!("{e:#}"),
-        }
-        signalled.stop.ask();
-    });
-    if let Some(addr) = args.health.metrics_addr {
-        let (metrics, seen) = (Arc::clone(&shared.metrics), Arc::clone(&shared));
-        let service = Service {
-            health: shared.health.clone(),
-            metrics: Arc::new(move || metrics.render()),
-            status: Arc::new(move || status(&seen)),
-        };
-        let serving = runtime.block_on(endpoints::serve(addr, service))?;
-        let stop = &shared.stop;
-        stop.beside(runtime.handle(), "the metrics endpoint", serving);
-    }
+    let (metrics, seen) = (Arc::clone(&shared.metrics), Arc::clone(&shared));
+    let service = Service {
+        health: shared.health.clone(),
+        metrics: Arc::new(move || metrics.render()),
+        status: Arc::new(move || status(&seen)),
+    };
+    let (stop, stopping) = (&shared.stop, "stopping: committing what is held");
+    service::attend(&runtime, stop, stopping, args.health.metrics_addr, service)?;
     let outcome = work(&shared, &mut follower);
     summary::print(&shared, started.elapsed())?;
     outcome

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use sqlx::PgConnection;
 use userflow_models::features::{FeatureView, online};
 
-use super::Action;
-use super::store::{Kind, Registered, execute, kind};
+use super::action::Action;
+use super::store::{Kind, Registered, columns, execute, kind};
 use crate::postgres::explained;
 
 /// Does what was decided for each view.
@@ -161,7 +161,7 @@ async fn register(connection: &mut PgConnection, view: &FeatureView) -> Result<(
     .persistent(false)
     .bind(&view.name)
     .bind(&view.fingerprint)
-    .bind(super::columns(view))
+    .bind(columns(view))
     .bind(online::relation(view))
     .execute(connection)
     .await

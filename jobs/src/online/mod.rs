@@ -4,8 +4,10 @@
 //! `online._views` remembers from which definition each was made. A view whose meaning changed is refused: its rows hold values
 //! of the old meaning. Not here: the statements (`userflow_models::features::online`), the rows (the sessionizer).
 //!
-//! * here: what is decided for each view, and the refusals. `store`: what is there. `make`: what was decided is done.
+//! * here: what is decided for each view, and the refusals. `action`: what can be decided. `store`: what is there. `make`: what was
+//!   decided is done.
 
+mod action;
 mod make;
 mod store;
 
@@ -18,8 +20,9 @@ use userflow_models::features::{FeatureView, online};
 use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::PostgresUrl;
 
+pub use action::Action;
 pub use store::{Registered, registered};
-use store::{execute, kind, shape};
+use store::{columns, execute, kind, shape};
 
 use crate::postgres::{connect, explained};
 
@@ -28,35 +31,6 @@ pub const LOCK: i64 = 0x7573_6572_666c_6f77;
 /// Longest wait for that lock, and for readers of a table that is dropped, because whoever comes after us waits as well; and no
 /// notice that something exists already, which is what SUPPORT expects.
 const SETTINGS: &str = "SET LOCAL lock_timeout = '30s'; SET LOCAL client_min_messages = warning";
-
-/// What is done with what the store has of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It was not there.
-    Created,
-    /// It was dropped with its rows and made again.
-    Recreated,
-    /// A release up to 0.1 made a table of its own: its rows were moved into the table of its entity.
-    Moved,
-    /// Its rows were there; a SQL view over them was not, or not as it should be, and was made again.
-    Repaired,
-    /// It was there.
-    Unchanged,
-}
-
-impl Action {
-    /// The word for people, the same as in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Recreated => "recreated",
-            Self::Moved => "moved",
-            Self::Repaired => "repaired",
-            Self::Unchanged => "unchanged",
-        }
-    }
-}
 
 /// What was done, or in a dry run would be.
 #[derive(Clone, Debug, Serialize)]
@@ -265,12 +239,4 @@ fn changed(view: &FeatureView, stored: &[String], key: &[&str]) -> String {
          from the start of the topic as far as that still has its events",
         online::SCHEMA
     )
-}
-
-/// The columns of a view as `online._views` keeps them.
-fn columns(view: &FeatureView) -> Vec<String> {
-    let columns = online::stored(view).into_iter();
-    columns
-        .map(|column| format!("{} {}", column.name, online::sql_type(&column)))
-        .collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
-use userflow_models::features::online;
+use userflow_models::features::{FeatureView, online};
 
 use crate::postgres::explained;
 
@@ -17,6 +17,14 @@ pub struct Registered {
     pub columns: Vec<String>,
     /// The table that has its rows, without the schema; none: one of its own, as releases up to 0.1 made it.
     pub relation: Option<String>,
+}
+
+/// The columns of a view as `online._views` keeps them.
+pub(super) fn columns(view: &FeatureView) -> Vec<String> {
+    let columns = online::stored(view).into_iter();
+    columns
+        .map(|column| format!("{} {}", column.name, online::sql_type(&column)))
+        .collect()
 }
 
 /// What was made so far, by name; nothing when `init` never ran.

@@ -226,7 +226,7 @@ impl Two {
         }
     }
 
-    fn write(&self, row: Shared) -> u64 {
+    fn write(&self, row: &Shared) -> u64 {
         let time = |second: i64| chrono::DateTime::from_timestamp(second, 0).unwrap();
         let (counts, newest) = (row.counts, row.newest);
         let sql = AssertSqlSafe(upsert(&self.views, "true"));
@@ -297,20 +297,20 @@ fn each_view_of_a_row_is_written_alone() {
             newest,
         };
         // A view that a row has no part of is not there for its readers.
-        assert_eq!(two.write(row(Some((1, 10, 5)), None)), 1);
+        assert_eq!(two.write(&row(Some((1, 10, 5)), None)), 1);
         let first = ["ann 1 5 0 false".to_owned()];
         assert_eq!(two.rows(), (first.to_vec(), vec![]), "local: {local}");
         // The part that is newer is taken, the older one of the same row is not, and a missing one changes nothing.
-        assert_eq!(two.write(row(Some((9, 9, 4)), Some(("Aix", 11, 6)))), 1);
+        assert_eq!(two.write(&row(Some((9, 9, 4)), Some(("Aix", 11, 6)))), 1);
         let aix = vec!["ann Aix 6 0 false".to_owned()];
         assert_eq!(two.rows(), (first.to_vec(), aix.clone()));
-        assert_eq!(two.write(row(Some((2, 12, 7)), None)), 1);
+        assert_eq!(two.write(&row(Some((2, 12, 7)), None)), 1);
         assert_eq!(
             two.rows(),
             (vec!["ann 2 7 0 false".to_owned()], aix.clone())
         );
         // Nothing newer: the row is not written at all.
-        assert_eq!(two.write(row(Some((9, 9, 6)), Some(("Brest", 9, 5)))), 0);
+        assert_eq!(two.write(&row(Some((9, 9, 6)), Some(("Brest", 9, 5)))), 0);
         assert_eq!(two.rows(), (vec!["ann 2 7 0 false".to_owned()], aix));
     }
 }
@@ -325,10 +325,10 @@ fn rows_of_a_view_go_alone_and_the_last_takes_the_row_with_it() {
             counts,
             newest,
         };
-        two.write(row("ann", 0, Some((1, 10, 5)), Some(("Aix", 100, 6))));
-        two.write(row("bob", 0, Some((2, 10, 7)), None));
-        two.write(row("cat", 0, Some((3, 100, 8)), Some(("Caen", 10, 9))));
-        two.write(row("dan", 1, Some((4, 10, 5)), None));
+        two.write(&row("ann", 0, Some((1, 10, 5)), Some(("Aix", 100, 6))));
+        two.write(&row("bob", 0, Some((2, 10, 7)), None));
+        two.write(&row("cat", 0, Some((3, 100, 8)), Some(("Caen", 10, 9))));
+        two.write(&row("dan", 1, Some((4, 10, 5)), None));
         assert_eq!(
             two.expire(0, 50),
             "2",
@@ -349,6 +349,6 @@ fn rows_of_a_view_go_alone_and_the_last_takes_the_row_with_it() {
         assert_eq!(two.expire(1, 500), "2");
         assert_eq!(two.database.rows(&["user_id"], &table), ["cat", "dan"]);
         // What went can come again, with any version.
-        assert_eq!(two.write(row("ann", 0, Some((1, 1, 1)), None)), 1);
+        assert_eq!(two.write(&row("ann", 0, Some((1, 1, 1)), None)), 1);
     }
 }
