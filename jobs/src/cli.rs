@@ -16,9 +16,11 @@ use crate::register::RegisterArgs;
 use crate::replay::ReplayArgs;
 use crate::run::RunArgs;
 use crate::show::ShowArgs;
+use crate::test::TestArgs;
 use crate::workspace::Workspace;
 use crate::{
     backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show, spill,
+    test,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -59,6 +61,9 @@ pub enum Command {
     Register(RegisterArgs),
     /// Print rows of a table
     Show(ShowArgs),
+    /// Play the cases of models/<domain>/tests: events in, what feature views and tables must then hold; needs no server
+    #[command(after_long_help = test::HELP)]
+    Test(TestArgs),
     /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
     Docs(DocsArgs),
 }
@@ -84,6 +89,7 @@ impl Cli {
                 Command::Replay(args) => replay::run(&open().await?, args).await,
                 Command::Register(args) => register::run(&open().await?, args).await,
                 Command::Show(args) => show::run(&open().await?, args).await,
+                Command::Test(args) => test::run(&self.common, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,
             }
         });

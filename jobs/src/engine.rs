@@ -58,6 +58,14 @@ pub struct Engine {
 impl Engine {
     /// Sets up the pool, the spill folder and the store.
     pub fn new(settings: &Common, lake: &Lake) -> Result<Self> {
+        let engine = Self::without_lake(settings)?;
+        let url = url::Url::parse(LAKE_URL).context("parse the lake's URL")?;
+        (engine.runtime).register_object_store(&url, lake.object_store());
+        Ok(engine)
+    }
+
+    /// The same for queries over tables in memory only.
+    pub fn without_lake(settings: &Common) -> Result<Self> {
         let pool_size = settings.memory_limit / POOL_SHARE;
         let pool = SharedPool::new(pool_size);
         let shown = const { NonZeroUsize::new(3).expect("three is not zero") };
@@ -73,8 +81,6 @@ impl Engine {
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
             .build_arc()
             .context("set up the query engine")?;
-        let url = url::Url::parse(LAKE_URL).context("parse the lake's URL")?;
-        runtime.register_object_store(&url, lake.object_store());
         Ok(Self {
             runtime,
             pool_size,

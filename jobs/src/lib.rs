@@ -6,9 +6,9 @@
 //! ```
 //!
 //! * Commands: [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`show`],
-//!   [`docs`]. The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
+//!   [`docs`], [`test`]. The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
 //! * What a command works with: [`workspace`], which holds the domains, the SQL models, the lake and the query [`engine`] ([`scan`],
-//!   [`functions`], [`memory`], [`spill`]); [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
+//!   [`functions`], [`memory`], [`spill`]); feature views over events in memory: [`stream`]; cells as [`value`]s; [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
 //! * What judges: [`quality`], [`grain`].
 //! * What a command leaves behind: [`summary`] and [`print`] on standard output; through [`reporting`], the log in [`ops`] and a message by
 //!   [`notify`]. [`online`] makes the online store's tables.
@@ -50,6 +50,9 @@ pub mod scan;
 pub mod seeds;
 pub mod show;
 pub mod spill;
+pub mod stream;
 pub mod summary;
+pub mod test;
 pub mod trino;
+pub mod value;
 pub mod workspace;

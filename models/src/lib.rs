@@ -4,6 +4,7 @@
 //! The words of a domain stand in those files, never in this crate.
 
 pub mod bronze;
+pub mod cases;
 pub mod contract;
 pub mod decode;
 pub mod domain;

@@ -13,10 +13,10 @@ use userflow_models::features::{Batch, Feature, FeatureView};
 use userflow_models::project::Window;
 use userflow_process::exit::WrongSetup;
 
-use super::column::{kind, values};
-use super::value::{Kind, Value};
 use crate::engine::{Engine, quoted};
 use crate::scan::SnapshotTable;
+use crate::value::column::{kind, values};
+use crate::value::{Kind, Value};
 use crate::workspace::Workspace;
 
 /// The entity of a row, in the order of the view's entity.

@@ -7,19 +7,17 @@
 //!           online (its rows)      ┴▶ skew (pairs rows by key) ─▶ tally (counts, examples) ─▶ text or JSON
 //! ```
 //!
-//! Values of both sides are compared in [`value`]. The `batch:` block of a feature view says which
+//! Values of both sides are compared in [`crate::value`]. The `batch:` block of a feature view says which
 //! feature is in which column; no name of a feature or column is known here.
 
 mod args;
 mod batch;
-mod column;
 mod online;
 mod skew;
 mod subjects;
 mod tables;
 mod tally;
 mod trend;
-mod value;
 
 use anyhow::Result;
 

@@ -12,8 +12,8 @@ use userflow_models::features::{FeatureView, ValueType};
 use userflow_models::project::Window;
 
 use super::batch::{Key, Pair};
-use super::value::Value;
 use crate::postgres::explained;
+use crate::value::Value;
 
 /// One row.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use comfy_table::CellAlignment;
 use serde::Serialize;
 
 use super::batch::{Key, Pair};
-use super::value::Value;
 use crate::print;
+use crate::value::Value;
 
 /// Examples that are kept of each kind of difference.
 const EXAMPLES: usize = 3;

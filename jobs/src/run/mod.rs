@@ -25,6 +25,7 @@ use userflow_process::exit::Stopped;
 pub use args::{GateArgs, RunArgs};
 pub use inputs::Inputs;
 pub use outcome::Outcome;
+pub use output::check_dates;
 pub use query::{Query, check};
 pub use task::Task;
 

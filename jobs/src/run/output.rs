@@ -79,6 +79,17 @@ impl Written {
 
 /// The batch without the partition column, whose every value must be the window's date.
 fn within(batch: &RecordBatch, model: &Model, window: Window) -> Result<RecordBatch> {
+    let at = check_dates(batch, model, window)?;
+    let mut columns = batch.columns().to_vec();
+    columns.remove(at);
+    Ok(RecordBatch::try_new(
+        without(batch.schema_ref(), at),
+        columns,
+    )?)
+}
+
+/// Refuses a row of another date than the window's, and says where the partition column is.
+pub fn check_dates(batch: &RecordBatch, model: &Model, window: Window) -> Result<usize> {
     let (at, _) = batch
         .schema_ref()
         .column_with_name(PARTITION_COLUMN)
@@ -100,12 +111,7 @@ fn within(batch: &RecordBatch, model: &Model, window: Window) -> Result<RecordBa
         ))
         .into());
     }
-    let mut columns = batch.columns().to_vec();
-    columns.remove(at);
-    Ok(RecordBatch::try_new(
-        without(batch.schema_ref(), at),
-        columns,
-    )?)
+    Ok(at)
 }
 
 fn without(schema: &SchemaRef, at: usize) -> SchemaRef {

@@ -9,11 +9,12 @@ use datafusion::common::DataFusionError;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
-use userflow_models::project::{Model, Vars, Window};
+use userflow_models::project::{Model, Project, Vars, Window};
 use userflow_process::exit::WrongSetup;
 
 use super::inputs::{Inputs, seed_tables};
 use super::shape::shape;
+use crate::engine::Engine;
 use crate::workspace::Workspace;
 use crate::{declared, seeds};
 
@@ -39,13 +40,25 @@ impl Query {
     ) -> Result<Self> {
         let sql = workspace.project.render(model, vars, &seeds::table_name)?;
         let tables = inputs.tables(workspace, model, window)?;
-        match plan_sql(workspace, model, &sql, tables, parallelism).await {
+        match plan_sql(&workspace.engine, model, &sql, tables, parallelism).await {
             Ok(query) => Ok(query),
             Err(error) => Err(match inputs.lacking(workspace)? {
                 Some(advice) => WrongSetup(format!("{advice} ({error:#})")).into(),
                 None => error,
             }),
         }
+    }
+
+    /// Plans the model over tables that are given, with one thread: for small tables in memory.
+    pub async fn over(
+        engine: &Engine,
+        project: &Project,
+        model: &Model,
+        vars: &Vars,
+        tables: Vec<(String, Arc<dyn TableProvider>)>,
+    ) -> Result<Self> {
+        let sql = project.render(model, vars, &seeds::table_name)?;
+        plan_sql(engine, model, &sql, tables, 1).await
     }
 }
 
@@ -69,17 +82,19 @@ pub async fn check(workspace: &Workspace, model: &Model, window: Window) -> Resu
         workspace
             .project
             .render(model, &Vars::of(window, &model.config), &seeds::table_name)?;
-    plan_sql(workspace, model, &sql, tables, 1).await.map(drop)
+    plan_sql(&workspace.engine, model, &sql, tables, 1)
+        .await
+        .map(drop)
 }
 
 async fn plan_sql(
-    workspace: &Workspace,
+    engine: &Engine,
     model: &Model,
     sql: &str,
     tables: Vec<(String, Arc<dyn TableProvider>)>,
     parallelism: usize,
 ) -> Result<Query> {
-    let session = workspace.engine.session(parallelism, tables)?;
+    let session = engine.session(parallelism, tables)?;
     let wrong = |error: DataFusionError| sql_is_wrong(&model.path, &error);
     let frame = session.sql(sql).await.map_err(wrong)?;
     let frame = shape(frame, model)?;

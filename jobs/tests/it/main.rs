@@ -9,6 +9,7 @@
 )]
 
 mod backfills;
+mod cases;
 mod checks;
 mod commands;
 mod database;

@@ -9,10 +9,10 @@ use datafusion::arrow::datatypes::{
     DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 
-use super::value::{Kind, Value};
+use super::{Kind, Value};
 
 /// What values of a column can be compared with.
-pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
+pub fn kind(data_type: &DataType) -> Option<Kind> {
     Some(match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
         DataType::Boolean => Kind::Boolean,
@@ -24,7 +24,7 @@ pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
 }
 
 /// The values of a column, in the few types that values are compared in.
-pub(super) fn values(column: &ArrayRef) -> Result<Vec<Value>> {
+pub fn values(column: &ArrayRef) -> Result<Vec<Value>> {
     let as_type = |data_type: &DataType| cast(column, data_type);
     Ok(match column.data_type() {
         DataType::Boolean => collect(column, |row| Value::Boolean(column.as_boolean().value(row))),

@@ -2,6 +2,9 @@
 //!
 //! The online store has `double precision` where the lake has exact decimals, so numbers are compared as the lake's type has them.
 
+pub mod cell;
+pub mod column;
+
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat};
@@ -9,7 +12,7 @@ use userflow_models::features::ValueType;
 
 /// A value as it is compared.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
     /// None.
     Null,
     /// A whole number.
@@ -33,7 +36,7 @@ pub(super) enum Value {
 
 /// Values that can be compared with one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Integers, decimals and doubles.
     Number,
     /// Texts.
@@ -46,7 +49,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Of a feature; none: a list, which no batch table has.
-    pub(super) fn of_feature(value_type: ValueType) -> Option<Self> {
+    pub fn of_feature(value_type: ValueType) -> Option<Self> {
         match value_type {
             ValueType::BigInt | ValueType::Decimal { .. } | ValueType::Double => Some(Self::Number),
             ValueType::Text => Some(Self::Text),
@@ -62,7 +65,7 @@ impl Value {
     ///
     /// An online double is rounded to the decimals that a batch decimal has, and must be whole to equal a batch integer. Two doubles
     /// are the same if they differ in no more than the last digits, which depend on the order of two divisions.
-    pub(super) fn is(&self, online: &Self) -> bool {
+    pub fn is(&self, online: &Self) -> bool {
         match (self, online) {
             (Self::Decimal { unscaled, scale }, Self::Integer(online)) => {
                 let unit = 10_i128.checked_pow(*scale);

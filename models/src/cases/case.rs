@@ -1,0 +1,32 @@
+//! A case once it is read.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+
+use super::step::Step;
+
+/// One case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What it shows, as a sentence.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The line of its name.
+    pub line: usize,
+    /// The date of times that say none.
+    pub date: NaiveDate,
+    /// In order.
+    pub steps: Vec<Step>,
+    /// Views that are known to differ from their batch table in this case, with the reason.
+    pub skew: Vec<(String, String)>,
+}
+
+impl Case {
+    /// The name of its file without the ending.
+    pub fn group(&self) -> String {
+        let stem = self.file.file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    }
+}

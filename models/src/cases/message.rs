@@ -1,0 +1,100 @@
+//! The bytes of an event: the fields that a case names, the defaults of its file, and valid values for what the contract requires
+//! besides.
+
+use serde_json::{Map, Value};
+
+use super::sample;
+use crate::contract::{Column, Contract, Presence};
+
+/// What a case says of an event.
+pub(super) struct Event<'a> {
+    /// Its id, unless a field says another.
+    pub(super) id: &'a str,
+    /// What happened.
+    pub(super) event_type: &'a str,
+    /// When, microseconds UTC.
+    pub(super) time: i64,
+    /// Columns or JSON pointers and their values; a later one of a name wins.
+    pub(super) fields: &'a [(String, Value)],
+    /// Columns that the message does not have.
+    pub(super) without: &'a [String],
+}
+
+impl Event<'_> {
+    /// The message. Says which name is unknown.
+    pub(super) fn bytes(&self, contract: &Contract) -> Result<Vec<u8>, String> {
+        for name in self.without {
+            column(contract, name)?;
+        }
+        let mut message = Value::Object(Map::new());
+        for column in contract.columns() {
+            if let Some(value) = self.value(contract, column) {
+                put(&mut message, &column.sources[0].path, value)?;
+            }
+        }
+        for (name, value) in self.fields {
+            if let Some(pointer) = name.strip_prefix('/') {
+                let path: Vec<String> = pointer.split('/').map(unescaped).collect();
+                put(&mut message, &path, value.clone())?;
+            } else {
+                column(contract, name)?;
+            }
+        }
+        Ok(message.to_string().into_bytes())
+    }
+
+    fn value(&self, contract: &Contract, column: &Column) -> Option<Value> {
+        let name = column.name.as_str();
+        if self.without.iter().any(|without| without == name) {
+            return None;
+        }
+        let given = self.fields.iter().rev().find(|(field, _)| field == name);
+        if let Some((_, value)) = given {
+            return Some(value.clone());
+        }
+        if name == contract.event_id() {
+            return Some(self.id.into());
+        }
+        if name == contract.event_type() {
+            return Some(self.event_type.into());
+        }
+        if name == contract.event_time() {
+            return Some(sample::time_value(column, self.time));
+        }
+        (column.presence == Presence::Required).then(|| sample::value(column, self.time))
+    }
+}
+
+fn column<'c>(contract: &'c Contract, name: &str) -> Result<&'c Column, String> {
+    let columns = contract.columns();
+    let found = columns.iter().find(|column| column.name == name);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        format!(
+            "the contract has no column `{name}`: it has {}; a field that is no column is written as a pointer, /{name}",
+            known.join(", ")
+        )
+    })
+}
+
+fn unescaped(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+/// Puts a value at a path, making the objects on the way.
+fn put(message: &mut Value, path: &[String], value: Value) -> Result<(), String> {
+    let mut place = message;
+    for key in path {
+        let Value::Object(object) = place else {
+            return Err(format!(
+                "/{} lies in a field that is no object",
+                path.join("/")
+            ));
+        };
+        place = object
+            .entry(key.clone())
+            .or_insert_with(|| Value::Object(Map::new()));
+    }
+    *place = value;
+    Ok(())
+}
