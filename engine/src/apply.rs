@@ -50,6 +50,7 @@ impl Engine {
         self.counts.future_clocks += u64::from(time > ceiling);
         if effective > self.newest {
             self.newest = effective;
+            self.let_out();
             self.pass(effective - self.settings.lateness, observer);
         }
         let plan = Arc::clone(&self.plan);
@@ -96,6 +97,15 @@ impl Engine {
             match view.kind {
                 Kind::Lifetime => arena.apply(&view.pane, &mut words[HEAD..], event),
                 Kind::Last { events } => keep_last(arena, view, words, events, event),
+                Kind::Exact(exact) => {
+                    let grouped = arena.enter(view, exact, words, event, effective, self.newest);
+                    self.counts.grouped[view.number] += u64::from(grouped);
+                    let wakes = arena.leaves_at(exact, words) - 1;
+                    if wakes < words[TIMER] {
+                        words[TIMER] = wakes;
+                        self.leaving.set(wakes, Timer { view: id, record });
+                    }
+                }
                 Kind::Sliding { every, ring, .. } => {
                     let newest = self.newest.div_euclid(every);
                     clean_panes(arena, view, words, newest, ring);
@@ -139,6 +149,7 @@ impl Engine {
             Kind::Session { gap, keep, .. } => {
                 effective.saturating_add(gap + keep).lt(&self.watermark)
             }
+            Kind::Exact(exact) => effective.saturating_add(exact.size) <= self.watermark,
             Kind::Last { .. } | Kind::Lifetime => false,
         }
     }

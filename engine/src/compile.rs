@@ -4,7 +4,12 @@ use userflow_models::contract::{ColumnType, Contract};
 use userflow_models::features::{Aggregation, FeatureView, Predicate, Window, online};
 
 use super::ids::ColumnId;
-use super::layout::{Accumulator, HEAD, Kind, PANES, PanePlan, Slot, ViewPlan, panes_of};
+use super::layout::{
+    Accumulator, EVENTS, Exact, HEAD, Kind, PANES, PanePlan, Slot, ViewPlan, panes_of,
+};
+
+/// An exact window with too many events leaves in so many steps.
+const STEPS: i64 = 60;
 
 /// Compiles a view of a contract; filters that are new are added to `filters`.
 pub(super) fn compile(
@@ -103,6 +108,15 @@ pub(super) fn compile(
             let every = *every;
             let width = width * panes_of(ring);
             (Kind::Sliding { every, panes, ring }, PANES - HEAD + width)
+        }
+        Window::Exact { size, most } => {
+            let exact = Exact {
+                size: *size,
+                most: *most,
+                width: (size / STEPS).max(1),
+                keep: size.saturating_add(lateness),
+            };
+            (Kind::Exact(exact), EVENTS - HEAD + 1)
         }
         Window::Last { events } => (Kind::Last { events: *events }, 1),
         Window::Lifetime => (Kind::Lifetime, width),

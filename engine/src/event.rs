@@ -5,6 +5,7 @@ use super::hash::hash;
 use super::ids::ColumnId;
 use super::key::encode;
 use super::layout::{Accumulator, PanePlan, Slot};
+use super::pool::Kept;
 use super::symbols::Symbols;
 
 /// One event as the features of a view see it.
@@ -16,7 +17,16 @@ pub(super) struct Seen<'a> {
     pub(super) cells: Cells<'a>,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// An event that was kept, as it was seen when it came.
+    pub(super) fn again(kept: &'a Kept) -> Self {
+        Self {
+            time: kept.time,
+            filters: kept.filters,
+            cells: Cells::Kept(&kept.cells),
+        }
+    }
+
     pub(super) fn counts_for(&self, index: usize, slot: &Slot) -> bool {
         match (self.cells, slot.filter) {
             (Cells::Kept(_), _) => self.filters >> index & 1 == 1,

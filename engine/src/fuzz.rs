@@ -54,6 +54,7 @@ fn views(contract: &Contract) -> Vec<FeatureView> {
     let windows = [
         "{session: 10m}",
         "{sliding: 1h, every: 30m}",
+        "{sliding: 1h, exact_up_to: 2}",
         "{last: 5}",
         "lifetime",
     ];

@@ -51,10 +51,23 @@ pub(super) enum Kind {
         panes: i64,
         ring: i64,
     },
+    Exact(Exact),
     Last {
         events: usize,
     },
     Lifetime,
+}
+
+/// A window that moves with every event (`exact.rs`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Exact {
+    pub(super) size: i64,
+    /// Events of an entity that are kept one by one; older ones are kept in panes.
+    pub(super) most: usize,
+    /// Width of those panes.
+    pub(super) width: i64,
+    /// How long after its last event a record is kept: no event that comes then is older than those forgotten.
+    pub(super) keep: i64,
 }
 
 /// The words of one pane: a part of the time in which all features are computed alike.
@@ -114,7 +127,7 @@ pub(super) const EVENT_TIME: usize = 1;
 pub(super) const SEEN_AT: usize = HEAD;
 /// Second word of a session's own: its phase.
 pub(super) const PHASE: usize = HEAD + 1;
-/// Third word of a session's own: the timer that counts; others that were set before are void.
+/// Third word of a session's and of an exact window's own: the timer that counts; others that were set before are void.
 pub(super) const TIMER: usize = HEAD + 2;
 /// First word of a sliding window's own: the newest pane that is clean.
 pub(super) const NEWEST_PANE: usize = HEAD;
@@ -122,6 +135,12 @@ pub(super) const NEWEST_PANE: usize = HEAD;
 pub(super) const FILLED_PANE: usize = HEAD + 1;
 /// Third word of a sliding window's own: the newest pane of the window that the row shows.
 pub(super) const SHOWN_PANE: usize = HEAD + 2;
+/// First word of an exact window's own: newest effective time of its events.
+pub(super) const NEWEST_EVENT: usize = HEAD;
+/// Second word of an exact window's own: the time of its newest change, by an event that came or one that left.
+pub(super) const CHANGED_AT: usize = HEAD + 1;
+/// Fourth word of an exact window's own, after [`TIMER`]: its events.
+pub(super) const EVENTS: usize = HEAD + 3;
 /// Where the panes of sessions and sliding windows begin.
 pub(super) const PANES: usize = HEAD + 3;
 /// The word of a `last` window: its ring of events.

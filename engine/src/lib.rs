@@ -10,7 +10,7 @@
 //!                                                                                  └▶ marked as changed ─▶ rows
 //! ```
 //!
-//! * `state`: an engine; `apply`: events change it; `time`: so does time; `take`: changed rows leave it. `settings`, `observer`: what callers say.
+//! * `state`: an engine; `apply`: events change it; `time`: so does time; `exact`: windows whose events leave one by one; `take`: changed rows leave it. `settings`, `observer`: what callers say.
 //! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it.
 //! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`: where it lies. `wheel`: timers. `dedup`: events sent
 //!   again.
@@ -26,6 +26,7 @@ mod compile;
 mod dedup;
 mod event;
 mod events;
+mod exact;
 mod filter;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

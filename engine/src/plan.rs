@@ -3,7 +3,7 @@
 //! Views of one entity share a record, so an event finds its user once, however many views there are of users.
 
 use userflow_models::contract::Contract;
-use userflow_models::features::{FeatureView, Predicate};
+use userflow_models::features::{FeatureView, Predicate, Window};
 
 use super::compile::compile;
 use super::ids::{ColumnId, ViewId};
@@ -20,6 +20,7 @@ pub struct Plan {
     pub(super) event_id: ColumnId,
     /// For each view, in the order given: its table and its place in it.
     pub(super) places: Vec<ViewId>,
+    has_exact: bool,
 }
 
 impl Plan {
@@ -34,6 +35,9 @@ impl Plan {
             filters: Vec::new(),
             event_id: number(contract.event_id()),
             places: Vec::new(),
+            has_exact: views
+                .iter()
+                .any(|view| matches!(view.window, Window::Exact { .. })),
         };
         for (index, view) in views.iter().enumerate() {
             let entity: Vec<ColumnId> = view.entity.iter().map(|name| number(name)).collect();
@@ -79,6 +83,11 @@ impl Plan {
     /// A builder of rows of a view.
     pub fn rows(&self, view: usize) -> RowsBuilder {
         RowsBuilder::new(self.view(self.places[view]))
+    }
+
+    /// Whether there is a window whose events leave one by one.
+    pub(super) fn has_exact(&self) -> bool {
+        self.has_exact
     }
 
     pub(super) fn view(&self, id: ViewId) -> &ViewPlan {

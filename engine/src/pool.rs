@@ -1,4 +1,4 @@
-//! What does not fit a word: sketches, lists, rings of events. A word holds a number of a pool, or 0 for nothing yet. What is
+//! What does not fit a word: sketches, lists, rings of events, events of exact windows. A word holds a number of a pool, or 0 for nothing yet. What is
 //! given back keeps its memory for the next owner, so that a steady stream allocates nothing.
 
 use std::collections::VecDeque;
@@ -105,9 +105,28 @@ pub(super) struct Pools {
     pub(super) times: Pool<Vec<i64>>,
     /// Events of `last` windows, oldest first.
     pub(super) rings: Pool<VecDeque<Kept>>,
+    /// Events of exact windows.
+    pub(super) moving: Pool<Moving>,
 }
 
-/// One event of a `last` window: what its features need.
+/// The events of an exact window, oldest effective time first.
+#[derive(Default)]
+pub(super) struct Moving {
+    /// One by one, each with its effective time.
+    pub(super) events: VecDeque<(i64, Kept)>,
+    /// Those that were too many: number of the pane, its words.
+    pub(super) panes: VecDeque<(i64, Box<[i64]>)>,
+}
+
+impl Reset for Moving {
+    fn reset(&mut self) {
+        debug_assert!(self.panes.is_empty(), "panes are emptied before");
+        self.events.clear();
+        self.panes.clear();
+    }
+}
+
+/// One event of a `last` or an exact window: what its features need.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Kept {
     pub(super) time: i64,

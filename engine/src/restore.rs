@@ -110,6 +110,10 @@ impl Engine {
                         table.header_mut(record).listed |= id.bit();
                         self.listed[number][*index].push(record);
                     }
+                    Kind::Exact(_) => {
+                        let timer = Timer { view: id, record };
+                        self.leaving.set(words[TIMER], timer);
+                    }
                     Kind::Last { .. } | Kind::Lifetime => {}
                 }
                 self.tables[number].header_mut(record).alive |= id.bit();

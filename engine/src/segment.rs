@@ -1,7 +1,7 @@
 //! The words of a view as bytes, with what they stand for: texts, sketches, lists, rings.
 
 use super::bytes::{Reader, RestoreError, number, put_number, put_symbol};
-use super::layout::{Accumulator, HEAD, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
+use super::layout::{Accumulator, EVENTS, HEAD, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
 use super::pane::Arena;
 use super::pool::Kept;
 
@@ -11,7 +11,7 @@ fn panes(view: &ViewPlan) -> Vec<usize> {
     match view.kind {
         Kind::Session { .. } => vec![PANES],
         Kind::Lifetime => vec![HEAD],
-        Kind::Last { .. } => Vec::new(),
+        Kind::Last { .. } | Kind::Exact(_) => Vec::new(),
         Kind::Sliding { ring, .. } => (0..panes_of(ring))
             .map(|pane| PANES + pane * width)
             .collect(),
@@ -25,9 +25,7 @@ pub(super) fn write_view(
     arena: &Arena,
     marked: &mut [bool],
 ) {
-    for word in words {
-        out.extend_from_slice(&word.to_le_bytes());
-    }
+    write_words(out, words);
     for at in panes(view) {
         write_pane(out, &view.pane, &words[at..], arena, marked);
     }
@@ -36,20 +34,44 @@ pub(super) fn write_view(
         // An empty word is a ring without events.
         put_number(out, ring.map_or(0, |ring| number(ring.len())));
         for kept in ring.into_iter().flatten() {
-            put_number(out, kept.time);
-            out.extend_from_slice(&kept.filters.to_le_bytes());
-            for (slot, cell) in view.pane.slots.iter().zip(&kept.cells) {
-                match cell {
-                    None => out.push(0),
-                    Some(symbol) if slot.text => {
-                        out.push(2);
-                        put_symbol(out, *symbol, arena, marked);
-                    }
-                    Some(value) => {
-                        out.push(1);
-                        put_number(out, *value);
-                    }
-                }
+            write_kept(out, &view.pane, kept, arena, marked);
+        }
+    }
+    if let Kind::Exact(_) = view.kind {
+        let moving = arena.pools.moving.get(words[EVENTS]);
+        put_number(out, moving.map_or(0, |moving| number(moving.events.len())));
+        for (effective, kept) in moving.into_iter().flat_map(|moving| &moving.events) {
+            put_number(out, *effective);
+            write_kept(out, &view.pane, kept, arena, marked);
+        }
+        put_number(out, moving.map_or(0, |moving| number(moving.panes.len())));
+        for (pane, words) in moving.into_iter().flat_map(|moving| &moving.panes) {
+            put_number(out, *pane);
+            write_words(out, words);
+            write_pane(out, &view.pane, words, arena, marked);
+        }
+    }
+}
+
+fn write_words(out: &mut Vec<u8>, words: &[i64]) {
+    for word in words {
+        put_number(out, *word);
+    }
+}
+
+fn write_kept(out: &mut Vec<u8>, plan: &PanePlan, kept: &Kept, arena: &Arena, marked: &mut [bool]) {
+    put_number(out, kept.time);
+    out.extend_from_slice(&kept.filters.to_le_bytes());
+    for (slot, cell) in plan.slots.iter().zip(&kept.cells) {
+        match cell {
+            None => out.push(0),
+            Some(symbol) if slot.text => {
+                out.push(2);
+                put_symbol(out, *symbol, arena, marked);
+            }
+            Some(value) => {
+                out.push(1);
+                put_number(out, *value);
             }
         }
     }
@@ -113,36 +135,62 @@ pub(super) fn read_view(
     words: &mut [i64],
     arena: &mut Arena,
 ) -> Result<(), RestoreError> {
-    for word in words.iter_mut() {
-        *word = reader.number()?;
-    }
+    read_words(reader, words)?;
     for at in panes(view) {
         read_pane(reader, &view.pane, &mut words[at..], arena)?;
     }
     if let Kind::Last { .. } = view.kind {
         words[RING] = 0;
         for _ in 0..reader.number()? {
-            let time = reader.number()?;
-            let filters = u128::from_le_bytes(*reader.array::<16>()?);
-            let mut cells = Vec::with_capacity(view.pane.slots.len());
-            for slot in &view.pane.slots {
-                cells.push(match (reader.array::<1>()?, slot.text) {
-                    ([0], _) => None,
-                    ([1], false) => Some(reader.number()?),
-                    ([2], true) => Some(reader.symbol(arena)?),
-                    _ => return Err(RestoreError::Damaged("a value is of another kind")),
-                });
-            }
-            let cells = cells.into();
-            let kept = Kept {
-                time,
-                filters,
-                cells,
-            };
+            let kept = read_kept(reader, &view.pane, arena)?;
             arena.pools.rings.of(&mut words[RING]).push_back(kept);
         }
     }
+    if let Kind::Exact(_) = view.kind {
+        words[EVENTS] = 0;
+        for _ in 0..reader.number()? {
+            let event = (reader.number()?, read_kept(reader, &view.pane, arena)?);
+            (arena.pools.moving.of(&mut words[EVENTS]).events).push_back(event);
+        }
+        for _ in 0..reader.number()? {
+            let number = reader.number()?;
+            let mut pane = vec![0; view.pane.empty.len()].into_boxed_slice();
+            read_words(reader, &mut pane)?;
+            read_pane(reader, &view.pane, &mut pane, arena)?;
+            (arena.pools.moving.of(&mut words[EVENTS]).panes).push_back((number, pane));
+        }
+    }
     Ok(())
+}
+
+fn read_words(reader: &mut Reader<'_>, words: &mut [i64]) -> Result<(), RestoreError> {
+    for word in words {
+        *word = reader.number()?;
+    }
+    Ok(())
+}
+
+fn read_kept(
+    reader: &mut Reader<'_>,
+    plan: &PanePlan,
+    arena: &mut Arena,
+) -> Result<Kept, RestoreError> {
+    let time = reader.number()?;
+    let filters = u128::from_le_bytes(*reader.array::<16>()?);
+    let mut cells = Vec::with_capacity(plan.slots.len());
+    for slot in &plan.slots {
+        cells.push(match (reader.array::<1>()?, slot.text) {
+            ([0], _) => None,
+            ([1], false) => Some(reader.number()?),
+            ([2], true) => Some(reader.symbol(arena)?),
+            _ => return Err(RestoreError::Damaged("a value is of another kind")),
+        });
+    }
+    Ok(Kept {
+        time,
+        filters,
+        cells: cells.into(),
+    })
 }
 
 fn read_pane(

@@ -26,4 +26,6 @@ pub struct Counts {
     pub future_clocks: u64,
     /// Events that came after their last window had ended, by view.
     pub late: Vec<u64>,
+    /// Events of exact windows that leave in a group, because their entity has more than are kept one by one; by view.
+    pub grouped: Vec<u64>,
 }

@@ -25,6 +25,8 @@ pub struct Engine {
     pub(super) tables: Vec<Table>,
     pub(super) arena: Arena,
     pub(super) wheel: Wheel<Timer>,
+    /// Timers of exact windows: these go by the newest event time, all others by the watermark.
+    pub(super) leaving: Wheel<Timer>,
     pub(super) dedup: Dedup,
     /// Records of sliding windows with content: by table, by view.
     pub(super) listed: Vec<Vec<Vec<RecordId>>>,
@@ -42,7 +44,7 @@ pub struct Engine {
     pub(super) gathered: Gathered,
 }
 
-/// Wakes the session of a record.
+/// Wakes the session or the exact window of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timer {
     pub(super) view: ViewId,
@@ -67,6 +69,7 @@ impl Engine {
                             empty.extend_from_slice(&view.pane.empty);
                         }
                     }
+                    Kind::Exact(_) => empty.extend([i64::MIN, i64::MIN, i64::MAX, 0]),
                     Kind::Last { .. } => empty.push(0),
                     Kind::Lifetime => empty.extend_from_slice(&view.pane.empty),
                 }
@@ -85,12 +88,14 @@ impl Engine {
             dirty_rows: 0,
             arena: Arena::default(),
             wheel: Wheel::default(),
+            leaving: Wheel::default(),
             dedup: Dedup::new(settings.dedup_horizon, settings.dedup_most),
             newest: i64::MIN,
             watermark: i64::MIN,
             next_offset,
             counts: Counts {
                 late: vec![0; plan.places.len()],
+                grouped: vec![0; plan.places.len()],
                 ..Counts::default()
             },
             due: Vec::new(),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::event::{Cells, Seen};
+use super::event::Seen;
 use super::gathered::Rows;
 use super::ids::{RecordId, ViewId};
-use super::layout::{HEAD, Kind, NEWEST_PANE, PANES, RING, SHOWN_PANE, ViewPlan, pane_words};
+use super::layout::{
+    CHANGED_AT, EVENTS, HEAD, Kind, NEWEST_PANE, PANES, RING, SHOWN_PANE, ViewPlan, pane_words,
+};
 use super::rows::RowsBuilder;
 use super::state::Engine;
 
@@ -26,6 +28,7 @@ impl Engine {
         // The window is part of the state: it must not depend on when the row is taken.
         let shown = |words: &[i64]| match view.kind {
             Kind::Sliding { every, .. } => (words[SHOWN_PANE] + 1) * every,
+            Kind::Exact(_) => words[CHANGED_AT].saturating_add(1),
             _ => 0,
         };
         for records in dirty.chunks(GATHERED) {
@@ -78,7 +81,11 @@ impl Engine {
             gathered: &gathered,
         });
         // A session's and a lifetime's words are the record's own; the others' were made here.
-        if matches!(view.kind, Kind::Last { .. } | Kind::Sliding { .. }) {
+        let made = matches!(
+            view.kind,
+            Kind::Last { .. } | Kind::Sliding { .. } | Kind::Exact(_)
+        );
+        if made {
             let width = view.pane.empty.len().max(1);
             for pane in gathered.panes.chunks_mut(width) {
                 self.arena.clear(&view.pane, pane);
@@ -107,16 +114,15 @@ impl Engine {
                 panes.extend_from_slice(&view.pane.empty);
                 let ring = arena.pools.rings.take_or_none(words[RING]);
                 for kept in ring.iter().flatten() {
-                    let event = Seen {
-                        time: kept.time,
-                        filters: kept.filters,
-                        cells: Cells::Kept(&kept.cells),
-                    };
-                    arena.apply(&view.pane, &mut panes[at..], &event);
+                    arena.apply(&view.pane, &mut panes[at..], &Seen::again(kept));
                 }
                 if let Some(ring) = ring {
                     arena.pools.rings.put(words[RING], ring);
                 }
+            }
+            Kind::Exact(_) => {
+                panes.extend_from_slice(&view.pane.empty);
+                arena.add_moving(view, words[EVENTS], &mut panes[at..]);
             }
             Kind::Sliding {
                 every,

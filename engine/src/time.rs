@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ids::{RecordId, ViewId};
 use super::layout::{
-    ENDED, FILLED_PANE, HEAD, Kind, NEWEST_PANE, PANES, PHASE, RING, SEEN_AT, SHOWN_PANE,
+    ENDED, EVENTS, FILLED_PANE, HEAD, Kind, NEWEST_PANE, PANES, PHASE, RING, SEEN_AT, SHOWN_PANE,
     TIMED_OUT, TIMER, VERSION, ViewPlan, pane_words,
 };
 use super::observer::Observer;
@@ -14,6 +14,7 @@ impl Engine {
     /// Says that it is `time` although no event does: the stream is idle, or its end is known.
     pub fn advance<O: Observer>(&mut self, time: i64, observer: &mut O) {
         self.newest = self.newest.max(time);
+        self.let_out();
         self.pass(time, observer);
     }
 
@@ -156,6 +157,7 @@ impl Engine {
                         .clear(&view.pane, pane_words(view, words, pane, ring));
                 }
             }
+            Kind::Exact(_) => self.arena.clear_moving(view, &mut words[EVENTS]),
             Kind::Last { .. } => self.arena.pools.rings.release(&mut words[RING]),
             Kind::Lifetime => self.arena.clear(&view.pane, &mut words[HEAD..]),
         }

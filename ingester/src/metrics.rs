@@ -92,6 +92,8 @@ pub struct SessionizeMetrics {
     pub future_clocks: IntCounter,
     /// Events that came after their last window had ended, by view.
     pub late: IntCounterVec,
+    /// Events of exact windows that leave in a group, by view.
+    pub grouped: IntCounterVec,
     /// Rows written, by view.
     pub rows: IntCounterVec,
     /// Seconds of a write to PostgreSQL, with its retries.
@@ -150,6 +152,10 @@ impl SessionizeMetrics {
             late: by_view(
                 "late_events_total",
                 "Events that came after their last window had ended",
+            )?,
+            grouped: by_view(
+                "grouped_events_total",
+                "Events of exact windows that leave in a group, because their entity has too many",
             )?,
             rows: by_view("rows_total", "Rows written")?,
             write_seconds: registry.seconds(

@@ -2,6 +2,8 @@
 //! applied to all events so far, without increments (`textbook.rs`). Streams are random, with disorder, repeats, late events, clocks that
 //! are ahead, silence and jumps; at random moments the state goes through a snapshot. A stream that fails is shrunk.
 
+mod busy;
+mod shuffled;
 mod stream;
 mod textbook;
 mod views;
@@ -114,6 +116,9 @@ fn add(sum: &mut Counts, more: &Counts) {
     for (sum, more) in sum.late.iter_mut().zip(&more.late) {
         *sum += more;
     }
+    for (sum, more) in sum.grouped.iter_mut().zip(&more.grouped) {
+        *sum += more;
+    }
 }
 
 fn check(ops: &[Op]) -> Result<(), TestCaseError> {
@@ -129,6 +134,7 @@ fn check(ops: &[Op]) -> Result<(), TestCaseError> {
     let (mut row, mut offset) = (0, 0);
     let mut counts = Counts {
         late: vec![0; views.len()],
+        grouped: vec![0; views.len()],
         ..Counts::default()
     };
     for (step, op) in ops.iter().enumerate() {
@@ -196,6 +202,7 @@ fn check(ops: &[Op]) -> Result<(), TestCaseError> {
     }
     add(&mut counts, engine.counts());
     prop_assert_eq!(&counts.late, &textbook.late);
+    prop_assert_eq!(&counts.grouped, &textbook.grouped);
     prop_assert_eq!(counts.repeats, textbook.repeats);
     prop_assert_eq!(counts.future_clocks, textbook.future);
     prop_assert_eq!(counts.beyond_horizon, textbook.beyond);

@@ -23,6 +23,9 @@ pub(crate) enum Cell {
 struct Counted {
     event: Event,
     effective: i64,
+    /// In an exact window: the newest event time with which it leaves; whether that was rounded up, because there were too many.
+    leaves: i64,
+    grouped: bool,
 }
 
 /// What one step must give.
@@ -48,12 +51,15 @@ pub(crate) struct Textbook {
     phases: BTreeMap<(usize, Vec<String>), Phase>,
     /// End of the window that an entity's row shows, since its last change.
     shown_end: BTreeMap<(usize, Vec<String>), i64>,
+    /// Events of an entity that have left its exact window, when time was last looked at.
+    left: BTreeMap<(usize, Vec<String>), usize>,
     /// Last rows of what was forgotten.
     ghosts: BTreeMap<(usize, Vec<String>), BTreeMap<String, Cell>>,
     /// Rows that changed in steps after which nothing was looked at.
     waiting: BTreeSet<(usize, Vec<String>)>,
     changed: BTreeSet<(usize, Vec<String>)>,
     pub(crate) late: Vec<u64>,
+    pub(crate) grouped: Vec<u64>,
     pub(crate) repeats: u64,
     pub(crate) beyond: u64,
     pub(crate) future: u64,
@@ -71,6 +77,7 @@ impl Textbook {
         Self {
             counted: vec![Vec::new(); views.len()],
             late: vec![0; views.len()],
+            grouped: vec![0; views.len()],
             views,
             settings,
             ids: BTreeMap::new(),
@@ -78,6 +85,7 @@ impl Textbook {
             watermark: i64::MIN,
             phases: BTreeMap::new(),
             shown_end: BTreeMap::new(),
+            left: BTreeMap::new(),
             ghosts: BTreeMap::new(),
             waiting: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -96,6 +104,7 @@ impl Textbook {
         let mut expected = Expected::default();
         self.changed.clear();
         self.newest = self.newest.max(to);
+        self.let_out();
         self.pass(to, &mut expected);
         self.show(&mut expected);
         expected
@@ -120,6 +129,7 @@ impl Textbook {
         self.future += u64::from(event.time > event.ceiling);
         if effective > self.newest {
             self.newest = effective;
+            self.let_out();
             self.pass(effective - self.settings.lateness, &mut expected);
         }
         for number in 0..self.views.len() {
@@ -131,6 +141,7 @@ impl Textbook {
                     last_end <= self.watermark
                 }
                 Window::Session { gap, keep, .. } => effective + gap + keep < self.watermark,
+                Window::Exact { size, .. } => effective + size <= self.watermark,
                 _ => false,
             };
             if late {
@@ -141,7 +152,18 @@ impl Textbook {
             self.counted[number].push(Counted {
                 event: event.clone(),
                 effective,
+                leaves: match view.window {
+                    Window::Exact { size, .. } => effective + size,
+                    _ => i64::MAX,
+                },
+                grouped: false,
             });
+            if let Window::Exact { size, most } = view.window {
+                if effective + size <= self.newest {
+                    *self.left.entry((number, key.clone())).or_default() += 1;
+                }
+                self.group_too_many(number, &key, size, most);
+            }
             if let Window::Session { .. } = view.window {
                 let over =
                     ["b", "c"].contains(&event.kind) && self.state(number, &key, false) == "DONE";
@@ -156,6 +178,50 @@ impl Textbook {
         }
         self.show(&mut expected);
         expected
+    }
+
+    /// Of an exact window with too many events: the oldest leaves at the end of its sixtieth of the window.
+    fn group_too_many(&mut self, number: usize, key: &[String], size: i64, most: usize) {
+        let view = self.views[number].clone();
+        let newest = self.newest;
+        let mut single: Vec<&mut Counted> = (self.counted[number].iter_mut())
+            .filter(|c| key_of(&view, &c.event) == key && !c.grouped && c.leaves > newest)
+            .collect();
+        single.sort_by_key(|c| c.effective);
+        if single.len() > most {
+            let width = size / 60;
+            let oldest = &mut single[0];
+            oldest.leaves = (oldest.effective.div_euclid(width) + 1) * width - 1 + size;
+            oldest.grouped = true;
+            self.grouped[number] += 1;
+        }
+    }
+
+    /// Events leave exact windows; a while after the last one, the entity is forgotten.
+    fn let_out(&mut self) {
+        for number in 0..self.views.len() {
+            let Window::Exact { size, .. } = self.views[number].window else {
+                continue;
+            };
+            for key in self.keys(number) {
+                let of_key = self.of(number, &key);
+                let place = (number, key.clone());
+                let left = |c: &&Counted| c.leaves <= self.newest;
+                let shown = self
+                    .left
+                    .insert(place.clone(), of_key.iter().filter(left).count());
+                if of_key.iter().filter(left).count() > shown.unwrap_or(0) {
+                    self.changed.insert(place.clone());
+                }
+                let last = of_key.iter().map(|c| c.effective).max();
+                if last.is_some_and(|at| at + size + self.settings.lateness <= self.newest) {
+                    self.ghosts.insert(place.clone(), self.row(number, &key));
+                    let view = self.views[number].clone();
+                    self.counted[number].retain(|c| key_of(&view, &c.event) != key);
+                    self.left.remove(&place);
+                }
+            }
+        }
     }
 
     fn pass(&mut self, watermark: i64, expected: &mut Expected) {
@@ -268,6 +334,15 @@ impl Textbook {
                     .iter()
                     .filter(|c| (end - size..end).contains(&c.effective));
                 (inside.cloned().collect(), Some(end))
+            }
+            Window::Exact { .. } => {
+                let inside = of_key.iter().filter(|c| c.leaves > self.newest);
+                // Of the newest change: an event that came, or one that left.
+                let changes = of_key.iter().map(|c| match c.leaves <= self.newest {
+                    true => c.leaves,
+                    false => c.effective,
+                });
+                (inside.cloned().collect(), changes.max().map(|at| at + 1))
             }
             Window::Last { events } => {
                 let mut by_time: Vec<(i64, usize)> = of_key

@@ -86,6 +86,8 @@ pub(crate) fn all(contract: &Contract) -> Vec<FeatureView> {
             "{sliding: 15s, every: 3s}",
             "",
         ),
+        view("test_moving", "user", "{sliding: 90s}", ""),
+        view("test_grouped", "user", "{sliding: 10m, exact_up_to: 3}", ""),
         view("test_last", "user", "{last: 5}", ""),
         view("test_lifetime", "item", "lifetime", ""),
     ]

@@ -41,6 +41,7 @@ impl Partitions {
     pub(super) fn assign(&mut self, partition: i32, engine: Engine, epoch: i64, now: Instant) {
         let counted = Counts {
             late: vec![0; engine.counts().late.len()],
+            grouped: vec![0; engine.counts().grouped.len()],
             ..Counts::default()
         };
         let owned = Partition {
@@ -197,6 +198,7 @@ impl Partitions {
     pub(super) fn count_since(&mut self, views: usize) -> Counts {
         let mut sum = Counts {
             late: vec![0; views],
+            grouped: vec![0; views],
             ..Counts::default()
         };
         for owned in self.0.values_mut() {
@@ -209,6 +211,9 @@ impl Partitions {
             sum.future_clocks += now.future_clocks - before.future_clocks;
             for (view, (now, before)) in now.late.iter().zip(&before.late).enumerate() {
                 sum.late[view] += now - before;
+            }
+            for (view, (now, before)) in now.grouped.iter().zip(&before.grouped).enumerate() {
+                sum.grouped[view] += now - before;
             }
         }
         sum

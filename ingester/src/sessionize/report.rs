@@ -20,9 +20,10 @@ pub(super) fn report(
     metrics.beyond_horizon.inc_by(counted.beyond_horizon);
     metrics.repeats_forgotten.inc_by(counted.repeats_forgotten);
     metrics.future_clocks.inc_by(counted.future_clocks);
-    for (view, late) in shared.views.iter().zip(&counted.late) {
+    for (number, view) in shared.views.iter().enumerate() {
         let name = [view.name.as_str()];
-        metrics.late.with_label_values(&name).inc_by(*late);
+        (metrics.late.with_label_values(&name)).inc_by(counted.late[number]);
+        (metrics.grouped.with_label_values(&name)).inc_by(counted.grouped[number]);
     }
     let lateness = shared.restorer.settings.lateness;
     let mut written = BTreeMap::new();

@@ -78,6 +78,7 @@ pub(super) fn window(view: &FeatureView, contract: &Contract) -> String {
         Window::Sliding { size, every } => {
             format!("the last {}, moving every {}", span(*size), span(*every))
         }
+        Window::Exact { size, .. } => format!("the last {}, moving with every event", span(*size)),
         Window::Last { events } => format!("the newest {events} events"),
         Window::Lifetime => "all events ever".to_owned(),
     }

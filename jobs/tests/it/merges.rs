@@ -255,6 +255,38 @@ fn windows_are_merged_while_they_overlap() {
 }
 
 #[test]
+fn windows_that_move_with_every_event_are_merged_while_they_overlap() {
+    let view = view(
+        "feature_view: demo_now\ndescription: Ten minutes\nentity: place\nwindow: {sliding: 10m}\nfeatures:\n  \
+         events: {count: {}}\n  mean: {avg: amount}\n",
+    );
+    let database = Database::with(&[&view]);
+    // The second is a microsecond within the window of the newest; the first has left it. The third is empty: its events have left.
+    let partials = [
+        ("01:50:00", 1, 700),
+        ("01:50:00.000001", 10, 70),
+        ("01:55:00", 0, 0),
+        ("02:00:00", 2, 50),
+    ];
+    for (partition, (end, events, amount)) in partials.into_iter().enumerate() {
+        database.execute(&format!(
+            "INSERT INTO online.demo_now__partials VALUES ('p', {events}, {amount}, {events}, '2026-11-01 {end}+00', now(), {partition}, \
+             {partition}, now())"
+        ));
+    }
+    assert_eq!(
+        database.rows(&["events", "mean", "window_end"], "online.demo_now"),
+        ["12 10 2026-11-01 02:00:00+00"]
+    );
+    // All have left everywhere.
+    database.execute("UPDATE online.demo_now__partials SET events = 0, mean = 0, mean__n = 0");
+    assert_eq!(
+        database.rows(&["events", "mean"], "online.demo_now"),
+        ["0 null"]
+    );
+}
+
+#[test]
 fn the_newest_events_are_the_newest_of_all_partitions() {
     let view = view(
         "feature_view: demo_recent\ndescription: The last events\nentity: place\nwindow: {last: 3}\nfeatures:\n  \

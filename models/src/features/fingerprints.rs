@@ -160,6 +160,20 @@ fn a_view_of_everything_keeps_its_fingerprints() {
     assert_eq!(found, expected);
 }
 
+/// Windows that came after release 0.1.
+#[test]
+fn newer_windows_keep_their_fingerprints() {
+    let contract = Contract::parse(Path::new("contract.json"), CONTRACT).expect("a contract");
+    let of = |window: &str| {
+        let text = EVERYTHING[1].replace("{sliding: 1h, every: 10m}", window);
+        parse(&text, &contract).expect("a view").fingerprint
+    };
+    assert_eq!(of("{sliding: 1h}"), "1:3267bc7c7c55714b");
+    assert_eq!(of("{sliding: 1h, exact_up_to: 1000}"), of("{sliding: 1h}"));
+    assert_ne!(of("{sliding: 1h, exact_up_to: 999}"), of("{sliding: 1h}"));
+    assert_ne!(of("{sliding: 2h}"), of("{sliding: 1h}"));
+}
+
 #[test]
 fn a_contract_that_gains_a_column_changes_no_view() {
     let more = CONTRACT.replacen(

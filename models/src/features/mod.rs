@@ -177,6 +177,16 @@ features:
             ),
             (
                 "{sliding: 1h, every: 10m}",
+                "{sliding: 1h, exact_up_to: 20000}",
+                "4: `window`: exact_up_to is a whole number from 1 to 10000",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{sliding: 1h, every: 10m, exact_up_to: 20}",
+                "4: unknown window: use {session: 10m",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
                 "{hopping: 1h}",
                 "4: unknown window: use {session: 10m",
             ),

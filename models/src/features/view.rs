@@ -53,6 +53,13 @@ pub enum Window {
         /// Distance of windows.
         every: i64,
     },
+    /// The events of the last `size` at every moment: `(newest - size, newest]`, where `newest` is the newest event time of the partition.
+    Exact {
+        /// Length of the window.
+        size: i64,
+        /// So many events of an entity leave each at its own time; older ones leave in groups.
+        most: usize,
+    },
     /// The newest events of an entity, by event time, then arrival.
     Last {
         /// How many.
@@ -288,6 +295,6 @@ impl FeatureView {
 
     /// Whether the window slides or tumbles: its table has `window_end`.
     pub fn has_window_end(&self) -> bool {
-        matches!(self.window, Window::Sliding { .. })
+        matches!(self.window, Window::Sliding { .. } | Window::Exact { .. })
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn merged(view: &FeatureView) -> String {
     }
     let mut last = vec!["event_time", "version", "updated_at"];
     let from = match view.window {
-        Window::Sliding { size, .. } => {
+        Window::Sliding { size, .. } | Window::Exact { size, .. } => {
             last.insert(0, "window_end");
             format!(
                 "(SELECT *, max(window_end) OVER (PARTITION BY {keys}) AS _newest FROM {table}) AS partials \

@@ -96,6 +96,7 @@ impl Form<'_> {
                 json!(["session", gap, keep, ends])
             }
             Window::Sliding { size, every } => json!(["sliding", size, every]),
+            Window::Exact { size, most } => json!(["exact", size, most]),
             Window::Last { events } => json!(["last", events]),
             Window::Lifetime => json!(["lifetime"]),
         }

@@ -57,6 +57,7 @@ fn window(window: &Window) -> String {
             format!("Session {{ gap: {gap}, keep: {keep}, ends: {ends} }}")
         }
         Window::Sliding { size, every } => format!("Sliding {{ size: {size}, every: {every} }}"),
+        Window::Exact { size, most } => format!("Exact {{ size: {size}, most: {most} }}"),
         Window::Last { events } => format!("Last {{ events: {events} }}"),
         Window::Lifetime => "Lifetime".to_owned(),
     }

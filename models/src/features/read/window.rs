@@ -8,6 +8,8 @@ use crate::features::view::{Aggregation, Ending, Feature, Test, ValueType, Windo
 
 /// Most panes that a window may be cut into.
 const MOST_PANES: i64 = 1_440;
+/// Default of a window's `exact_up_to`: events of an entity that are kept one by one.
+const EXACT_EVENTS: u32 = 1_000;
 
 impl Reader<'_> {
     pub(super) fn window(&self, value: &Value, features: &[Feature]) -> Result<Window, Problem> {
@@ -15,7 +17,7 @@ impl Reader<'_> {
             return Ok(Window::Lifetime);
         }
         let shape = || {
-            let message = "unknown window: use {session: 10m, keep: 2h}, {sliding: 1h, every: 10m}, {tumbling: 1h}, {last: 50} or lifetime";
+            let message = "unknown window: use {session: 10m, keep: 2h}, {sliding: 1h, every: 10m}, {sliding: 10m}, {tumbling: 1h}, {last: 50} or lifetime";
             self.problem("window", message)
         };
         let body = value.as_mapping().ok_or_else(shape)?;
@@ -43,7 +45,7 @@ impl Reader<'_> {
                 ends,
             });
         }
-        if body.contains_key("sliding") && known(&["sliding", "every"]) {
+        if body.contains_key("every") && known(&["sliding", "every"]) {
             let (size, every) = (time("sliding")?, time("every")?);
             if size % every != 0 || size / every > MOST_PANES {
                 let message = format!(
@@ -52,6 +54,16 @@ impl Reader<'_> {
                 return Err(self.problem("window", message));
             }
             return Ok(Window::Sliding { size, every });
+        }
+        if body.contains_key("sliding") && known(&["sliding", "exact_up_to"]) {
+            let most = match body.get("exact_up_to") {
+                None => EXACT_EVENTS,
+                Some(most) => self.number("window", "exact_up_to", most, 1, 10_000)?,
+            };
+            return Ok(Window::Exact {
+                size: time("sliding")?,
+                most: most as usize,
+            });
         }
         if body.contains_key("tumbling") && known(&["tumbling"]) {
             let size = time("tumbling")?;
