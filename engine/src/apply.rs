@@ -60,8 +60,12 @@ impl Engine {
             cells: Cells::Row(events, row),
         };
         for (number, table) in plan.tables.iter().enumerate() {
-            if encode(events, row, &table.entity, &mut self.key) {
-                self.count(number, table, &event, effective, offset);
+            if !encode(events, row, &table.entity, &mut self.key) {
+                continue;
+            }
+            match table.by_start {
+                false => self.count(number, table, &event, effective, offset),
+                true => self.count_in_session(number, table, &event, effective, offset),
             }
         }
     }
@@ -106,6 +110,7 @@ impl Engine {
                         self.leaving.set(wakes, Timer { view: id, record });
                     }
                 }
+                Kind::Sessions { .. } => unreachable!("its table is by start"),
                 Kind::Sliding { every, ring, .. } => {
                     let newest = self.newest.div_euclid(every);
                     clean_panes(arena, view, words, newest, ring);
@@ -141,12 +146,12 @@ impl Engine {
     }
 
     /// Whether the last window that an event belongs to has ended, or the session it may belong to is forgotten.
-    fn is_late(&self, kind: Kind, effective: i64) -> bool {
+    pub(super) fn is_late(&self, kind: Kind, effective: i64) -> bool {
         match kind {
             Kind::Sliding { every, panes, .. } => {
                 (effective.div_euclid(every) + panes) * every <= self.watermark
             }
-            Kind::Session { gap, keep, .. } => {
+            Kind::Session { gap, keep, .. } | Kind::Sessions { gap, keep } => {
                 effective.saturating_add(gap + keep).lt(&self.watermark)
             }
             Kind::Exact(exact) => effective.saturating_add(exact.size) <= self.watermark,

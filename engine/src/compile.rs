@@ -102,6 +102,10 @@ pub(super) fn compile(
             let (gap, keep) = (*gap, *keep);
             (Kind::Session { gap, keep, ends_on }, PANES - HEAD + width)
         }
+        Window::Sessions { gap, keep, .. } => {
+            let (gap, keep) = (*gap, *keep);
+            (Kind::Sessions { gap, keep }, PANES - HEAD + width)
+        }
         Window::Sliding { size, every } => {
             let panes = size / every;
             let ring = panes + (lateness + every - 1) / every;

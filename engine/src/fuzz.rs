@@ -53,6 +53,7 @@ fn contract() -> Contract {
 fn views(contract: &Contract) -> Vec<FeatureView> {
     let windows = [
         "{session: 10m}",
+        "{session: 10m, start: began}",
         "{sliding: 1h, every: 30m}",
         "{sliding: 1h, exact_up_to: 2}",
         "{last: 5}",

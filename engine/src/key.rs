@@ -21,6 +21,20 @@ pub(super) fn encode(
     true
 }
 
+/// Writes the start of a session behind the key of its entity, as one text more.
+pub(super) fn push_start(start: i64, key: &mut Vec<u8>) {
+    let text = start.to_string();
+    key.extend_from_slice(&length(text.len()).to_le_bytes());
+    key.extend_from_slice(text.as_bytes());
+}
+
+/// The key of the entity and the start that [`push_start`] wrote behind it.
+pub(super) fn split_start(key: &[u8]) -> Option<(&[u8], i64)> {
+    let text = key_texts(key).last()?;
+    let entity = key.len() - text.len() - size_of::<u32>();
+    Some((&key[..entity], text.parse().ok()?))
+}
+
 /// The texts that [`encode`] wrote.
 pub(super) fn key_texts(mut bytes: &[u8]) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {

@@ -10,17 +10,13 @@ use super::ids::ColumnId;
 /// One entity.
 pub(super) struct TablePlan {
     pub(super) entity: Vec<ColumnId>,
+    /// The names of the columns that make a key.
+    pub(super) names: Vec<String>,
+    /// Of sessions without an id: the key ends with a session's start. Such a table has one view.
+    pub(super) by_start: bool,
     pub(super) views: Vec<ViewPlan>,
     /// Words of a record.
     pub(super) stride: usize,
-}
-
-impl TablePlan {
-    /// The entity's columns by name.
-    pub(super) fn names(&self) -> &[String] {
-        let view = self.views.first().expect("a table is made for a view");
-        &view.view.entity
-    }
 }
 
 /// One view.
@@ -44,6 +40,10 @@ pub(super) enum Kind {
         gap: i64,
         keep: i64,
         ends_on: Option<usize>,
+    },
+    Sessions {
+        gap: i64,
+        keep: i64,
     },
     /// `panes` make a window, `ring` of them are kept: windows stay open for the allowed lateness after newer ones began.
     Sliding {
@@ -150,6 +150,8 @@ pub(super) const RING: usize = HEAD;
 pub(super) const ENDED: i64 = 1;
 /// Phase of a session that is over because nothing came: another bit.
 pub(super) const TIMED_OUT: i64 = 2;
+/// Phase of a session without an id that became part of another: another bit.
+pub(super) const MERGED: i64 = 4;
 
 /// Panes of a ring, as an index.
 pub(super) fn panes_of(ring: i64) -> usize {

@@ -10,9 +10,9 @@
 //!                                                                                  └▶ marked as changed ─▶ rows
 //! ```
 //!
-//! * `state`: an engine; `apply`: events change it; `time`: so does time; `exact`: windows whose events leave one by one; `take`: changed rows leave it. `settings`, `observer`: what callers say.
+//! * `state`: an engine; `apply`: events change it; `time`: so does time; `exact`: windows whose events leave one by one; `sessions`: those without an id; `take`: changed rows leave it. `settings`, `observer`: what callers say.
 //! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it.
-//! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`: where it lies. `wheel`: timers. `dedup`: events sent
+//! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`, `session_list`: where it lies. `wheel`: timers. `dedup`: events sent
 //!   again.
 //! * `gathered`, `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `bytes`: state as bytes.
 //!
@@ -44,6 +44,8 @@ mod pool;
 mod restore;
 mod rows;
 mod segment;
+mod session_list;
+mod sessions;
 mod settings;
 mod sketch;
 mod snapshot;

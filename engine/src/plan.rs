@@ -41,10 +41,14 @@ impl Plan {
         };
         for (index, view) in views.iter().enumerate() {
             let entity: Vec<ColumnId> = view.entity.iter().map(|name| number(name)).collect();
-            let known = plan.tables.iter().position(|table| table.entity == entity);
+            let by_start = view.start().is_some();
+            let same = |table: &TablePlan| !by_start && !table.by_start && table.entity == entity;
+            let known = plan.tables.iter().position(same);
             let table = known.unwrap_or_else(|| {
                 plan.tables.push(TablePlan {
                     entity,
+                    names: view.key().into_iter().map(str::to_owned).collect(),
+                    by_start,
                     views: Vec::new(),
                     stride: 0,
                 });

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::bytes::{Reader, RestoreError};
 use super::hash::hash;
 use super::ids::ViewId;
-use super::key::is_key;
-use super::layout::{Kind, TIMER};
+use super::key::{is_key, split_start};
+use super::layout::{Kind, MERGED, PHASE, TIMER};
 use super::plan::Plan;
 use super::segment::read_view;
 use super::settings::Settings;
@@ -93,7 +93,9 @@ impl Engine {
             let plan = Arc::clone(&self.plan);
             let view = &plan.tables[number].views[*index];
             let table = &mut self.tables[number];
-            if !is_key(key, plan.tables[number].entity.len()) {
+            let table_plan = &plan.tables[number];
+            let is_key = is_key(key, table_plan.names.len());
+            if !is_key || table_plan.by_start && split_start(key).is_none() {
                 return Err(RestoreError::Damaged("a key is not of its entity"));
             }
             let record = *record.get_or_insert_with(|| table.insert(hash(key), key));
@@ -102,9 +104,15 @@ impl Engine {
             let id = ViewId::new(number, *index);
             if alive >> written & 1 == 1 {
                 match view.kind {
-                    Kind::Session { .. } => {
+                    Kind::Session { .. } | Kind::Sessions { .. } => {
                         let timer = Timer { view: id, record };
                         self.wheel.set(words[TIMER], timer);
+                        if words[PHASE] & MERGED == 0
+                            && let Kind::Sessions { .. } = view.kind
+                            && let Some((entity, start)) = split_start(key)
+                        {
+                            self.sessions[number].insert(entity, start, record);
+                        }
                     }
                     Kind::Sliding { .. } => {
                         table.header_mut(record).listed |= id.bit();

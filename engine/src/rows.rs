@@ -11,8 +11,8 @@ use arrow::datatypes::{DataType, SchemaRef};
 use userflow_models::features::online::{self, Source};
 
 use super::gathered::Rows;
-use super::key::key_texts;
-use super::layout::{ENDED, EVENT_TIME, PHASE, RING, TIMED_OUT, VERSION, ViewPlan};
+use super::key::{key_texts, split_start};
+use super::layout::{ENDED, EVENT_TIME, MERGED, PHASE, RING, TIMED_OUT, VERSION, ViewPlan};
 use super::lists::total;
 use super::value::Row;
 
@@ -151,6 +151,9 @@ impl Column {
                 Source::IsFinal => rows
                     .iter()
                     .for_each(|row| column.append_value(row.head[PHASE] & ENDED != 0)),
+                Source::Merged => rows
+                    .iter()
+                    .for_each(|row| column.append_value(row.head[PHASE] & MERGED != 0)),
                 Source::TimedOut => rows
                     .iter()
                     .for_each(|row| column.append_value(row.head[PHASE] & TIMED_OUT != 0)),
@@ -161,6 +164,12 @@ impl Column {
                 }
             },
             Self::Time(column) => match source {
+                Source::Start => {
+                    for record in &rows.gathered.records {
+                        let start = split_start(&rows.table.header(*record).key);
+                        column.append_value(start.expect("a key by start has one").1);
+                    }
+                }
                 Source::WindowEnd => column.append_slice(&rows.gathered.ends),
                 Source::EventTime => rows
                     .iter()

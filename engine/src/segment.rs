@@ -9,7 +9,7 @@ use super::pool::Kept;
 fn panes(view: &ViewPlan) -> Vec<usize> {
     let width = view.pane.empty.len();
     match view.kind {
-        Kind::Session { .. } => vec![PANES],
+        Kind::Session { .. } | Kind::Sessions { .. } => vec![PANES],
         Kind::Lifetime => vec![HEAD],
         Kind::Last { .. } | Kind::Exact(_) => Vec::new(),
         Kind::Sliding { ring, .. } => (0..panes_of(ring))

@@ -82,7 +82,7 @@ impl Engine {
                     });
                 EntitySummary {
                     columns: plan.entity.iter().map(|column| column.index()).collect(),
-                    names: plan.names().to_vec(),
+                    names: plan.names.clone(),
                     records: table.len(),
                     views: views.collect(),
                 }

@@ -10,6 +10,7 @@ use super::ids::{RecordId, ViewId};
 use super::layout::{Kind, TablePlan};
 use super::pane::Arena;
 use super::plan::Plan;
+use super::session_list::Sessions;
 use super::settings::{Counts, Settings};
 use super::summary::StoreMark;
 use super::table::Table;
@@ -23,6 +24,8 @@ pub struct Engine {
     /// The store that has the rows of this state.
     pub(super) store: Option<StoreMark>,
     pub(super) tables: Vec<Table>,
+    /// By table: the sessions of entities whose sessions have no id.
+    pub(super) sessions: Vec<Sessions>,
     pub(super) arena: Arena,
     pub(super) wheel: Wheel<Timer>,
     /// Timers of exact windows: these go by the newest event time, all others by the watermark.
@@ -59,7 +62,7 @@ impl Engine {
             for view in &table.views {
                 empty.extend([-1, i64::MIN]);
                 match view.kind {
-                    Kind::Session { .. } => {
+                    Kind::Session { .. } | Kind::Sessions { .. } => {
                         empty.extend([i64::MIN, 0, i64::MAX]);
                         empty.extend_from_slice(&view.pane.empty);
                     }
@@ -82,6 +85,7 @@ impl Engine {
             plan.tables.iter().map(of_table).collect::<Vec<_>>()
         };
         Self {
+            sessions: plan.tables.iter().map(|_| Sessions::default()).collect(),
             tables,
             listed: lists(),
             dirty: lists(),
@@ -163,7 +167,8 @@ impl Engine {
     /// Bytes of the records, an estimate that leaves out sketches and lists.
     pub fn bytes(&self) -> usize {
         let tables: usize = self.tables.iter().map(Table::bytes).sum();
-        tables + self.dedup.len() * 32
+        let sessions: usize = self.sessions.iter().map(Sessions::bytes).sum();
+        tables + sessions + self.dedup.len() * 32
     }
 
     /// A message that is no event has been read.

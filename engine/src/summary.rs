@@ -115,13 +115,16 @@ impl EntitySummary {
     /// Whether a table holds the same entity.
     pub(super) fn is(&self, table: &TablePlan) -> bool {
         match self.names.is_empty() {
-            true => self
-                .columns
-                .iter()
-                .copied()
-                .map(ColumnId::new)
-                .eq(table.entity.iter().copied()),
-            false => self.names == table.names(),
+            true => {
+                let columns = self.columns.iter().copied().map(ColumnId::new);
+                !table.by_start && columns.eq(table.entity.iter().copied())
+            }
+            // Sessions without an id have a table for each view.
+            false => {
+                let view = self.views.first().map(|view| &view.name);
+                self.names == table.names
+                    && (!table.by_start || view == Some(&table.views[0].view.name))
+            }
         }
     }
 }

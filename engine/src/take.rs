@@ -109,7 +109,9 @@ impl Engine {
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
         match view.kind {
             Kind::Lifetime => panes.extend_from_slice(&words[HEAD..]),
-            Kind::Session { .. } => panes.extend_from_slice(&words[PANES..]),
+            Kind::Session { .. } | Kind::Sessions { .. } => {
+                panes.extend_from_slice(&words[PANES..]);
+            }
             Kind::Last { .. } => {
                 panes.extend_from_slice(&view.pane.empty);
                 let ring = arena.pools.rings.take_or_none(words[RING]);

@@ -95,7 +95,7 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let view = plan.view(id);
         let Kind::Session { gap, keep, .. } = view.kind else {
-            return;
+            return self.wake_session(at, timer);
         };
         let version = self.next_offset - 1;
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
@@ -150,7 +150,9 @@ impl Engine {
         let empty = self.tables[number].empty_words(view.at, view.words);
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];
         match view.kind {
-            Kind::Session { .. } => self.arena.clear(&view.pane, &mut words[PANES..]),
+            Kind::Session { .. } | Kind::Sessions { .. } => {
+                self.arena.clear(&view.pane, &mut words[PANES..]);
+            }
             Kind::Sliding { ring, .. } => {
                 for pane in 0..ring {
                     self.arena

@@ -97,6 +97,10 @@ fn by_key(view: &FeatureView, rows: &RecordBatch) -> ByKey {
                     Cell::Text(text) => text,
                     other => panic!("a key is text, not {other:?}"),
                 }),
+                Source::Start => key.push(match cell {
+                    Cell::Int(start) => start.to_string(),
+                    other => panic!("a start is a time, not {other:?}"),
+                }),
                 Source::Version | Source::Partition => {}
                 _ => {
                     cells.insert(column.name.clone(), cell);

@@ -9,11 +9,17 @@ use userflow_engine::{Engine, Events, Nobody, Plan};
 use userflow_models::features::FeatureView;
 
 use crate::stream::Event;
-use crate::textbook::{differences, equal};
+use crate::textbook::{Cell, differences, equal};
 use crate::{ByKey, SECOND, SETTINGS, by_key, stream, take, views};
 
 /// Views whose rows are a function of the events, whatever their order: not those whose window or state depends on when an event came.
-const VIEWS: [&str; 3] = ["test_moving", "test_last", "test_lifetime"];
+const VIEWS: [&str; 5] = [
+    "test_moving",
+    "test_visit",
+    "test_visit_kept",
+    "test_last",
+    "test_lifetime",
+];
 
 fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
     let event = (
@@ -65,6 +71,10 @@ fn run(events: &[Event], pass: i64) -> [Store; 2] {
             let rows = by_key(view, &take(engine, &plan, number));
             if let Some(name) = VIEWS.into_iter().find(|name| *name == view.name) {
                 store.0.entry(name).or_default().extend(rows);
+                // What readers do not see.
+                let merged =
+                    |row: &BTreeMap<String, Cell>| row.get("_merged") == Some(&Cell::Truth(true));
+                (store.0.entry(name).or_default()).retain(|_, row| !merged(row));
             }
         }
     };

@@ -53,6 +53,9 @@ pub(crate) struct Textbook {
     shown_end: BTreeMap<(usize, Vec<String>), i64>,
     /// Events of an entity that have left its exact window, when time was last looked at.
     left: BTreeMap<(usize, Vec<String>), usize>,
+    /// Rows of sessions without an id, when they were last looked at; the newest event of those that are part of another now.
+    sessions: BTreeMap<usize, ByKey>,
+    merged: BTreeMap<(usize, Vec<String>), Cell>,
     /// Last rows of what was forgotten.
     ghosts: BTreeMap<(usize, Vec<String>), BTreeMap<String, Cell>>,
     /// Rows that changed in steps after which nothing was looked at.
@@ -86,6 +89,8 @@ impl Textbook {
             phases: BTreeMap::new(),
             shown_end: BTreeMap::new(),
             left: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            merged: BTreeMap::new(),
             ghosts: BTreeMap::new(),
             waiting: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -140,7 +145,9 @@ impl Textbook {
                     let last_end = effective.div_euclid(every) * every + size;
                     last_end <= self.watermark
                 }
-                Window::Session { gap, keep, .. } => effective + gap + keep < self.watermark,
+                Window::Session { gap, keep, .. } | Window::Sessions { gap, keep, .. } => {
+                    effective + gap + keep < self.watermark
+                }
                 Window::Exact { size, .. } => effective + size <= self.watermark,
                 _ => false,
             };
@@ -174,7 +181,9 @@ impl Textbook {
                 let end = (self.newest.div_euclid(every) + 1) * every;
                 self.shown_end.insert((number, key.clone()), end);
             }
-            self.changed.insert((number, key));
+            if view.start().is_none() {
+                self.changed.insert((number, key));
+            }
         }
         self.show(&mut expected);
         expected
@@ -324,6 +333,9 @@ impl Textbook {
 
     /// The row of an entity after everything so far.
     fn row(&self, number: usize, key: &[String]) -> BTreeMap<String, Cell> {
+        if self.views[number].start().is_some() {
+            return self.session_row(number, key);
+        }
         let of_key = self.of(number, key);
         let place = (number, key.to_vec());
         let ghost = self.ghosts.get(&place);
@@ -379,7 +391,74 @@ impl Textbook {
         row
     }
 
+    /// The sessions of all events that counted, entity by entity: two events belong together if they are no farther apart than the gap.
+    fn sessions(&self, number: usize) -> ByKey {
+        let Window::Sessions { gap, .. } = self.views[number].window else {
+            return ByKey::new();
+        };
+        let mut rows = ByKey::new();
+        for entity in self.keys(number) {
+            let of_entity = self.of(number, &entity);
+            let mut times: Vec<i64> = of_entity.iter().map(|c| c.effective).collect();
+            times.sort_unstable();
+            for part in times.chunk_by(|one, next| next - one <= gap) {
+                let (start, end) = (part[0], part[part.len() - 1]);
+                // In the order in which they came.
+                let inside = of_entity
+                    .iter()
+                    .filter(|c| (start..=end).contains(&c.effective));
+                let inside: Vec<Counted> = inside.cloned().collect();
+                let over = self.watermark > end + gap;
+                let mut row = self.features(number, &inside, over);
+                let newest = inside.iter().map(|c| c.event.time).max().expect("events");
+                row.insert("event_time".into(), Cell::Int(newest));
+                row.insert("is_final".into(), Cell::Truth(over));
+                row.insert("_merged".into(), Cell::Truth(false));
+                let key = entity.iter().cloned().chain([start.to_string()]);
+                rows.insert(key.collect(), row);
+            }
+        }
+        rows
+    }
+
+    /// Which sessions have changed, and which became part of another.
+    fn look_at_sessions(&mut self) {
+        for number in 0..self.views.len() {
+            let now = self.sessions(number);
+            let before = self
+                .sessions
+                .insert(number, now.clone())
+                .unwrap_or_default();
+            for (key, row) in &before {
+                if !now.contains_key(key) {
+                    let place = (number, key.clone());
+                    self.merged.insert(place.clone(), row["event_time"].clone());
+                    self.changed.insert(place);
+                }
+            }
+            for (key, row) in now {
+                if before.get(&key) != Some(&row) {
+                    self.changed.insert((number, key));
+                }
+            }
+        }
+    }
+
+    /// The row of a session without an id.
+    fn session_row(&self, number: usize, key: &[String]) -> BTreeMap<String, Cell> {
+        if let Some(row) = self.sessions[&number].get(key) {
+            return row.clone();
+        }
+        let mut row = self.features(number, &[], false);
+        let newest = self.merged[&(number, key.to_vec())].clone();
+        row.insert("event_time".into(), newest);
+        row.insert("is_final".into(), Cell::Truth(true));
+        row.insert("_merged".into(), Cell::Truth(true));
+        row
+    }
+
     fn show(&mut self, expected: &mut Expected) {
+        self.look_at_sessions();
         let mut changed = std::mem::take(&mut self.waiting);
         changed.append(&mut self.changed);
         self.changed = changed;

@@ -71,12 +71,20 @@ pub(crate) fn all(contract: &Contract) -> Vec<FeatureView> {
         );
         features::parse(&text, contract).expect(name)
     };
+    let state = "  state:\n    case:\n      - {is: DONE, if: {seen_c: true, max_amount: {at_least: 0.5}}}\n      - {is: GONE, if: {timed_out: true}}\n      - {is: OPEN}\n";
     vec![
         view(
             "test_session",
             "session",
             "{session: 10m, keep: 1h, ends: {on: {type: [b, c]}, if: {state: [DONE]}}}",
-            "  state:\n    case:\n      - {is: DONE, if: {seen_c: true, max_amount: {at_least: 0.5}}}\n      - {is: GONE, if: {timed_out: true}}\n      - {is: OPEN}\n",
+            state,
+        ),
+        view("test_visit", "user", "{session: 10m, start: began}", state),
+        view(
+            "test_visit_kept",
+            "user",
+            "{session: 1m, keep: 30m, start: began}",
+            state,
         ),
         view("test_hour", "user", "{sliding: 1h, every: 10m}", ""),
         view("test_minute", "user", "{tumbling: 1m}", ""),

@@ -25,6 +25,10 @@ pub(super) fn columns(
         };
         columns.push((name.clone(), "text", meaning.to_owned()));
     }
+    if let Some(start) = view.start() {
+        let meaning = "when the session began: of the key as well";
+        columns.push((start.to_owned(), "timestamptz", meaning.to_owned()));
+    }
     for feature in view.features.iter().filter(|feature| !feature.hidden) {
         columns.push((
             feature.name.clone(),
@@ -74,6 +78,10 @@ pub(super) fn window(view: &FeatureView, contract: &Contract) -> String {
                 ending.values.join(" or ")
             )
         }
+        Window::Sessions { gap, .. } => format!(
+            "sessions one after another, each until {} without an event",
+            span(*gap)
+        ),
         Window::Sliding { size, every } if size == every => format!("every {}", span(*size)),
         Window::Sliding { size, every } => {
             format!("the last {}, moving every {}", span(*size), span(*every))

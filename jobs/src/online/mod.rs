@@ -225,12 +225,12 @@ fn changed(view: &FeatureView, stored: &[String], key: &[&str]) -> String {
     let key: Vec<&str> = (key.iter().copied())
         .filter(|column| *column != "_partition")
         .collect();
-    let entity = match key.iter().eq(&view.entity) {
+    let entity = match key == view.key() {
         true => String::new(),
         false => format!(
             "its rows were one per ({}) and are one per ({}); ",
             key.join(", "),
-            view.entity.join(", ")
+            view.key().join(", ")
         ),
     };
     format!(

@@ -20,6 +20,7 @@ mod faults;
 mod gate;
 mod init_online;
 mod margins;
+mod merged_sessions;
 mod merges;
 mod messages;
 mod ops;

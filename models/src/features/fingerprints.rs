@@ -172,6 +172,17 @@ fn newer_windows_keep_their_fingerprints() {
     assert_eq!(of("{sliding: 1h, exact_up_to: 1000}"), of("{sliding: 1h}"));
     assert_ne!(of("{sliding: 1h, exact_up_to: 999}"), of("{sliding: 1h}"));
     assert_ne!(of("{sliding: 2h}"), of("{sliding: 1h}"));
+    let sessions = |window: &str| of(&format!("{window}\npartition_local: true"));
+    let one = "{session: 10m, start: began}";
+    assert_eq!(sessions(one), "1:cabbe36d0123ecd4");
+    for other in [
+        "{session: 11m, start: began}",
+        "{session: 10m, keep: 1h, start: began}",
+        "{session: 10m, start: started_at}",
+        "{session: 10m}",
+    ] {
+        assert_ne!(sessions(one), sessions(other), "{other}");
+    }
 }
 
 #[test]

@@ -196,6 +196,36 @@ features:
                 "6: `n`: the newest events of several partitions can be merged for last",
             ),
             (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m, start: began}",
+                "4: parts of a session in several partitions cannot be told to be one without an id: write `partition_local: true`",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m, start: began, ends: {on: {event_type: exit}, if: {n: [A]}}}",
+                "4: a session without an id ends by its gap alone: leave out `ends`",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m, start: n}",
+                "4: `n` is a feature already: `start` is a column of its own",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m, start: user_id}",
+                "4: `start` is the entity already",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m, start: event_time}",
+                "4: `event_time` is a name that userflow needs itself",
+            ),
+            (
+                "{sliding: 1h, every: 10m}",
+                "{session: 10m, start: began}\npartition_local: true\nbatch: {table: silver.t}",
+                "sessions without an id have no batch table",
+            ),
+            (
                 "user_id",
                 "scroll_ratio",
                 "3: `scroll_ratio` is no text or id column",

@@ -46,6 +46,15 @@ pub enum Window {
         /// What ends a session before the gap has passed.
         ends: Option<Ending>,
     },
+    /// One session of an entity after another, each from its first event until nothing came for longer than the gap: a row per session.
+    Sessions {
+        /// Events this far apart are still one session; farther ones are not.
+        gap: i64,
+        /// How much longer than the gap an event may be late.
+        keep: i64,
+        /// Name of the key column with the time of a session's first event.
+        start: String,
+    },
     /// Windows `[end - size, end)` for every `end` that is a multiple of `every`; a tumbling window has `every == size`.
     Sliding {
         /// Length of a window; a multiple of `every`.
@@ -290,7 +299,24 @@ impl FeatureView {
 
     /// Whether the window is a session: its table has `is_final`.
     pub fn is_session(&self) -> bool {
-        matches!(self.window, Window::Session { .. })
+        matches!(
+            self.window,
+            Window::Session { .. } | Window::Sessions { .. }
+        )
+    }
+
+    /// The key column that tells the sessions of an entity apart, if they have no id.
+    pub fn start(&self) -> Option<&str> {
+        match &self.window {
+            Window::Sessions { start, .. } => Some(start),
+            _ => None,
+        }
+    }
+
+    /// The columns that name a row: those of the entity, and the start of a session without an id.
+    pub fn key(&self) -> Vec<&str> {
+        let entity = self.entity.iter().map(String::as_str);
+        entity.chain(self.start()).collect()
     }
 
     /// Whether the window slides or tumbles: its table has `window_end`.

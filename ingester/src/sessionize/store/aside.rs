@@ -34,8 +34,8 @@ impl Refused {
     pub(in super::super) fn only_row(batch: &Batch, layouts: &[Layout]) -> Option<Self> {
         let (view, rows) = batch.only()?;
         let layout = &layouts[view];
-        let value = |column: &usize| to_json(rows.column(*column), 0);
-        let key: Vec<Value> = layout.entity.iter().map(value).collect();
+        let value = |column: usize| to_json(rows.column(column), 0);
+        let key: Vec<Value> = layout.key_columns().map(value).collect();
         let key = Value::Array(key).to_string();
         Some(Self {
             view: layout.name.clone(),

@@ -101,6 +101,18 @@ pub(in super::super) trait OnlineStore: Send + Sync {
         before: DateTime<Utc>,
     ) -> Result<u64, StoreError>;
 
+    /// Of sessions without an id: removes rows of those that became part of others and whose newest event is older than `before`. A
+    /// store that does not keep such rows has none.
+    async fn expire_merged(
+        &self,
+        _view: usize,
+        _partition: i32,
+        _epoch: i64,
+        _before: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// Sets a row aside that was refused for good: one per key and partition, the newest.
     async fn set_aside(&self, row: &Refused, why: &StoreError) -> Result<(), StoreError>;
 }

@@ -16,6 +16,8 @@ pub(in super::super) struct Layout {
     pub(in super::super) name: String,
     /// Columns of the entity.
     pub(super) entity: Vec<usize>,
+    /// Column of the start of a session without an id, which is part of the key.
+    start: Option<usize>,
     /// Whether the partition is part of the key: of partials.
     partials: bool,
     event_time: usize,
@@ -35,6 +37,7 @@ impl Layout {
             entity: (0..view.entity.len())
                 .map(|n| place(Source::Key(n)))
                 .collect(),
+            start: view.start().map(|_| place(Source::Start)),
             partials: !view.partition_local,
             event_time: place(Source::EventTime),
             version: place(Source::Version),
@@ -116,6 +119,7 @@ impl Layout {
     pub(super) fn place(&self, source: Source) -> usize {
         match source {
             Source::Key(number) => self.entity[number],
+            Source::Start => self.start.expect("a view with a start"),
             Source::Partition => self.partition,
             other => unreachable!("{other:?} is a view's own"),
         }
@@ -131,12 +135,27 @@ impl Layout {
         its_row: usize,
     ) -> bool {
         self.key(rows, row).eq(other.key(others, its_row))
+            && self.start(rows, row) == other.start(others, its_row)
             && (!self.partials || self.partition(rows, row) == other.partition(others, its_row))
     }
 
     fn key<'r>(&self, rows: &'r RecordBatch, row: usize) -> impl Iterator<Item = &'r str> {
         let texts = move |column: &usize| rows.column(*column).as_string::<i32>().value(row);
         self.entity.iter().map(texts)
+    }
+
+    /// The start of a session without an id.
+    fn start(&self, rows: &RecordBatch, row: usize) -> Option<i64> {
+        let starts = |column: usize| {
+            rows.column(column)
+                .as_primitive::<TimestampMicrosecondType>()
+        };
+        self.start.map(|column| starts(column).value(row))
+    }
+
+    /// The columns that name a row, but for the partition.
+    pub(super) fn key_columns(&self) -> impl Iterator<Item = usize> {
+        self.entity.iter().copied().chain(self.start)
     }
 
     fn same_key(&self, rows: &RecordBatch, one: usize, other: usize) -> bool {
@@ -147,6 +166,9 @@ impl Layout {
     pub(super) fn hash(&self, rows: &RecordBatch, row: usize) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.key(rows, row).for_each(|text| text.hash(&mut hasher));
+        if let Some(start) = self.start(rows, row) {
+            start.hash(&mut hasher);
+        }
         if self.partials {
             self.partition(rows, row).hash(&mut hasher);
         }

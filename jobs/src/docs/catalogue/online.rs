@@ -47,7 +47,7 @@ pub(super) fn view(
         name,
         home: Home::Online,
         description: view.description.clone(),
-        grain: view.entity.clone(),
+        grain: view.key().into_iter().map(str::to_owned).collect(),
         columns: feature::columns(view, &domain.contract)
             .into_iter()
             .map(column)

@@ -9,6 +9,9 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema, Schema
 
 use super::super::view::{Aggregation, Feature, FeatureView, ValueType, Window};
 
+/// The column that says of a session without an id that it is part of another now.
+pub(super) const MERGED: &str = "_merged";
+
 /// One column of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
@@ -25,6 +28,8 @@ pub struct Stored {
 pub enum Source {
     /// An entity column, by its place in the entity.
     Key(usize),
+    /// The start of a session without an id, which is part of the key.
+    Start,
     /// A feature as readers see it.
     Value(usize),
     /// Number of events that count for the feature.
@@ -57,6 +62,8 @@ pub enum Source {
     IsFinal,
     /// Whether it ended because nothing came for longer than the gap; of partials only.
     TimedOut,
+    /// Whether the session is another's part now, under another start: such a row only stands in the way of older ones.
+    Merged,
     /// End of the window that the row shows.
     WindowEnd,
     /// Newest event used.
@@ -79,6 +86,9 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
     };
     for (index, name) in view.entity.iter().enumerate() {
         add(name.clone(), DataType::Utf8, Source::Key(index));
+    }
+    if let Some(start) = view.start() {
+        add(start.to_owned(), time(), Source::Start);
     }
     for (index, feature) in view.features.iter().enumerate() {
         if view.partition_local {
@@ -139,6 +149,9 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
         if !view.partition_local {
             add("_timed_out".to_owned(), DataType::Boolean, Source::TimedOut);
         }
+    }
+    if view.start().is_some() {
+        add(MERGED.to_owned(), DataType::Boolean, Source::Merged);
     }
     if view.has_window_end() {
         add("window_end".to_owned(), time(), Source::WindowEnd);
@@ -202,6 +215,8 @@ pub(super) fn required(source: Source) -> bool {
     matches!(
         source,
         Source::Key(_)
+            | Source::Start
+            | Source::Merged
             | Source::IsFinal
             | Source::TimedOut
             | Source::WindowEnd

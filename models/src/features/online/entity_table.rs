@@ -7,7 +7,7 @@
 //! Not here: how the table is made (`tables`), what readers see of it (`tables`, `merge`).
 
 use super::super::view::FeatureView;
-use super::columns::{Source, Stored, stored};
+use super::columns::{MERGED, Source, Stored, stored};
 use super::names::{self, UPDATED_AT, VERSION, is_shared, own_column, quoted, table};
 use super::types::{bound, sql_type};
 
@@ -207,6 +207,11 @@ impl Columns<'_> {
     /// The time of the newest event.
     pub fn event_time(self) -> String {
         quoted(&own_column(&self.0.name, "event_time"))
+    }
+
+    /// Whether the session is part of another now, of sessions without an id.
+    pub fn merged(self) -> String {
+        quoted(&own_column(&self.0.name, MERGED))
     }
 
     /// The Kafka partition.

@@ -60,6 +60,7 @@ pub(super) fn merged(view: &FeatureView) -> String {
             )
         }
         Window::Last { .. } | Window::Lifetime => table,
+        Window::Sessions { .. } => unreachable!("{} is local to a partition", view.name),
     };
     for name in &last {
         inner.push(format!("max({name}) AS {name}"));

@@ -24,11 +24,7 @@ pub fn relation(view: &FeatureView) -> String {
     } else {
         "rows"
     };
-    short(format!(
-        "{}_{}__{rows}",
-        view.domain,
-        view.entity.join("__")
-    ))
+    short(format!("{}_{}__{rows}", view.domain, view.key().join("__")))
 }
 
 /// Name of that table.
@@ -57,7 +53,7 @@ pub(super) fn own_column(view_name: &str, column: &str) -> String {
 /// Whether all views of the table share a column: the entity's, and the partition where it is part of the key.
 pub(super) fn is_shared(view: &FeatureView, source: Source) -> bool {
     match source {
-        Source::Key(_) => true,
+        Source::Key(_) | Source::Start => true,
         Source::Partition => !view.partition_local,
         _ => false,
     }
@@ -79,9 +75,9 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// The entity's columns, separated by commas.
+/// The columns that name a row, separated by commas.
 pub(super) fn keys(view: &FeatureView) -> String {
-    let keys: Vec<String> = view.entity.iter().map(|name| quoted(name)).collect();
+    let keys: Vec<String> = view.key().into_iter().map(quoted).collect();
     keys.join(", ")
 }
 

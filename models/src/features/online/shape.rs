@@ -142,9 +142,8 @@ pub fn left_columns<'f>(view: &FeatureView, found: &'f [Found]) -> Vec<&'f str> 
 
 /// What the SQL views of a view lack; they hold no rows and can be made again.
 pub fn view_differs(view: &FeatureView, found: &[Found]) -> Option<String> {
-    let seen = (view.entity.iter())
-        .chain((view.features.iter().filter(|f| !f.hidden)).map(|f| &f.name))
-        .map(String::as_str)
+    let seen = (view.key().into_iter())
+        .chain((view.features.iter().filter(|f| !f.hidden)).map(|f| f.name.as_str()))
         .chain(["event_time", "version", UPDATED_AT]);
     let differs = lacks(&view.name, seen, found);
     if view.partition_local {

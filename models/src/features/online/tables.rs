@@ -3,7 +3,7 @@
 //! Not here: the merging SQL view (`merge`), how rows get in (`entity_table`).
 
 use super::super::view::FeatureView;
-use super::columns::{Source, required, stored};
+use super::columns::{MERGED, Source, required, stored};
 use super::merge::merged;
 use super::names::{
     SCHEMA, UPDATED_AT, VERSION, column, is_shared, keys, own_column, partials, quoted, table,
@@ -52,7 +52,7 @@ fn describe_table(view: &FeatureView) -> String {
     format!(
         "COMMENT ON TABLE {} IS 'What the feature views of ({}) have of each entity{per}; readers use the SQL views of their names'",
         table(view),
-        view.entity.join(", ")
+        view.key().join(", ")
     )
 }
 
@@ -84,15 +84,21 @@ pub fn create_views(view: &FeatureView) -> Vec<String> {
 fn rows(view: &FeatureView, name: &str) -> String {
     let stored = stored(view);
     let columns: Vec<String> = (stored.iter())
+        .filter(|stored| stored.source != Source::Merged)
         .map(|stored| (column(view, stored), stored.name.as_str()))
         .chain([(own_column(&view.name, UPDATED_AT), UPDATED_AT)])
         .map(|(column, name)| format!("{} AS {}", quoted(&column), quoted(name)))
         .collect();
     format!(
-        "CREATE OR REPLACE VIEW {SCHEMA}.{name} AS SELECT {} FROM {} WHERE {} IS NOT NULL",
+        "CREATE OR REPLACE VIEW {SCHEMA}.{name} AS SELECT {} FROM {} WHERE {} IS NOT NULL{}",
         columns.join(", "),
         table(view),
-        quoted(&own_column(&view.name, VERSION))
+        quoted(&own_column(&view.name, VERSION)),
+        match view.start() {
+            // Sessions that became part of others.
+            Some(_) => format!(" AND NOT {}", quoted(&own_column(&view.name, MERGED))),
+            None => String::new(),
+        }
     )
 }
 

@@ -26,11 +26,7 @@ impl Reader<'_> {
         before: &[Feature],
         entity: &[String],
     ) -> Result<Feature, Problem> {
-        self.identifier(name, name)?;
-        if TAKEN.contains(&name) || name.contains("__") || name.starts_with('_') {
-            let message = format!("`{name}` is a name that userflow needs itself: choose another");
-            return Err(self.problem(name, message));
-        }
+        self.free_name(name, name)?;
         if entity.iter().any(|column| column == name) {
             let message = format!("`{name}` is the entity already: leave it out of the features");
             return Err(self.problem(name, message));
@@ -84,6 +80,16 @@ impl Reader<'_> {
             round: options.round,
             value_type,
         })
+    }
+
+    /// A plain name that rows do not have already.
+    pub(super) fn free_name(&self, key: &str, name: &str) -> Result<(), Problem> {
+        self.identifier(key, name)?;
+        if TAKEN.contains(&name) || name.contains("__") || name.starts_with('_') {
+            let message = format!("`{name}` is a name that userflow needs itself: choose another");
+            return Err(self.problem(key, message));
+        }
+        Ok(())
     }
 
     /// Options that do not fit the feature are refused, because they would silently do nothing.

@@ -95,6 +95,7 @@ impl Form<'_> {
                 });
                 json!(["session", gap, keep, ends])
             }
+            Window::Sessions { gap, keep, start } => json!(["sessions", gap, keep, start]),
             Window::Sliding { size, every } => json!(["sliding", size, every]),
             Window::Exact { size, most } => json!(["exact", size, most]),
             Window::Last { events } => json!(["last", events]),

@@ -56,6 +56,12 @@ fn window(window: &Window) -> String {
             let ends = maybe(ends.as_ref().map(ending));
             format!("Session {{ gap: {gap}, keep: {keep}, ends: {ends} }}")
         }
+        Window::Sessions { gap, keep, start } => {
+            format!(
+                "Sessions {{ gap: {gap}, keep: {keep}, start: {} }}",
+                quoted(start)
+            )
+        }
         Window::Sliding { size, every } => format!("Sliding {{ size: {size}, every: {every} }}"),
         Window::Exact { size, most } => format!("Exact {{ size: {size}, most: {most} }}"),
         Window::Last { events } => format!("Last {{ events: {events} }}"),

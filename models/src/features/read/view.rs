@@ -126,6 +126,9 @@ impl Reader<'_> {
 
     /// Checks that need the whole view.
     fn fits(&self, view: &FeatureView) -> Result<(), Problem> {
+        if let Some(start) = view.start() {
+            self.fits_sessions(view, start)?;
+        }
         for feature in &view.features {
             let name = &feature.name;
             let timed_out = matches!(&feature.aggregation, Aggregation::Case(cases)
@@ -142,6 +145,26 @@ impl Reader<'_> {
                 );
                 return Err(self.problem(name, message));
             }
+        }
+        Ok(())
+    }
+    /// Sessions without an id.
+    fn fits_sessions(&self, view: &FeatureView, start: &str) -> Result<(), Problem> {
+        let wrong = |key: &str, message: &str| Err(self.problem(key, message));
+        if view.entity.iter().any(|column| column == start) {
+            return wrong(
+                "window",
+                "`start` is the entity already: it is a column of its own",
+            );
+        }
+        if !view.partition_local {
+            let message = "parts of a session in several partitions cannot be told to be one without an id: write `partition_local: true`, and \
+                           let the producer key messages by the entity";
+            return wrong("window", message);
+        }
+        if view.batch.is_some() {
+            let message = "sessions without an id have no batch table that is compared with them: leave out `batch`";
+            return wrong("batch", message);
         }
         Ok(())
     }

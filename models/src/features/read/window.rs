@@ -1,6 +1,6 @@
 //! The window of a view.
 
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use super::reader::Reader;
 use crate::error::Problem;
@@ -17,7 +17,7 @@ impl Reader<'_> {
             return Ok(Window::Lifetime);
         }
         let shape = || {
-            let message = "unknown window: use {session: 10m, keep: 2h}, {sliding: 1h, every: 10m}, {sliding: 10m}, {tumbling: 1h}, {last: 50} or lifetime";
+            let message = "unknown window: use {session: 10m, keep: 2h}, {session: 10m, start: started_at}, {sliding: 1h, every: 10m}, {sliding: 10m}, {tumbling: 1h}, {last: 50} or lifetime";
             self.problem("window", message)
         };
         let body = value.as_mapping().ok_or_else(shape)?;
@@ -29,6 +29,9 @@ impl Reader<'_> {
             Some(Value::String(text)) => self.duration("window", text),
             _ => Err(shape()),
         };
+        if body.contains_key("start") && known(&["session", "keep", "start", "ends"]) {
+            return self.sessions(body, features);
+        }
         if body.contains_key("session") && known(&["session", "keep", "ends"]) {
             let keep = if body.contains_key("keep") {
                 time("keep")?
@@ -76,6 +79,36 @@ impl Reader<'_> {
             });
         }
         Err(shape())
+    }
+
+    /// Sessions without an id.
+    fn sessions(&self, body: &Mapping, features: &[Feature]) -> Result<Window, Problem> {
+        let time = |key: &str| match body.get(key) {
+            Some(Value::String(text)) => self.duration("window", text),
+            _ => Err(self.problem("window", format!("`{key}` is a duration such as 10m"))),
+        };
+        if body.contains_key("ends") {
+            let message = "a session without an id ends by its gap alone: leave out `ends`, or name a session id in `entity` and leave out `start`";
+            return Err(self.problem("window", message));
+        }
+        let start = body.get("start").and_then(Value::as_str);
+        let start = start.ok_or_else(|| {
+            let message = "`start` names the key column with the time of a session's first event: write `start: started_at`";
+            self.problem("window", message)
+        })?;
+        self.free_name("window", start)?;
+        if features.iter().any(|feature| feature.name == start) {
+            let message = format!("`{start}` is a feature already: `start` is a column of its own");
+            return Err(self.problem("window", message));
+        }
+        Ok(Window::Sessions {
+            gap: time("session")?,
+            keep: match body.contains_key("keep") {
+                true => time("keep")?,
+                false => 0,
+            },
+            start: start.to_owned(),
+        })
     }
 
     fn ending(&self, value: &Value, features: &[Feature]) -> Result<Ending, Problem> {

@@ -20,6 +20,7 @@ mod setup;
 mod split;
 mod tls;
 mod upgrade;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, Int32Array, RecordBatch, StringBuilder, UInt32Array, new_null_array,
+    ArrayRef, AsArray, Int32Array, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    UInt32Array, new_null_array,
 };
 use arrow::compute::take;
+use arrow::datatypes::TimestampMicrosecondType;
 use userflow_models::features::online::{Column, EntityTable, Origin, Source};
 
 use super::super::layout::Layout;
@@ -122,6 +124,20 @@ impl Rows {
                     layout.partition(rows, *row)
                 });
                 Arc::new(Int32Array::from_iter_values(partitions))
+            }
+            Source::Start => {
+                let mut starts = TimestampMicrosecondBuilder::new().with_data_type(
+                    members[0]
+                        .0
+                        .column(members[0].1.place(source))
+                        .data_type()
+                        .clone(),
+                );
+                for (member, row) in &self.keys {
+                    let of_member = of(*member).as_primitive::<TimestampMicrosecondType>();
+                    starts.append_value(of_member.value(*row));
+                }
+                Arc::new(starts.finish())
             }
             _ => {
                 let mut texts = StringBuilder::new();

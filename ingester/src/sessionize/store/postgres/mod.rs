@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgPool;
 use userflow_models::features::FeatureView;
-use userflow_models::features::online::{REASONS, Refusal};
+use userflow_models::features::online::{Columns, REASONS, Refusal};
 
 use super::aside::Refused;
 use super::batch::Batch;
@@ -164,8 +164,22 @@ impl OnlineStore for Postgres {
         before: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
         let owned = (partition, epoch);
-        let removed = self.writer.expire(&self.pool, view, owned, before).await?;
-        Ok(removed.unsigned_abs())
+        let old = |_: Columns<'_>| "true".to_owned();
+        let removed = (self.writer).expire(&self.pool, view, owned, before, &old);
+        Ok(removed.await?.unsigned_abs())
+    }
+
+    async fn expire_merged(
+        &self,
+        view: usize,
+        partition: i32,
+        epoch: i64,
+        before: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let owned = (partition, epoch);
+        let merged = |view: Columns<'_>| view.merged();
+        let removed = (self.writer).expire(&self.pool, view, owned, before, &merged);
+        Ok(removed.await?.unsigned_abs())
     }
 
     async fn set_aside(&self, row: &Refused, why: &StoreError) -> Result<(), StoreError> {

@@ -93,17 +93,19 @@ fn write_statement(tables: &[EntityTable]) -> String {
 }
 
 impl Writer {
-    /// Removes rows of a view whose newest event is older than `before`, of a partition that is still ours. Returns how many.
+    /// Removes rows of a view whose newest event is older than `before` and of which `which` says so, of a partition that is still ours.
+    /// Returns how many.
     pub(super) async fn expire(
         &self,
         pool: &PgPool,
         view: usize,
         (partition, epoch): (i32, i64),
         before: DateTime<Utc>,
+        which: &(dyn Fn(Columns<'_>) -> String + Sync),
     ) -> Result<i64, Error> {
         let remove = self.table_of(view).remove(view, &|view| {
-            let (partition, time) = (view.partition(), view.event_time());
-            format!("{partition} = $2 AND {time} < $4 AND EXISTS (SELECT 1 FROM own)")
+            let (partition, time, which) = (view.partition(), view.event_time(), which(view));
+            format!("{partition} = $2 AND {time} < $4 AND {which} AND EXISTS (SELECT 1 FROM own)")
         });
         let sql = format!(
             "WITH own AS MATERIALIZED (SELECT 1 FROM online._owners WHERE topic = $1 AND partition = $2 AND epoch = $3 FOR SHARE),
