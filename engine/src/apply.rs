@@ -140,6 +140,10 @@ impl Engine {
                     }
                 }
             }
+            if !view.patterns.is_empty() {
+                self.counts.late[view.number] +=
+                    self.count_patterns(id, view, record, event, effective);
+            }
             self.tables[number].header_mut(record).alive |= id.bit();
             self.mark(id, record);
         }

@@ -3,10 +3,12 @@
 use userflow_models::contract::{ColumnType, Contract};
 use userflow_models::features::{Aggregation, FeatureView, Predicate, Window, online};
 
+use super::absence;
 use super::ids::ColumnId;
 use super::layout::{
     Accumulator, EVENTS, Exact, HEAD, Kind, PANES, PanePlan, Slot, ViewPlan, panes_of,
 };
+use super::run::{self, RunPlan};
 
 /// An exact window with too many events leaves in so many steps.
 const STEPS: i64 = 60;
@@ -83,7 +85,31 @@ pub(super) fn compile(
                     false,
                 )
             }
-            Aggregation::Ratio(..) | Aggregation::Case(_) => (Accumulator::Nothing, &[], false),
+            Aggregation::Absence(absence) => {
+                let accumulator = Accumulator::Absence {
+                    without: filter(&absence.without),
+                    within: absence.within,
+                    detail: absence.detail.map(ColumnId::new),
+                };
+                (accumulator, &absence::EMPTY, true)
+            }
+            Aggregation::Run(run) => {
+                let plan = RunPlan {
+                    same: ColumnId::new(run.same),
+                    times: run.times,
+                    then: filter(&run.then),
+                    then_times: run.then_times,
+                    within: run.within,
+                    among: run.among.map(ColumnId::new),
+                    until: run.until.as_ref().map(&mut filter),
+                };
+                (Accumulator::Run(plan), &run::EMPTY, true)
+            }
+            Aggregation::Ratio(..)
+            | Aggregation::Case(_)
+            | Aggregation::Appeared(_)
+            | Aggregation::Detail(_)
+            | Aggregation::Coalesce(_) => (Accumulator::Nothing, &[], false),
         };
         empty.extend_from_slice(none);
         slots.push(Slot {
@@ -94,6 +120,7 @@ pub(super) fn compile(
             text,
         });
     }
+    let patterns = patterns(&slots);
     let pane = PanePlan { slots, empty };
     let width = pane.empty.len();
     let (kind, own) = match &view.window {
@@ -133,6 +160,7 @@ pub(super) fn compile(
         words: HEAD + own,
         kind,
         pane,
+        patterns,
     }
 }
 
@@ -148,4 +176,17 @@ fn scale_of(contract: &Contract, accumulator: &Accumulator) -> u32 {
         ColumnType::Decimal { scale, .. } => u32::from(scale),
         _ => 0,
     }
+}
+
+/// The features of a view that are patterns: their places.
+fn patterns(slots: &[Slot]) -> Vec<usize> {
+    let is_pattern = |slot: &Slot| {
+        matches!(
+            slot.accumulator,
+            Accumulator::Absence { .. } | Accumulator::Run(_)
+        )
+    };
+    (0..slots.len())
+        .filter(|place| is_pattern(&slots[*place]))
+        .collect()
 }

@@ -35,6 +35,11 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// Whether an event of a batch passes a filter of the plan.
+    pub(super) fn passes(&self, filter: usize) -> bool {
+        self.filters >> filter & 1 == 1
+    }
+
     pub(super) fn ends_streak(&self, index: usize, slot: &Slot) -> bool {
         match (self.cells, &slot.accumulator) {
             (Cells::Kept(_), _) => self.filters >> (64 + index) & 1 == 1,

@@ -46,6 +46,14 @@ const FEATURES: &str = "
   streak: {streak: {of: {kind: b}, until: {kind: a}}}
 ";
 
+/// Those that only a view of one pane can have.
+const PATTERNS: &str = "
+  missing: {absence: {of: {kind: a}, without: {kind: b}, within: 3m, detail: item}}
+  missing_at: {appeared: missing}
+  run: {run: {of: {kind: a}, same: item, times: 2, then: {of: {kind: b}, times: 2, within: 30m, among: item}}}
+  run_what: {detail: run}
+";
+
 fn contract() -> Contract {
     Contract::parse(Path::new("contract.json"), CONTRACT).expect("a contract")
 }
@@ -58,10 +66,13 @@ fn views(contract: &Contract) -> Vec<FeatureView> {
         "{sliding: 1h, exact_up_to: 2}",
         "{last: 5}",
         "lifetime",
+        "lifetime",
     ];
+    let last = windows.len() - 1;
     let view = |(number, window): (usize, &str)| {
+        let features = if number == last { PATTERNS } else { FEATURES };
         let text = format!(
-            "feature_view: fuzz_{number}\ndescription: A test\nentity: user\npartition_local: true\nwindow: {window}\nfeatures:{FEATURES}"
+            "feature_view: fuzz_{number}\ndescription: A test\nentity: user\npartition_local: true\nwindow: {window}\nfeatures:{features}"
         );
         features::parse(&text, contract).expect("a view")
     };

@@ -6,6 +6,7 @@ use userflow_models::features::FeatureView;
 use userflow_models::features::online::Stored;
 
 use super::ids::ColumnId;
+use super::run::RunPlan;
 
 /// One entity.
 pub(super) struct TablePlan {
@@ -31,6 +32,8 @@ pub(super) struct ViewPlan {
     pub(super) words: usize,
     pub(super) kind: Kind,
     pub(super) pane: PanePlan,
+    /// The features that are patterns: their places.
+    pub(super) patterns: Vec<usize>,
 }
 
 /// A window as the engine keeps it.
@@ -115,6 +118,14 @@ pub(super) enum Accumulator {
     Counts { column: ColumnId },
     /// (4) a list of times, the number of older ones, the newest of those, the newest end.
     Streak { until: usize },
+    /// (4) see `absence.rs`; the filter of what is missed.
+    Absence {
+        without: usize,
+        within: i64,
+        detail: Option<ColumnId>,
+    },
+    /// (3) see `run.rs`.
+    Run(RunPlan),
 }
 
 /// Words that every view has before its own: version and newest event time.

@@ -12,14 +12,15 @@
 //!
 //! * `state`: an engine; `apply`: events change it; `time`: so does time; `exact`: windows whose events leave one by one; `sessions`: those without an id; `take`: changed rows leave it. `settings`, `observer`: what callers say.
 //! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it.
-//! * `pane`, `merge`, `lists`, `sketch`: what state means. `table`, `pool`, `symbols`, `ids`, `session_list`: where it lies. `wheel`: timers. `dedup`: events sent
+//! * `pane`, `merge`, `lists`, `sketch`: what state means. `patterns`, `absence`, `run`: the same of patterns. `table`, `pool`, `symbols`, `ids`, `session_list`: where it lies. `wheel`: timers. `dedup`: events sent
 //!   again.
-//! * `gathered`, `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `bytes`: state as bytes.
+//! * `gathered`, `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `pattern_bytes`, `bytes`: state as bytes.
 //!
 //! Times are microseconds UTC. Event time is what the event says; a clock that is ahead is capped for windows and the watermark
 //! (*effective* time), never in values. The watermark is the newest effective time minus the allowed lateness; an event moves time
 //! first and is counted then.
 
+mod absence;
 mod apply;
 mod bytes;
 mod compile;
@@ -39,10 +40,13 @@ mod lists;
 mod merge;
 mod observer;
 mod pane;
+mod pattern_bytes;
+mod patterns;
 mod plan;
 mod pool;
 mod restore;
 mod rows;
+mod run;
 mod segment;
 mod session_list;
 mod sessions;

@@ -11,7 +11,8 @@ impl Arena {
             let into = &mut into[slot.at..];
             let from = &from[slot.at..];
             match &slot.accumulator {
-                Accumulator::Nothing => {}
+                // Patterns are in views of one pane only: the reader of views sees to it.
+                Accumulator::Nothing | Accumulator::Absence { .. } | Accumulator::Run(_) => {}
                 Accumulator::Count => into[0] += from[0],
                 Accumulator::Sum { .. } => {
                     let sum = total(into) + total(from);

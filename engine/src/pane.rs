@@ -31,7 +31,8 @@ impl Arena {
     fn count(&mut self, slot: &Slot, index: usize, words: &mut [i64], event: &Seen<'_>) {
         let cells = event.cells;
         match &slot.accumulator {
-            Accumulator::Nothing => {}
+            // Patterns need the watermark as well: `patterns.rs`.
+            Accumulator::Nothing | Accumulator::Absence { .. } | Accumulator::Run(_) => {}
             Accumulator::Count => words[0] += 1,
             Accumulator::Sum { column } => {
                 if let Some(value) = cells.word(index, *column, false, &mut self.symbols) {
@@ -118,6 +119,8 @@ impl Arena {
                 Accumulator::Sketch { .. } => self.pools.sketches.release(&mut word[0]),
                 Accumulator::Counts { .. } => self.pools.counts.release(&mut word[0]),
                 Accumulator::Streak { .. } => self.pools.times.release(&mut word[0]),
+                Accumulator::Absence { .. } => self.pools.newest.release(&mut word[0]),
+                Accumulator::Run(_) => self.pools.runs.release(&mut word[0]),
                 _ => {}
             }
         }
@@ -149,7 +152,11 @@ impl Arena {
                 Accumulator::Sketch { columns, .. } => (event.cells)
                     .hashed(index, columns, &mut self.buffer)
                     .map(u64::cast_signed),
-                Accumulator::Nothing | Accumulator::Count | Accumulator::Streak { .. } => None,
+                Accumulator::Nothing
+                | Accumulator::Count
+                | Accumulator::Streak { .. }
+                | Accumulator::Absence { .. }
+                | Accumulator::Run(_) => None,
             };
         }
     }

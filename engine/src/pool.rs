@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::run::RunState;
 use super::sketch::Sketch;
 
 /// Things of one kind, numbered from 1.
@@ -40,6 +41,12 @@ impl<T> Reset for Vec<T> {
 impl<T> Reset for VecDeque<T> {
     fn reset(&mut self) {
         self.clear();
+    }
+}
+
+impl Reset for RunState {
+    fn reset(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -107,6 +114,8 @@ pub(super) struct Pools {
     pub(super) rings: Pool<VecDeque<Kept>>,
     /// Events of exact windows.
     pub(super) moving: Pool<Moving>,
+    /// Runs and what follows them.
+    pub(super) runs: Pool<RunState>,
 }
 
 /// The events of an exact window, oldest effective time first.

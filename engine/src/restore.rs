@@ -122,7 +122,8 @@ impl Engine {
                         let timer = Timer { view: id, record };
                         self.leaving.set(words[TIMER], timer);
                     }
-                    Kind::Last { .. } | Kind::Lifetime => {}
+                    Kind::Last { .. } => {}
+                    Kind::Lifetime => self.restore_pattern_timers(id, record),
                 }
                 self.tables[number].header_mut(record).alive |= id.bit();
             }

@@ -3,6 +3,7 @@
 use super::bytes::{Reader, RestoreError, number, put_number, put_symbol};
 use super::layout::{Accumulator, EVENTS, HEAD, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
 use super::pane::Arena;
+use super::pattern_bytes::{read_absence, read_run, write_absence, write_run};
 use super::pool::Kept;
 
 /// The panes of a view's words: their places.
@@ -124,6 +125,8 @@ fn write_pane(
                     put_number(out, *time);
                 }
             }
+            Accumulator::Absence { .. } => write_absence(out, words, arena, marked),
+            Accumulator::Run(_) => write_run(out, words, arena, marked),
             _ => {}
         }
     }
@@ -236,6 +239,8 @@ fn read_pane(
                     arena.pools.times.of(&mut words[0]).push(time);
                 }
             }
+            Accumulator::Absence { .. } => read_absence(reader, words, arena)?,
+            Accumulator::Run(plan) => read_run(reader, plan, words, arena)?,
             _ => {}
         }
     }

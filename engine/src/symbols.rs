@@ -4,6 +4,9 @@ use hashbrown::HashTable;
 
 use super::hash::hash;
 
+/// In place of the number of a text: there is none.
+pub(super) const NO_TEXT: i64 = -1;
+
 /// The texts of one engine.
 #[derive(Default)]
 pub(super) struct Symbols {
@@ -43,6 +46,11 @@ impl Symbols {
     /// The text of a number that [`Symbols::intern`] gave.
     pub(super) fn text(&self, symbol: i64) -> &str {
         &self.texts[usize::try_from(symbol).expect("a number that `intern` gave")]
+    }
+
+    /// The text of a number, or none of [`NO_TEXT`].
+    pub(super) fn maybe(&self, symbol: i64) -> Option<&str> {
+        (symbol != NO_TEXT).then(|| self.text(symbol))
     }
 
     /// Beyond the largest number given so far.

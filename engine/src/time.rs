@@ -95,7 +95,9 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let view = plan.view(id);
         let Kind::Session { gap, keep, .. } = view.kind else {
-            return self.wake_session(at, timer);
+            self.wake_session(at, timer);
+            self.wake_patterns(at, timer);
+            return;
         };
         let version = self.next_offset - 1;
         let words = &mut self.tables[number].record(record)[view.at..view.at + view.words];

@@ -4,10 +4,12 @@
 
 use userflow_models::features::{Aggregation, Condition, Feature, Test, ValueType, Window};
 
+use super::absence;
 use super::ids::length;
 use super::layout::{Accumulator, PANES, PHASE, TIMED_OUT, ViewPlan};
 use super::lists::total;
 use super::pane::Arena;
+use super::run;
 use super::symbols::Symbols;
 
 /// Whether a session's state says that it is over; asked after an event that can end one.
@@ -59,6 +61,8 @@ fn single(view: &ViewPlan, pane: &[i64], feature: usize) -> Option<i64> {
         Accumulator::Max { .. } => (words[0] != i64::MIN).then_some(words[0]),
         Accumulator::First { .. } => (words[0] != i64::MAX).then_some(words[1]),
         Accumulator::Last { .. } => (words[0] != i64::MIN).then_some(words[1]),
+        Accumulator::Absence { .. } => Some(words[absence::IS_THERE]),
+        Accumulator::Run(_) => Some(i64::from(words[run::APPEARED] != run::NOT_THERE)),
         _ => None,
     };
     value.map(|value| rounded(&view.view.features[feature], slot.column_scale, value))
@@ -100,6 +104,11 @@ impl<'a> Row<'a> {
 
     /// A whole number, or a time in microseconds.
     pub(super) fn int(&self, feature: usize) -> Option<i64> {
+        match &self.view.view.features[feature].aggregation {
+            Aggregation::Appeared(pattern) => return self.appeared(*pattern),
+            Aggregation::Coalesce(others) => return others.iter().find_map(|at| self.int(*at)),
+            _ => {}
+        }
         let words = self.words(feature);
         match &self.view.pane.slots[feature].accumulator {
             Accumulator::Count => Some(words[0]),
@@ -120,6 +129,9 @@ impl<'a> Row<'a> {
 
     /// A decimal, in its units.
     pub(super) fn decimal(&self, feature: usize) -> Option<i128> {
+        if let Aggregation::Coalesce(others) = &self.view.view.features[feature].aggregation {
+            return others.iter().find_map(|at| self.decimal(*at));
+        }
         match &self.view.pane.slots[feature].accumulator {
             Accumulator::Sum { .. } => self.sum(feature),
             _ => self.single(feature).map(i128::from),
@@ -142,6 +154,7 @@ impl<'a> Row<'a> {
                     _ => 0.0,
                 })
             }
+            (Aggregation::Coalesce(others), _) => others.iter().find_map(|at| self.real(*at)),
             (Aggregation::Avg { scale, .. }, _) => {
                 let sum = self.sum(feature)? as f64;
                 Some(sum / self.words(feature)[2] as f64 / unit(*scale))
@@ -155,6 +168,9 @@ impl<'a> Row<'a> {
 
     /// Whether it is so.
     pub(super) fn truth(&self, feature: usize) -> Option<bool> {
+        if let Aggregation::Coalesce(others) = &self.view.view.features[feature].aggregation {
+            return others.iter().find_map(|at| self.truth(*at));
+        }
         match &self.view.pane.slots[feature].accumulator {
             Accumulator::Count => Some(self.words(feature)[0] > 0),
             _ => self.single(feature).map(|value| value != 0),
@@ -172,9 +188,37 @@ impl<'a> Row<'a> {
                 let found = (cases.iter()).find(|case| case.conditions.iter().all(holds));
                 found.map(|case| case.value.as_str())
             }
+            Aggregation::Detail(pattern) => self.detail(*pattern),
+            Aggregation::Coalesce(others) => others.iter().find_map(|at| self.text(*at)),
             _ => self.single(feature).map(|symbol| symbols.text(symbol)),
         };
         text.or(definition.default.as_deref())
+    }
+
+    /// When a pattern that is there appeared.
+    fn appeared(&self, pattern: usize) -> Option<i64> {
+        let words = self.words(pattern);
+        match &self.view.pane.slots[pattern].accumulator {
+            Accumulator::Absence { within, .. } if words[absence::IS_THERE] != 0 => {
+                self.arena.absence_deadline(words, *within)
+            }
+            Accumulator::Run(_) => {
+                (words[run::APPEARED] != run::NOT_THERE).then_some(words[run::APPEARED])
+            }
+            _ => None,
+        }
+    }
+
+    /// What a pattern that is there is about.
+    fn detail(&self, pattern: usize) -> Option<&'a str> {
+        let words = self.words(pattern);
+        match &self.view.pane.slots[pattern].accumulator {
+            Accumulator::Absence { .. } if words[absence::IS_THERE] != 0 => {
+                self.arena.absence_detail(words)
+            }
+            Accumulator::Run(_) => self.arena.symbols.maybe(words[run::DETAIL]),
+            _ => None,
+        }
     }
 
     /// The values of a list, as readers see them.

@@ -1,7 +1,7 @@
 //! Feature views in words: what a window holds, what a feature is.
 
 use userflow_models::contract::Contract;
-use userflow_models::features::{Aggregation, Feature, FeatureView, Window};
+use userflow_models::features::{Absence, Aggregation, Feature, FeatureView, Window};
 
 use super::condition::{case, column_name, feature_name, predicate};
 use super::text::span;
@@ -128,6 +128,53 @@ fn meaning(feature: &Feature, view: &FeatureView, contract: &Contract) -> String
         Aggregation::Case(cases) => {
             let cases: Vec<String> = cases.iter().map(|each| case(each, view)).collect();
             format!("the first that applies: {}", cases.join(", "))
+        }
+        Aggregation::Absence(Absence {
+            without, within, ..
+        }) => format!(
+            "whether nothing with {} came at the time of an event or within {} after it",
+            predicate(without, contract),
+            span(*within)
+        ),
+        Aggregation::Run(run) => {
+            let mut text = format!(
+                "whether {} events one after the other with the same {} were followed, within {}, by {} with {}",
+                run.times,
+                column(&run.same),
+                span(run.within),
+                run.then_times,
+                predicate(&run.then, contract)
+            );
+            if let Some(among) = &run.among {
+                text += &format!(" and different {} of the former", column(among));
+            }
+            if let Some(until) = &run.until {
+                text += &format!(", until {}", predicate(until, contract));
+            }
+            text
+        }
+        Aggregation::Appeared(of) => format!("when {} appeared", other(of)),
+        Aggregation::Detail(of) => match &view.features[*of].aggregation {
+            Aggregation::Absence(Absence {
+                detail: Some(detail),
+                ..
+            }) => format!(
+                "{} of the oldest event that made {} appear",
+                column(detail),
+                other(of)
+            ),
+            Aggregation::Run(run) => {
+                format!(
+                    "{} of the run that made {} appear",
+                    column(&run.same),
+                    other(of)
+                )
+            }
+            other => unreachable!("{other:?} has no detail: the reader refuses that"),
+        },
+        Aggregation::Coalesce(of) => {
+            let others: Vec<String> = of.iter().map(other).collect();
+            format!("the first of {} that has a value", others.join(", "))
         }
     };
     if let Some(when) = &feature.when {

@@ -185,6 +185,63 @@ fn newer_windows_keep_their_fingerprints() {
     }
 }
 
+/// A view with what was added after the four above, with its fingerprint.
+const PATTERNS: &str = "feature_view: test_patterns
+description: patterns
+entity: user
+partition_local: true
+window: lifetime
+features:
+  missing: {absence: {of: {kind: a, paid: true}, without: {kind: b, paid: false}, within: 10m, detail: user}}
+  followed: {run: {of: {paid: false}, same: kind, times: 3, then: {of: {paid: true}, times: 2, within: 30m, among: user}, until: {kind: [a, b]}}}
+  at: {appeared: missing}
+  what: {detail: missing}
+  what_else: {coalesce: [what, what_of_run]}
+";
+
+fn patterns() -> String {
+    let line = "  what: {detail: missing}\n";
+    PATTERNS.replace(
+        line,
+        &format!("{line}  what_of_run: {{detail: followed}}\n"),
+    )
+}
+
+#[test]
+fn every_part_of_a_pattern_is_in_its_fingerprint() {
+    let contract = Contract::parse(Path::new("contract.json"), CONTRACT).expect("a contract");
+    let of = |text: &str| parse(text, &contract).expect(text).fingerprint;
+    let whole = patterns();
+    assert_eq!(of(&whole), "1:3271f89307012034");
+    let mut seen = std::collections::HashSet::from([of(&whole)]);
+    for (from, to) in [
+        ("of: {kind: a, paid: true}", "of: {kind: a}"),
+        ("without: {kind: b, paid: false}", "without: {kind: b}"),
+        ("within: 10m", "within: 11m"),
+        (", detail: user", ", detail: kind"),
+        ("of: {paid: false}", "of: {kind: a}"),
+        ("same: kind", "same: user"),
+        ("times: 3", "times: 4"),
+        ("then: {of: {paid: true}", "then: {of: {kind: a}"),
+        ("times: 2", "times: 1"),
+        ("within: 30m", "within: 31m"),
+        (", among: user", ""),
+        (", until: {kind: [a, b]}", ""),
+        ("appeared: missing", "appeared: followed"),
+        ("detail: followed", "detail: missing"),
+        (
+            "coalesce: [what, what_of_run]",
+            "coalesce: [what_of_run, what]",
+        ),
+    ] {
+        assert_eq!(whole.matches(from).count(), 1, "{from}");
+        assert!(
+            seen.insert(of(&whole.replace(from, to))),
+            "{from} is not in the fingerprint"
+        );
+    }
+}
+
 #[test]
 fn a_contract_that_gains_a_column_changes_no_view() {
     let more = CONTRACT.replacen(

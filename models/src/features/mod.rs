@@ -17,8 +17,8 @@ mod read;
 mod view;
 
 pub use view::{
-    Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Predicate, Test, ValueType,
-    Window,
+    Absence, Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Predicate, Run,
+    Test, ValueType, Window,
 };
 
 use std::path::Path;
@@ -257,6 +257,102 @@ features:
             );
         }
         parse(GOOD, &contract).expect("the view itself is good");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_pattern_is_said() {
+        let contract = webtoon().contract;
+        let view = |features: &str| {
+            format!(
+                "feature_view: webtoon_v\ndescription: A view\nentity: user_id\npartition_local: true\nwindow: lifetime\nfeatures:\n{features}"
+            )
+        };
+        const ABSENCE: &str =
+            "  a: {absence: {of: {event_type: enter}, without: {event_type: exit}, within: 10m}}\n";
+        const RUN: &str = "  r: {run: {of: {event_type: enter}, same: webtoon_id, times: 3, then: {of: {event_type: complete}, times: 2, within: 30m, among: episode_id}, until: {event_type: exit}}}\n";
+        let more = "  at: {appeared: a}\n  what: {detail: r}\n  first_at: {coalesce: [at]}\n";
+        let good = view(&format!("{ABSENCE}{RUN}{more}"));
+        let read = parse(&good, &contract).expect("a good view");
+        assert_eq!(read.features[0].value_type, ValueType::Boolean);
+        assert_eq!(read.features[2].value_type, ValueType::Timestamp);
+        assert_eq!(read.features[3].value_type, ValueType::Text);
+        assert_eq!(read.features[4].value_type, ValueType::Timestamp);
+        // What is put in place of what, and what the message must say.
+        let cases = [
+            (
+                "window: lifetime",
+                "window: {tumbling: 1h}",
+                "7: `a`: a pattern has its own time",
+            ),
+            (
+                "partition_local: true\n",
+                "",
+                "6: `a`: the order of events in different partitions is not known",
+            ),
+            (", within: 10m", "", "7: `a`: write `absence: {of:"),
+            (
+                "within: 10m",
+                "within: soon",
+                "7: `a`: `soon` is no duration",
+            ),
+            (
+                "without: {event_type: exit}",
+                "without: {event_type: leave}",
+                "7: `a`: there is no event type `leave`",
+            ),
+            (
+                "absence: {of",
+                "when: {event_type: enter}, absence: {of",
+                "7: `a`: write the conditions of `when` into `of`",
+            ),
+            (
+                "times: 3",
+                "times: 0",
+                "8: `r`: times is a whole number from 1 to 1000",
+            ),
+            (", same: webtoon_id", "", "8: `r`: write `run: {of:"),
+            ("same: webtoon_id", "same: is_free", "8: `r`:"),
+            (
+                "among: episode_id",
+                "between: episode_id",
+                "8: `r`: write `run: {of:",
+            ),
+            (
+                "appeared: a",
+                "appeared: b",
+                "9: `at`: there is no feature `b` above it",
+            ),
+            (
+                "detail: r",
+                "detail: a",
+                "10: `what`: `a` has no detail: write `detail: column` into its absence",
+            ),
+            ("detail: r", "detail: at", "10: `what`: `at` is no pattern"),
+            (
+                "coalesce: [at]",
+                "coalesce: [at, what]",
+                "11: `first_at`: `at` and `what` have different types",
+            ),
+            (
+                "coalesce: [at]",
+                "coalesce: []",
+                "11: `first_at`: write `coalesce: [feature, feature]`",
+            ),
+            (
+                "coalesce: [at]",
+                "case: [{is: A, if: {what: A}}, {is: B}]",
+                "11: `first_at`: a case cannot ask for `what`",
+            ),
+        ];
+        for (from, to, message) in cases {
+            assert_eq!(good.matches(from).count(), 1, "{from}");
+            let said = parse(&good.replace(from, to), &contract).map(|_| "nothing".to_owned());
+            let said = said.unwrap_or_else(|e| e.to_string());
+            assert!(
+                said.contains(message),
+                "{to}: said `{said}`, should say `{message}`"
+            );
+        }
     }
 
     #[test]

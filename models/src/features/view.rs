@@ -167,6 +167,48 @@ pub enum Aggregation {
     },
     /// The value of the first case that applies.
     Case(Vec<Case>),
+    /// Whether an event that counts is without another one for too long.
+    Absence(Absence),
+    /// Whether a run of events that count was followed by others.
+    Run(Run),
+    /// When the pattern of a feature appeared; null while it is not there.
+    Appeared(usize),
+    /// What the pattern of a feature is about; null while it is not there.
+    Detail(usize),
+    /// The value of the first of these features that has one.
+    Coalesce(Vec<usize>),
+}
+
+/// A pattern: an event that counts, and none that passes `without` at its time or up to `within` later. It appears when the watermark
+/// passes that moment, and goes with the next event that passes `without`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Absence {
+    /// What is missed.
+    pub without: Predicate,
+    /// How long it is waited for, microseconds.
+    pub within: i64,
+    /// The column that says what it is about: its value in the oldest event that is still without.
+    pub detail: Option<usize>,
+}
+
+/// A pattern: `times` or more events that count, one after the other and with equal values of `same`, then `then_times` events that pass
+/// `then`. It appears with the last of these. What a run is about is its value of `same`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The column whose values are equal in a run; an event that counts and has another value, or none, begins another run.
+    pub same: usize,
+    /// Length of a run that is long enough.
+    pub times: usize,
+    /// What must follow.
+    pub then: Predicate,
+    /// How many of those; with `among`, how many different values.
+    pub then_times: usize,
+    /// How long after the newest event of the run they may come, microseconds.
+    pub within: i64,
+    /// They must have a value of this column that an earlier event of the run has.
+    pub among: Option<usize>,
+    /// An event that passes this makes the pattern go.
+    pub until: Option<Predicate>,
 }
 
 /// `value` if all conditions hold.
@@ -252,6 +294,13 @@ pub enum ValueType {
     Timestamp,
     /// `text[]`.
     TextArray,
+}
+
+impl Aggregation {
+    /// Whether it is a pattern: a truth that also time changes, with a time at which it appeared and a detail.
+    pub fn is_pattern(&self) -> bool {
+        matches!(self, Self::Absence(_) | Self::Run(_))
+    }
 }
 
 impl ValueType {

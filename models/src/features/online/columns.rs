@@ -137,7 +137,11 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
                 );
                 add(with("since"), DataType::Int64, Source::StreakUntil(index));
             }
-            Aggregation::Ratio(..) | Aggregation::Case(_) => {}
+            Aggregation::Ratio(..) | Aggregation::Case(_) | Aggregation::Coalesce(_) => {}
+            Aggregation::Absence(_)
+            | Aggregation::Run(_)
+            | Aggregation::Appeared(_)
+            | Aggregation::Detail(_) => unreachable!("{LOCAL_ONLY}"),
         }
         debug_assert!(!last_window || mergeable_in_last(feature));
     }
@@ -161,6 +165,10 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
     add("_partition".to_owned(), DataType::Int32, Source::Partition);
     columns
 }
+
+/// Why patterns have no partials.
+pub(super) const LOCAL_ONLY: &str =
+    "a view with a pattern is refused unless its entities are local to a partition";
 
 /// Whether a feature of a `last` window can be merged from partials.
 pub(in crate::features) fn mergeable_in_last(feature: &Feature) -> bool {

@@ -5,6 +5,7 @@
 use super::super::view::{
     Aggregation, BEGAN, Condition, Feature, FeatureView, Test, ValueType, Window,
 };
+use super::columns::LOCAL_ONLY;
 use super::names::{SCHEMA, keys, partials, quoted};
 
 /// Decimals of a quotient before it becomes a double: `numeric` keeps as many as its operands have, and 16 significant digits
@@ -28,7 +29,7 @@ pub(super) fn merged(view: &FeatureView) -> String {
         let name = quoted(&feature.name);
         let computed = matches!(
             feature.aggregation,
-            Aggregation::Ratio(..) | Aggregation::Case(_)
+            Aggregation::Ratio(..) | Aggregation::Case(_) | Aggregation::Coalesce(_)
         );
         if !computed {
             inner.push(format!("{} AS {name}", merged_feature(view, feature)));
@@ -91,6 +92,12 @@ fn expression(view: &FeatureView, index: usize) -> String {
             format!(
                 "CASE WHEN {whole} <> 0 THEN coalesce({part}::double precision / {whole}, 0) ELSE 0 END"
             )
+        }
+        Aggregation::Coalesce(features) => {
+            let values: Vec<String> = (features.iter())
+                .map(|index| expression(view, *index))
+                .collect();
+            format!("coalesce({})", values.join(", "))
         }
         Aggregation::Case(cases) => {
             let mut sql = String::from("CASE");
@@ -217,7 +224,11 @@ fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
             with("older"),
             with("older_newest")
         ),
-        Aggregation::Ratio(..) | Aggregation::Case(_) => {
+        Aggregation::Absence(_)
+        | Aggregation::Run(_)
+        | Aggregation::Appeared(_)
+        | Aggregation::Detail(_) => unreachable!("{LOCAL_ONLY}"),
+        Aggregation::Ratio(..) | Aggregation::Case(_) | Aggregation::Coalesce(_) => {
             unreachable!("{} is computed from merged features", feature.name)
         }
     };

@@ -10,7 +10,7 @@ use crate::features::view::{Aggregation, Feature, Predicate, ValueType};
 const EXACT: usize = 512;
 
 /// What the person who wrote an unknown aggregation wants to know.
-pub(super) const KINDS: &str = "use count, seen, sum, avg, min, max, first, last, last_n, distinct_count, top_k, ratio, streak or case";
+pub(super) const KINDS: &str = "use count, seen, sum, avg, min, max, first, last, last_n, distinct_count, top_k, ratio, streak, absence, run, appeared, detail, coalesce or case";
 
 /// What is written beside the aggregation.
 #[derive(Default)]
@@ -123,6 +123,18 @@ impl Reader<'_> {
                 (Aggregation::Streak { until }, ValueType::BigInt)
             }
             "case" => (self.cases(name, argument, before)?, ValueType::Text),
+            "absence" => (self.absence(name, argument, options)?, ValueType::Boolean),
+            "run" => (self.run(name, argument, options)?, ValueType::Boolean),
+            "appeared" => {
+                let pattern = self.earlier_pattern(name, argument, before)?;
+                (Aggregation::Appeared(pattern), ValueType::Timestamp)
+            }
+            "detail" => {
+                let pattern = self.earlier_pattern(name, argument, before)?;
+                self.has_detail(name, &before[pattern])?;
+                (Aggregation::Detail(pattern), ValueType::Text)
+            }
+            "coalesce" => self.coalesce(name, argument, before)?,
             other => {
                 let message = format!("`{name}`: unknown aggregation `{other}`: {KINDS}");
                 return Err(self.problem(name, message));

@@ -35,6 +35,15 @@ impl Reader<'_> {
                     continue;
                 }
                 let index = self.earlier(name, key, before)?;
+                if matches!(
+                    before[index].aggregation,
+                    Aggregation::Appeared(_) | Aggregation::Detail(_) | Aggregation::Coalesce(_)
+                ) {
+                    let message = format!(
+                        "`{name}`: a case cannot ask for `{key}`: ask for the features that it is made of"
+                    );
+                    return Err(self.problem(name, message));
+                }
                 let test = self.test(name, before[index].value_type, wanted)?;
                 conditions.push(Condition::Feature(index, test));
             }

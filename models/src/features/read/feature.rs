@@ -113,7 +113,8 @@ impl Reader<'_> {
         if options.default.is_some() && value_type != ValueType::Text {
             return wrong("default", "texts");
         }
-        if options.when.is_some() && ["ratio", "case"].contains(&kind) {
+        let of_features = ["ratio", "case", "appeared", "detail", "coalesce"];
+        if options.when.is_some() && of_features.contains(&kind) {
             return wrong("when", "aggregations of events");
         }
         match (options.round, value_type, kind) {

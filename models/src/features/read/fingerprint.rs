@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::contract::{ColumnType, Contract};
 use crate::features::view::{
-    Aggregation, Case, Condition, Ending, Feature, FeatureView, Predicate, Test, ValueType, Window,
+    Absence, Aggregation, Case, Condition, Ending, Feature, FeatureView, Predicate, Run, Test,
+    ValueType, Window,
 };
 
 /// The number of the form, in front of every fingerprint.
@@ -147,6 +148,38 @@ impl Form<'_> {
             Aggregation::Case(cases) => {
                 let cases: Vec<Value> = cases.iter().map(|case| self.case(case)).collect();
                 json!(["case", cases])
+            }
+            Aggregation::Absence(Absence {
+                without,
+                within,
+                detail,
+            }) => {
+                let detail = detail.map(|column| self.column(column));
+                json!(["absence", self.predicate(without), within, detail])
+            }
+            Aggregation::Run(Run {
+                same,
+                times,
+                then,
+                then_times,
+                within,
+                among,
+                until,
+            }) => json!([
+                "run",
+                self.column(*same),
+                times,
+                self.predicate(then),
+                then_times,
+                within,
+                among.map(|column| self.column(column)),
+                until.as_ref().map(|until| self.predicate(until)),
+            ]),
+            Aggregation::Appeared(pattern) => json!(["appeared", self.feature_name(*pattern)]),
+            Aggregation::Detail(pattern) => json!(["detail", self.feature_name(*pattern)]),
+            Aggregation::Coalesce(features) => {
+                let names: Vec<&str> = features.iter().map(|at| self.feature_name(*at)).collect();
+                json!(["coalesce", names])
             }
         }
     }

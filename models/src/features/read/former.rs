@@ -10,6 +10,9 @@ use crate::features::view::{
     Aggregation, Case, Condition, Ending, Feature, FeatureView, Predicate, Test, ValueType, Window,
 };
 
+/// In place of what those releases could not say: it is in no text of theirs.
+const NO_FORMER: &str = "(newer than 0.1)";
+
 pub(super) fn of(view: &FeatureView, contract: &Contract) -> String {
     digits(&text(view, contract))
 }
@@ -114,6 +117,11 @@ fn aggregation(aggregation: &Aggregation) -> String {
         Aggregation::Ratio(part, whole) => format!("Ratio({part}, {whole})"),
         Aggregation::Streak { until } => format!("Streak {{ until: {} }}", predicate(until)),
         Aggregation::Case(cases) => format!("Case({})", list(cases.iter().map(case))),
+        Aggregation::Absence(_)
+        | Aggregation::Run(_)
+        | Aggregation::Appeared(_)
+        | Aggregation::Detail(_)
+        | Aggregation::Coalesce(_) => NO_FORMER.to_owned(),
     }
 }
 

@@ -137,6 +137,9 @@ impl Reader<'_> {
                 let message = format!("`{name}`: timed_out is of sessions only");
                 return Err(self.problem(name, message));
             }
+            if feature.aggregation.is_pattern() {
+                self.pattern_fits(view, name)?;
+            }
             let last = matches!(view.window, Window::Last { .. });
             if last && !view.partition_local && !online::mergeable_in_last(feature) {
                 let message = format!(
