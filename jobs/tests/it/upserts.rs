@@ -200,6 +200,7 @@ features:
 ";
 
 /// What one row of the shared table brings: for each view a value, the second of its newest event, and its version, if it has a part in it.
+#[derive(Clone, Copy)]
 struct Shared {
     user: &'static str,
     partition: i32,
