@@ -12,6 +12,7 @@ use crate::init::InitArgs;
 use crate::list::ListArgs;
 use crate::maintain::MaintainArgs;
 use crate::plan::PlanArgs;
+use crate::preview::TryArgs;
 use crate::register::RegisterArgs;
 use crate::replay::ReplayArgs;
 use crate::run::RunArgs;
@@ -19,8 +20,8 @@ use crate::show::ShowArgs;
 use crate::test::TestArgs;
 use crate::workspace::Workspace;
 use crate::{
-    backfill, check, compile, docs, init, list, maintain, plan, register, replay, run, show, spill,
-    test,
+    backfill, check, compile, docs, init, list, maintain, plan, preview, register, replay, run,
+    show, spill, test,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -64,6 +65,9 @@ pub enum Command {
     /// Play the cases of models/<domain>/tests: events in, what feature views and tables must then hold; needs no server
     #[command(after_long_help = test::HELP)]
     Test(TestArgs),
+    /// Show what a feature view would hold, event by event, or what a model's run would give; nothing is written
+    #[command(after_long_help = preview::HELP)]
+    Try(TryArgs),
     /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
     Docs(DocsArgs),
 }
@@ -90,6 +94,7 @@ impl Cli {
                 Command::Register(args) => register::run(&open().await?, args).await,
                 Command::Show(args) => show::run(&open().await?, args).await,
                 Command::Test(args) => test::run(&self.common, args).await,
+                Command::Try(args) => preview::run(&self.common, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,
             }
         });

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! * Commands: [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`show`],
-//!   [`docs`], [`test`]. The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
+//!   [`docs`], [`test`], [`preview`] (`try`). The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
 //! * What a command works with: [`workspace`], which holds the domains, the SQL models, the lake and the query [`engine`] ([`scan`],
 //!   [`functions`], [`memory`], [`spill`]); feature views over events in memory: [`stream`]; cells as [`value`]s; [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
 //! * What judges: [`quality`], [`grain`].
@@ -39,6 +39,7 @@ pub mod online;
 pub mod ops;
 pub mod plan;
 pub mod postgres;
+pub mod preview;
 pub mod print;
 pub mod quality;
 pub mod quarantine;

@@ -11,7 +11,7 @@ const LONGEST: usize = 32;
 const FEWEST: usize = 3;
 
 /// What to lay out: values are text that is safe to show, an empty one for null.
-pub(super) struct Cells<'a> {
+pub struct Cells<'a> {
     /// Names of the columns.
     pub columns: &'a [String],
     /// Whether a column's values are numbers, which stand to the right.
@@ -21,7 +21,7 @@ pub(super) struct Cells<'a> {
 }
 
 /// How to lay it out.
-pub(super) struct Layout {
+pub struct Layout {
     /// Characters of a line; `None` where the output is no terminal.
     pub width: Option<usize>,
     /// One column a line, whatever would fit.
@@ -32,7 +32,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The text, and a note on what it does not show.
-    pub(super) fn of(&self, cells: &Cells<'_>) -> (String, Option<String>) {
+    pub fn of(&self, cells: &Cells<'_>) -> (String, Option<String>) {
         if self.vertical {
             return (self.vertical(cells), None);
         }

@@ -14,6 +14,7 @@ use serde_json::json;
 use userflow_process::exit::WrongSetup;
 
 pub use args::ShowArgs;
+pub use layout::{Cells, Layout};
 
 use crate::config::Output;
 use crate::engine::Engine;
@@ -21,7 +22,6 @@ use crate::print;
 use crate::quarantine;
 use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
-use layout::{Cells, Layout};
 use query::sql;
 use values::{all_exact, numbers, readable};
 

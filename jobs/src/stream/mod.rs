@@ -123,6 +123,15 @@ impl Stream {
         }
     }
 
+    /// Nothing comes for longer than this (microseconds) after the newest event. Says which rows changed.
+    pub fn silence(&mut self, longer_than: i64) -> Result<Vec<(usize, Key)>> {
+        let Some(watermark) = self.engine.watermark() else {
+            return Ok(Vec::new());
+        };
+        let newest = watermark.saturating_add(SETTINGS.lateness);
+        self.advance(newest.saturating_add(longer_than).saturating_add(1))
+    }
+
     /// No event older than this will come. Says which rows changed.
     pub fn advance(&mut self, time: i64) -> Result<Vec<(usize, Key)>> {
         let mut ended = Ended::default();

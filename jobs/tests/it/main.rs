@@ -30,6 +30,7 @@ mod replay;
 mod runs;
 mod seeds;
 mod skew;
+mod trials;
 mod upkeep;
 mod upserts;
 mod world;
