@@ -16,7 +16,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use userflow_lake::Lake;
 
 use crate::config::Common;
-use crate::functions::ArgMin;
+use crate::functions::{ArgMin, is_json_object};
 use crate::memory::SharedPool;
 use crate::spill;
 
@@ -145,6 +145,7 @@ impl Engine {
         for function in [ArgMin::first(), ArgMin::last()] {
             context.register_udaf(function.into());
         }
+        context.register_udf(is_json_object());
         let catalog = context
             .catalog(CATALOG)
             .context("open the session's catalog")?;

@@ -12,7 +12,7 @@ use super::args::BackfillArgs;
 use crate::plan::{Dates, Freshness, Logs};
 use crate::quality::Verdict;
 use crate::reporting::Reporting;
-use crate::run::{Outcome, Task};
+use crate::run::{Gates, Outcome, Task};
 use crate::summary::{Line, Status};
 use crate::workspace::Workspace;
 
@@ -29,6 +29,8 @@ pub(super) struct Job<'a> {
     failed: Dates,
     /// Windows that a dry run would compute.
     rewritten: Dates,
+    /// The gates before models that read a source.
+    gates: Gates,
     /// The first failure: the job's.
     pub(super) failure: Option<Error>,
 }
@@ -50,6 +52,7 @@ impl<'a> Job<'a> {
             verdicts: Vec::new(),
             failed: Dates::default(),
             rewritten: Dates::default(),
+            gates: Gates::default(),
             failure: None,
         }
     }
@@ -132,8 +135,10 @@ impl<'a> Job<'a> {
         // The runs hold a bar of their own: `self` takes what they return meanwhile.
         let (workspace, bar) = (self.workspace, self.bar.clone());
         let publish_blocked = self.args.gate.publish_blocked;
+        // They are taken out for the time of the runs, for the same reason.
+        let gates = std::mem::take(&mut self.gates);
         let runs = windows.into_iter().map(|window| {
-            let bar = &bar;
+            let (bar, gates) = (&bar, &gates);
             async move {
                 let task = Task {
                     model,
@@ -142,6 +147,7 @@ impl<'a> Job<'a> {
                     parallelism,
                     dry_run: false,
                     publish_blocked,
+                    gates,
                 };
                 bar.set_message(format!("{} {window}", model.name));
                 let outcome = task.run(workspace).await;
@@ -154,6 +160,8 @@ impl<'a> Job<'a> {
             let line = self.ended(model, window, outcome).await;
             lines.insert(window, line);
         }
+        drop(running);
+        self.gates = gates;
     }
 
     /// Notes how a run ended.

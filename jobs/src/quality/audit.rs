@@ -14,6 +14,7 @@ use userflow_models::project::quality::default_threshold;
 use userflow_models::project::{Check, Ref, Rule, Severity, Window};
 
 use super::others::{others, stored};
+use super::refusals::{self, refused};
 use super::sample;
 use super::sql::{self, Queries, ROWS, Scan};
 use super::subject::Subject;
@@ -38,6 +39,9 @@ pub async fn audit(
     let mut tables = vec![(ROWS.to_owned(), rows)];
     for other in others(subject.checks) {
         tables.push((seeds::table_name(other), stored(workspace, other).await?));
+    }
+    if let Some(quarantine) = refused(subject)? {
+        tables.extend(refusals::stored(workspace, quarantine, subject.name, window).await?);
     }
     let session = workspace.engine.session(parallelism, tables)?;
     let audit = Audit {
@@ -100,6 +104,17 @@ impl Audit<'_> {
 
     /// A check that has queries of its own.
     async fn alone(&self, check: &Check, rows: u64) -> Result<Option<Verdict>> {
+        if let Rule::Counts { query, refused, .. } = &check.rule {
+            let counts = self.numbers(&sql::counts(query, refused.is_some())).await?;
+            let window = self.window;
+            let counts = (counts[0], counts[1]);
+            return Ok(Some(Verdict::of_records(
+                check,
+                self.subject.name,
+                window,
+                counts,
+            )));
+        }
         if let Some(Queries { counts, sample }) = self.queries(check) {
             let counts = self.numbers(&counts).await?;
             let mut verdict = self.of(check, (counts[0], counts[1]));

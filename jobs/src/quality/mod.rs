@@ -14,6 +14,7 @@ mod audit;
 mod of_seeds;
 mod others;
 mod plan;
+mod refusals;
 mod sample;
 mod sql;
 mod subject;

@@ -11,7 +11,8 @@ use userflow_models::project::{Ref, Rule, Window};
 use userflow_process::exit::WrongSetup;
 
 use super::others::{others, seed};
-use super::sql::{self, ROWS, Scan};
+use super::refusals::refused;
+use super::sql::{self, LANDED, QUARANTINE, ROWS, Scan};
 use super::subject::Subject;
 use crate::declared;
 use crate::seeds;
@@ -32,6 +33,10 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
             Ref::Model(name) | Ref::Source(name) => empty(name)?,
         };
         tables.push((seeds::table_name(other), table));
+    }
+    if let Some(quarantine) = refused(subject)? {
+        tables.push((QUARANTINE.to_owned(), empty(quarantine)?));
+        tables.push((LANDED.to_owned(), empty(subject.name)?));
     }
     let session = workspace.engine.session(1, tables)?;
     let day = Window::new(Default::default());
@@ -66,6 +71,7 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
                 },
                 _,
             ) => sql::within_margin(check, (of, group_by, order_by), day, subject.margin).counts,
+            (Rule::Counts { query, refused, .. }, _) => sql::counts(query, refused.is_some()),
             (Rule::Freshness { column, within }, _) => sql::freshness(check, column, *within, day),
             _ if scan_is_fine => continue,
             _ => Scan::new(one).counts(),

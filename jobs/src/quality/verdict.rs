@@ -43,10 +43,13 @@ pub struct Verdict {
     pub total: u64,
     /// Rows of them that failed.
     pub failed: u64,
-    /// The share that passed; 1 without rows.
+    /// The share that passed; 1 without rows. Of records that can fail more than once it can be below 0.
     pub pass_rate: f64,
     /// What follows.
     pub status: Status,
+    /// Whether a query counted records: such a verdict is shown also when it passes.
+    #[serde(skip)]
+    pub counted: bool,
     /// A few of the rows that failed, each as JSON text.
     pub sample: Vec<String>,
 }
@@ -80,6 +83,47 @@ impl Verdict {
             0 => 1.0,
             _ => (total - failed) as f64 / total as f64,
         };
+        Self::judged(
+            test,
+            (severity, threshold),
+            model,
+            window,
+            (total, failed, pass_rate),
+        )
+    }
+
+    /// Judges records that a query counted, each of which can fail more than once: by the percentage that passed, with two decimals,
+    /// halves up. Without records it is that of one.
+    pub fn of_records(
+        check: &Check,
+        model: &str,
+        window: Window,
+        (total, failed): (u64, u64),
+    ) -> Self {
+        let (records, failures) = (i128::from(total.max(1)), i128::from(failed));
+        let hundredths = (20_000 * (records - failures) + records).div_euclid(2 * records);
+        // One division of whole numbers, as above.
+        let pass_rate = hundredths as f64 / 10_000.0;
+        let judged = Self::judged(
+            check.label.clone(),
+            (check.severity, check.threshold),
+            model,
+            window,
+            (total, failed, pass_rate),
+        );
+        Self {
+            counted: true,
+            ..judged
+        }
+    }
+
+    fn judged(
+        test: String,
+        (severity, threshold): (Severity, f64),
+        model: &str,
+        window: Window,
+        (total, failed, pass_rate): (u64, u64, f64),
+    ) -> Self {
         let status = match severity {
             _ if pass_rate >= threshold => Status::Pass,
             Severity::Warn => Status::Warn,
@@ -95,6 +139,7 @@ impl Verdict {
             failed,
             pass_rate,
             status,
+            counted: false,
             sample: Vec::new(),
         }
     }
@@ -133,6 +178,11 @@ impl Report {
         })
     }
 
+    /// The verdicts on records that queries counted, in the order in which they were found.
+    pub fn counted(&self) -> impl Iterator<Item = &Verdict> {
+        self.results.iter().filter(|verdict| verdict.counted)
+    }
+
     /// The verdicts that people have to look at, the worst first.
     pub fn notable(&self) -> Vec<&Verdict> {
         let mut notable: Vec<&Verdict> = (self.results.iter())
@@ -145,6 +195,8 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use userflow_models::project::Rule;
+
     use super::*;
 
     fn judged(severity: Severity, threshold: f64, counts: (u64, u64)) -> Status {
@@ -174,6 +226,40 @@ mod tests {
             judged(Severity::Error, 1.0, (1_000_000_000, 1)),
             Status::Block
         );
+    }
+
+    #[test]
+    fn records_are_judged_by_the_rounded_percentage() {
+        let day = Window::new(Default::default());
+        let check = Check {
+            label: "counts(x)".to_owned(),
+            rule: Rule::RowCountBetween {
+                min: None,
+                max: None,
+            },
+            condition: None,
+            severity: Severity::Error,
+            threshold: 0.99,
+            line: None,
+        };
+        for (total, failed, percent, status) in [
+            (0, 0, 100.0, Status::Pass),
+            (1, 0, 100.0, Status::Pass),
+            (100, 1, 99.0, Status::Pass),
+            (10_000, 101, 98.99, Status::Block),
+            (10_000, 102, 98.98, Status::Block),
+            // 98.995 % is 99.00, 98.99499 % is not
+            (20_000, 201, 99.0, Status::Pass),
+            (100_000_000, 1_005_000, 99.0, Status::Pass),
+            (100_000_000, 1_005_001, 98.99, Status::Block),
+            // a record can fail more than once
+            (2, 5, -150.0, Status::Block),
+            (0, 3, -200.0, Status::Block),
+        ] {
+            let verdict = Verdict::of_records(&check, "bronze.x", day, (total, failed));
+            assert_eq!(verdict.pass_rate, percent / 100.0, "{failed} of {total}");
+            assert_eq!(verdict.status, status, "{failed} of {total}");
+        }
     }
 
     #[test]

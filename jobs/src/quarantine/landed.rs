@@ -120,6 +120,15 @@ pub(super) fn has_replayed(bronze: &Snapshot) -> bool {
     known && bronze.files().iter().any(may_have_replayed)
 }
 
+/// The files of a version that can have rows that `replay` landed, by statistics.
+pub fn replayed_files(bronze: &Snapshot) -> Vec<DataFile> {
+    let files = bronze.files().iter();
+    files
+        .filter(|file| may_have_replayed(file))
+        .cloned()
+        .collect()
+}
+
 /// The places of those asked for that have a row in bronze.
 pub async fn landed(
     workspace: &Workspace,

@@ -19,7 +19,7 @@ mod texts;
 mod waiting;
 
 pub use count::{most_rows, waiting, waiting_in};
-pub use landed::{Landed, Rows, Wanted, landed};
+pub use landed::{Landed, Rows, Wanted, landed, replayed_files};
 pub use place::{Place, Places, Topics};
 pub use portion::{Portion, portions};
 pub use refused::refused;

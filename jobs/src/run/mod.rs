@@ -6,6 +6,7 @@
 
 mod args;
 mod attempt;
+mod gates;
 mod inputs;
 mod outcome;
 mod output;
@@ -23,6 +24,7 @@ use userflow_models::project::{Model, Window};
 use userflow_process::exit::Stopped;
 
 pub use args::{GateArgs, RunArgs};
+pub use gates::Gates;
 pub use inputs::Inputs;
 pub use outcome::Outcome;
 pub use output::check_dates;
@@ -50,6 +52,7 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     let mut verdicts = Vec::new();
     let mut failure = None;
     let mut not_computed = Dates::default();
+    let gates = Gates::default();
     for (model, window) in work {
         let why = match args.planned {
             true => not_computed.read_by(model, window),
@@ -70,6 +73,7 @@ pub async fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
             parallelism,
             dry_run: args.dry_run,
             publish_blocked: args.gate.publish_blocked,
+            gates: &gates,
         };
         match task.run(workspace).await {
             Ok(mut outcome) => {
@@ -117,6 +121,9 @@ pub async fn check_all(workspace: &Workspace, models: &[&Model]) -> Result<()> {
     for model in models {
         check(workspace, model, any).await?;
         quality::plan(workspace, &Subject::from(*model)).await?;
+        for source in gates::gated(workspace, model) {
+            quality::plan(workspace, &Subject::from(source)).await?;
+        }
     }
     quality::judge_seeds(workspace, models).await
 }

@@ -22,7 +22,9 @@ pub struct Outcome {
     pub inputs: Vec<String>,
     /// What the gate found.
     pub verdicts: Vec<Verdict>,
-    /// Whether the gate kept the result from being published.
+    /// The tests of gates before the model that block, each with its table and counts.
+    pub before: Vec<String>,
+    /// Whether a gate kept the result from being computed or published.
     pub blocked: bool,
     /// Times that it was computed.
     pub attempts: u32,
@@ -33,9 +35,11 @@ pub struct Outcome {
 impl Outcome {
     /// The line of the summary.
     pub fn line(&self, model: &Model, window: Window) -> Line {
-        let blocking =
-            (self.verdicts.iter()).filter(|verdict| verdict.status == quality::Status::Block);
-        let blocking: Vec<String> = blocking.map(Verdict::brief).collect();
+        let blocking = (self.verdicts.iter())
+            .filter(|verdict| verdict.status == quality::Status::Block)
+            .filter(|verdict| verdict.model == model.name);
+        let blocking = blocking.map(Verdict::brief);
+        let blocking: Vec<String> = self.before.iter().cloned().chain(blocking).collect();
         let (status, reason) = match (self.blocked, blocking.is_empty()) {
             (true, _) => (Status::Blocked, Some(blocking.join("; "))),
             (false, false) => {

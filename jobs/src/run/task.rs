@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use userflow_models::project::{Model, Window};
 
+use super::gates::Gates;
+
 /// What to run and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
@@ -18,4 +20,6 @@ pub struct Task<'a> {
     pub dry_run: bool,
     /// Publish also what is judged unfit.
     pub publish_blocked: bool,
+    /// The gates of the job, before the models that read its sources.
+    pub gates: &'a Gates,
 }

@@ -1,6 +1,9 @@
 //! One run: compute a model for a window and replace exactly that partition, in one commit, with the lineage.
 //!
 //! ```text
+//! gates of sources ─▶ blocked: nothing is computed
+//!   │
+//!   ▼
 //! pin target and inputs ─▶ query ─▶ files ─▶ audit ─▶ commit {remove the window's files, add the new ones, versions read}
 //!   ▲                                         │ │ another commit touched the partition
 //!   └────────── wait a little, again ─────────┼─┘ at most ATTEMPTS times
@@ -12,7 +15,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use userflow_lake::CommitError;
 use userflow_process::exit::LostConflict;
 
@@ -35,6 +38,32 @@ impl Task<'_> {
     /// share it with the fewest others, and with texts that are copied, so that no batch counts those of others.
     pub async fn run(&self, workspace: &Workspace) -> Result<Outcome> {
         let started = Instant::now();
+        let context = || format!("run {} for {}", self.model.name, self.window);
+        let gates = self.gates;
+        let passage = gates.before(workspace, self.model, self.window, self.parallelism);
+        let passage = passage.await.with_context(context)?;
+        if !passage.blocking.is_empty() {
+            if !self.publish_blocked {
+                return Ok(Outcome {
+                    verdicts: passage.verdicts,
+                    before: passage.blocking,
+                    blocked: true,
+                    seconds: started.elapsed().as_secs_f64(),
+                    ..Outcome::default()
+                });
+            }
+            let tests = passage.blocking.join("; ");
+            tracing::warn!(model = self.model.name, window = %self.window, "COMPUTED ALTHOUGH THE GATE BEFORE IT BLOCKS (--publish-blocked): {tests}");
+        }
+        let outcome = self.attempts(workspace, started).await?;
+        Ok(Outcome {
+            verdicts: [passage.verdicts, outcome.verdicts].concat(),
+            before: passage.blocking,
+            ..outcome
+        })
+    }
+
+    async fn attempts(&self, workspace: &Workspace, started: Instant) -> Result<Outcome> {
         let context = || format!("run {} for {}", self.model.name, self.window);
         let mut task = *self;
         let mut number = 1;

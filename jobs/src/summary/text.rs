@@ -39,15 +39,16 @@ pub(super) fn windows(lines: &[Line]) -> Table {
     table
 }
 
-/// What was found, as a table of what people have to look at and a line of sums.
+/// What was found: the records that queries counted, a table of what people have to look at, and a line of sums.
 pub(super) fn quality(report: &Report) -> String {
     let notable = report.notable();
     let sums = format!(
         "quality: {} tests passed, {} warned, {} blocked\n",
         report.passed, report.warned, report.blocked
     );
+    let counted = counted(report);
     if notable.is_empty() {
-        return sums;
+        return format!("{counted}{sums}");
     }
     let mut table = new_table(&[
         "table",
@@ -76,5 +77,30 @@ pub(super) fn quality(report: &Report) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{table}\n{sums}")
+    format!("{counted}{table}\n{sums}")
+}
+
+/// The verdicts on records, one line each, also those that pass; nothing where no query counted.
+fn counted(report: &Report) -> String {
+    let mut table = new_table(&["table", "window", "check", "total", "failed", "passed", ""]);
+    for verdict in report.counted() {
+        table.add_row([
+            verdict.model.clone(),
+            verdict.window.clone(),
+            shortened(&verdict.test),
+            verdict.total.to_string(),
+            verdict.failed.to_string(),
+            format!("{:.2} %", verdict.pass_rate * 100.0),
+            verdict.status.word().to_owned(),
+        ]);
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    for column in [3, 4, 5] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{table}\n")
 }

@@ -26,7 +26,7 @@ impl World {
     }
 
     /// Adds a visit of one event for so many users, of whom the first `bad` have a negative amount.
-    fn users(&self, date: &str, count: usize, bad: usize) {
+    pub(crate) fn users(&self, date: &str, count: usize, bad: usize) {
         let time = format!("{date}T10:00:00Z");
         let names: Vec<(String, String)> = (0..count)
             .map(|user| (format!("{date} {user}"), format!("user{user:04}")))

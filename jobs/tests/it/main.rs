@@ -12,6 +12,7 @@ mod backfills;
 mod cases;
 mod checks;
 mod commands;
+mod counts;
 mod database;
 mod disks;
 mod docs;

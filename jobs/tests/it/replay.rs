@@ -34,7 +34,7 @@ const CAME: i64 = 1_793_880_000_000;
 const DAY: i64 = 86_400_000;
 
 /// One Kafka partition of a topic, and the ingester that reads it.
-struct Topic<'a> {
+pub(crate) struct Topic<'a> {
     world: &'a World,
     name: &'static str,
     id: &'static str,
@@ -45,14 +45,19 @@ struct Topic<'a> {
 
 /// What an ingester does with its two commits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ends {
+pub(crate) enum Ends {
     AfterBoth,
     /// It dies between them.
     AfterQuarantine,
 }
 
 impl<'a> Topic<'a> {
-    fn new(world: &'a World, name: &'static str, id: &'static str, partition: i32) -> Self {
+    pub(crate) fn new(
+        world: &'a World,
+        name: &'static str,
+        id: &'static str,
+        partition: i32,
+    ) -> Self {
         Self {
             world,
             name,
@@ -67,7 +72,7 @@ impl<'a> Topic<'a> {
     }
 
     /// One flush of these messages, with the contract as it is now.
-    fn ingest(&mut self, messages: &[String], came: i64, ends: Ends) {
+    pub(crate) fn ingest(&mut self, messages: &[String], came: i64, ends: Ends) {
         let contract = Domain::load(&self.world.models(), "demo").unwrap().contract;
         let spec = bronze::events(&contract);
         let mut decoder = Decoder::new(&contract);
@@ -194,7 +199,7 @@ fn by_date(dates: &Date32Array, rows: &RecordBatch) -> Vec<(i32, RecordBatch)> {
 }
 
 /// A message of the demo domain.
-fn message(number: u32, kind: &str, more: &str) -> String {
+pub(crate) fn message(number: u32, kind: &str, more: &str) -> String {
     format!(
         "{{\"event_id\":\"e{number}\",\"event_type\":\"{kind}\",\"user_id\":\"ann\",\"visit_id\":\"v{number}\",\
          \"event_time\":\"2026-11-0{}T08:00:00Z\"{more}}}",

@@ -87,6 +87,8 @@ pub struct Source {
     pub yml: Option<PathBuf>,
     /// What one row is, as the file says.
     pub description: String,
+    /// Whether a run judges a date of it before a model that reads it directly is computed for that date.
+    pub gate: bool,
     /// What its tests ask for.
     pub checks: Vec<Check>,
 }

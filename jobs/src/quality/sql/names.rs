@@ -4,6 +4,10 @@ use crate::engine::quoted;
 
 /// The name under which the rows to judge are known in a session.
 pub(in crate::quality) const ROWS: &str = "judged.rows";
+/// The files of a quarantine.
+pub(in crate::quality) const QUARANTINE: &str = "judged.quarantine";
+/// The rows that were landed from it since.
+pub(in crate::quality) const LANDED: &str = "judged.landed";
 /// Rows in a sample.
 pub(super) const SAMPLE: usize = 3;
 

@@ -143,7 +143,8 @@ fn failing(at: usize, rule: &Rule) -> Option<String> {
         | Rule::RowCountBetween { .. }
         | Rule::Freshness { .. }
         | Rule::WithinMargin { .. }
-        | Rule::Quarantined { .. } => return None,
+        | Rule::Quarantined { .. }
+        | Rule::Counts { .. } => return None,
     })
 }
 

@@ -22,6 +22,7 @@ pub(super) fn read(
             domain: domain.clone(),
             yml: None,
             description: String::new(),
+            gate: false,
             checks: Vec::new(),
         };
         sources.insert(table.clone(), source);
@@ -49,6 +50,7 @@ fn file(path: &Path, sources: &mut BTreeMap<String, Source>, names: &Names) -> R
         source.checks = checks::read(names, "bronze", path, None, tests)?;
         source.yml = Some(path.to_path_buf());
         source.description = declared.description;
+        source.gate = declared.gate;
     }
     Ok(())
 }

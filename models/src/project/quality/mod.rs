@@ -149,6 +149,17 @@ pub enum Rule {
         /// The table of the refused ones.
         to: Ref,
     },
+    /// A query counts records and failures by itself; one record can fail more than once. The share that passed is judged in percent
+    /// with two decimals.
+    Counts {
+        /// What it is called in results.
+        name: String,
+        /// One row of `total` and `failed`, from the tables `judged` (the rows) and `refused` (the messages of the date that are in
+        /// quarantine).
+        query: String,
+        /// The table of the refused ones; without it `refused` cannot be named.
+        refused: Option<Ref>,
+    },
 }
 
 impl Rule {
@@ -168,7 +179,8 @@ impl Rule {
             Self::ExpressionIsTrue { .. }
             | Self::RowCountBetween { .. }
             | Self::WithinMargin { .. }
-            | Self::Quarantined { .. } => vec![],
+            | Self::Quarantined { .. }
+            | Self::Counts { .. } => vec![],
         };
         columns.into_iter().map(String::as_str).collect()
     }
@@ -182,6 +194,7 @@ impl Rule {
                 columns.join(", ")
             }
             Self::WithinMargin { group_by, .. } => group_by.join(", "),
+            Self::Counts { name, .. } => name.clone(),
             _ => self.columns().join(", "),
         }
     }

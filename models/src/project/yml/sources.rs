@@ -36,6 +36,24 @@ struct SourceEntry {
     tests: Vec<serde_json::Value>,
     #[serde(default)]
     columns: Vec<SourceColumn>,
+    #[serde(default)]
+    config: SourceConfig,
+}
+
+/// `config` is dbt's, `meta` in it ours.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceConfig {
+    #[serde(default)]
+    meta: SourceMeta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceMeta {
+    /// Whether a date that its tests block is kept from the models that read the table.
+    #[serde(default)]
+    gate: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +74,8 @@ pub(crate) struct DeclaredSource {
     pub(crate) name: String,
     pub(crate) line: Option<usize>,
     pub(crate) description: String,
+    /// Whether its tests stand before the models that read it.
+    pub(crate) gate: bool,
     /// The tests, each with the column that it stands under.
     pub(crate) tests: Vec<(Option<String>, Test)>,
 }
@@ -88,6 +108,7 @@ pub(crate) fn sources(path: &Path) -> Result<Vec<DeclaredSource>, Problem> {
             name: format!("{group}.{}", table.name),
             line,
             description: table.description,
+            gate: table.config.meta.gate,
             tests: all,
         });
     }

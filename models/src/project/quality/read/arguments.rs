@@ -105,6 +105,18 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// A table, if one is named.
+    pub(super) fn optional_table(
+        &mut self,
+        name: &str,
+        names: &Names,
+    ) -> Result<Option<Ref>, String> {
+        match self.left.contains_key(name) {
+            true => self.table(name, names).map(Some),
+            false => Ok(None),
+        }
+    }
+
     pub(super) fn table(&mut self, name: &str, names: &Names) -> Result<Ref, String> {
         let what = "ref('name') or source('bronze', 'name')";
         let value = self.need(name, what)?;

@@ -5,7 +5,7 @@ mod reference;
 mod rule;
 mod settings;
 
-use super::Check;
+use super::{Check, Rule};
 use crate::project::column::Test;
 use crate::project::names::{Names, close};
 use arguments::Arguments;
@@ -40,6 +40,11 @@ impl Place<'_> {
         };
         let rule = reader.rule(&mut arguments)?;
         arguments.end()?;
+        if matches!(rule, Rule::Counts { .. }) && settings.condition.is_some() {
+            return Err(format!(
+                "test {name}: where belongs into its query, which counts by itself"
+            ));
+        }
         if let Some(declared) = &self.columns {
             let mut names = rule.columns().into_iter();
             if let Some(column) = names.find(|column| !declared.contains(column)) {
@@ -55,6 +60,8 @@ impl Place<'_> {
             .as_ref()
             .map_or_else(String::new, |condition| format!(" where {condition}"));
         let label = match subject.as_str() {
+            // A test with a name is called by it.
+            named if matches!(rule, Rule::Counts { .. }) => named.to_owned(),
             "" => format!("{name}{scope}"),
             subject => format!("{name}({subject}){scope}"),
         };

@@ -8,7 +8,7 @@ use crate::project::quality::Rule;
 use crate::project::settings;
 
 /// The tests that there are, with their arguments.
-pub(super) const KNOWN: [(&str, &[&str]); 13] = [
+pub(super) const KNOWN: [(&str, &[&str]); 14] = [
     ("not_null", &[]),
     ("unique", &[]),
     ("unique_combination_of_columns", &["combination_of_columns"]),
@@ -22,6 +22,7 @@ pub(super) const KNOWN: [(&str, &[&str]); 13] = [
     ("freshness", &["within"]),
     ("within_margin", &["of", "group_by", "order_by"]),
     ("quarantined", &["to"]),
+    ("counts", &["name", "query", "refused"]),
 ];
 
 /// What a rule is read from, beside its arguments.
@@ -95,6 +96,14 @@ impl RuleReader<'_> {
                     of: arguments.table("of", self.names)?,
                     group_by: arguments.names("group_by")?,
                     order_by: arguments.text("order_by")?,
+                }
+            }
+            "counts" => {
+                self.whole_row(name)?;
+                Rule::Counts {
+                    name: arguments.text("name")?,
+                    query: arguments.sql("query")?,
+                    refused: arguments.optional_table("refused", self.names)?,
                 }
             }
             _ => {
