@@ -254,6 +254,11 @@ fn what_is_written_wrong_is_found_before_anything_runs() {
             ["messages", "is not the quarantine"],
         ),
         ("name: amounts", "nam: amounts", ["counts", "name"]),
+        (
+            "name: amounts",
+            "name: all amounts",
+            ["name must be", "order_sum"],
+        ),
         ("gate: true", "gates: true", ["_sources.yml", "gates"]),
     ] {
         let world = World::gated();

@@ -56,6 +56,16 @@ impl<'a> Arguments<'a> {
             .ok_or_else(|| self.wrong(name, "a name"))
     }
 
+    /// A name of the test itself, as dbt takes it.
+    pub(super) fn identifier(&mut self, name: &str) -> Result<String, String> {
+        let text = self.text(name)?;
+        let fits = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_';
+        match text.chars().all(fits) {
+            true => Ok(text),
+            false => Err(self.wrong(name, "of lowercase letters, digits and _, such as order_sum")),
+        }
+    }
+
     pub(super) fn sql(&mut self, name: &str) -> Result<String, String> {
         let value = self.need(name, "an SQL condition")?;
         sql(self.test, name, value)

@@ -101,7 +101,7 @@ impl RuleReader<'_> {
             "counts" => {
                 self.whole_row(name)?;
                 Rule::Counts {
-                    name: arguments.text("name")?,
+                    name: arguments.identifier("name")?,
                     query: arguments.sql("query")?,
                     refused: arguments.optional_table("refused", self.names)?,
                 }
