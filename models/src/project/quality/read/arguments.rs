@@ -62,7 +62,10 @@ impl<'a> Arguments<'a> {
         let fits = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_';
         match text.chars().all(fits) {
             true => Ok(text),
-            false => Err(self.wrong(name, "of lowercase letters, digits and _, such as order_sum")),
+            false => Err(self.wrong(
+                name,
+                "of lowercase letters, digits and _, such as order_sum",
+            )),
         }
     }
 
