@@ -59,6 +59,12 @@ impl Zone {
     pub(crate) fn hour(&self, at: i64) -> usize {
         ((at + self.offset_ms(at)).rem_euclid(DAY_MS) / HOUR_MS) as usize
     }
+
+    /// The day of the week there, 0 on Monday to 6.
+    pub(crate) fn weekday(&self, at: i64) -> usize {
+        // 1970-01-01 was a Thursday.
+        ((at + self.offset_ms(at)).div_euclid(DAY_MS) + 3).rem_euclid(7) as usize
+    }
 }
 
 /// How starts are spread over a stretch of time: slots of equal length with weights, even inside a slot.
@@ -132,6 +138,17 @@ pub(crate) fn write_time(out: &mut Vec<u8>, at: i64, offset_ms: Option<i64>) {
             out.extend_from_slice(&text);
         }
     }
+}
+
+/// Appends a quoted UTC time with a blank between date and time, milliseconds and no zone.
+pub(crate) fn write_plain_time(out: &mut Vec<u8>, at: i64) {
+    let text = time_text(at);
+    let (date, rest) = text.split_at(10);
+    out.push(b'"');
+    out.extend_from_slice(date.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(rest[1..].trim_end_matches('Z').as_bytes());
+    out.push(b'"');
 }
 
 /// `2026-11-01T00:00:00.000Z`, for the summary.

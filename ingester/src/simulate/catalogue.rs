@@ -54,6 +54,15 @@ impl Catalogue {
             .iter()
             .map(|name| column(name))
             .collect::<Result<Vec<_>, _>>()?;
+        for name in &script.numbers {
+            if !script.variables.contains(name) {
+                return script_error(format!(
+                    "catalogue.numbers: `{name}` is none of catalogue.variables"
+                ));
+            }
+        }
+        let numbers = script.variables.iter();
+        let numbers: Vec<bool> = numbers.map(|name| script.numbers.contains(name)).collect();
 
         let mut rows = Vec::new();
         let mut groups: Vec<Range<usize>> = Vec::new();
@@ -74,10 +83,15 @@ impl Catalogue {
                 current = Some(name);
             }
             rows.push(
-                columns
-                    .iter()
-                    .map(|column| json_text(&record[*column]))
-                    .collect(),
+                (columns.iter().zip(&numbers))
+                    .map(|(column, number)| match number {
+                        false => Ok(json_text(&record[*column])),
+                        true => number_text(&record[*column]).ok_or_else(|| {
+                            let line = record.position().map_or(0, csv::Position::line);
+                            fail(format!("line {line}: `{}` is no number", &record[*column]))
+                        }),
+                    })
+                    .collect::<Result<_, _>>()?,
             );
             if let Some(last) = groups.last_mut() {
                 last.end = rows.len();
@@ -137,9 +151,34 @@ impl Catalogue {
         }
     }
 
-    /// The values of the row that stands `ahead` rows after a place (from the group's end it goes on at its start).
-    pub(crate) fn row(&self, place: Place, ahead: u32) -> &[Box<[u8]>] {
+    /// The row that stands `ahead` rows after a place (from the group's end it goes on at its start).
+    pub(crate) fn row(&self, place: Place, ahead: u32) -> u32 {
         let group = &self.groups[place.group];
-        &self.rows[group.start + (place.row + ahead as usize) % group.len()]
+        (group.start + (place.row + ahead as usize) % group.len()) as u32
     }
+
+    /// A row of any group, by popularity.
+    pub(crate) fn draw_row(&self, draws: &mut Draws) -> u32 {
+        let group = self.draw_group(draws);
+        let length = self.groups[group].len() as u64;
+        let row = draws.lowest(length, self.row_skew) as usize;
+        self.row(Place { group, row }, 0)
+    }
+
+    /// The values of a row.
+    pub(crate) fn values(&self, row: u32) -> &[Box<[u8]>] {
+        &self.rows[row as usize]
+    }
+
+    /// A column as whole numbers, if it holds nothing else.
+    pub(crate) fn whole_numbers(&self, column: usize) -> Option<Vec<i64>> {
+        let number = |row: &Vec<Box<[u8]>>| std::str::from_utf8(&row[column]).ok()?.parse().ok();
+        self.rows.iter().map(number).collect()
+    }
+}
+
+/// A number as it is written in JSON.
+fn number_text(text: &str) -> Option<Box<[u8]>> {
+    let number: serde_json::Number = serde_json::from_str(text.trim()).ok()?;
+    Some(number.to_string().into_bytes().into())
 }

@@ -5,7 +5,8 @@
 
 use super::draws::{Draws, Weights};
 use super::error::{SimulateError, script_error};
-use super::fields::Field;
+use super::event::Event;
+use super::fields::Form;
 use super::garbage::Variant;
 use super::script;
 use super::steps::Step;
@@ -16,14 +17,14 @@ pub(crate) struct Damage {
     pub(crate) kinds: Vec<String>,
     /// What each kind does to an event.
     pub(crate) variants: Vec<Variant>,
-    /// Per step, how often each kind is chosen; none where no kind fits the step.
-    weights: Vec<Option<Weights>>,
+    /// Per form and step, how often each kind is chosen; none where no kind fits.
+    weights: Vec<Vec<Option<Weights>>>,
 }
 
 impl Damage {
     pub(super) fn compile(
         script: &[script::Damage],
-        fields: &[Field],
+        forms: &[Form],
         steps: &[Step],
     ) -> Result<Self, SimulateError> {
         let (mut kinds, mut variants) = (Vec::new(), Vec::new());
@@ -42,30 +43,38 @@ impl Damage {
                 replace: damage.replace.clone(),
                 ..script::Variant::default()
             };
-            variants.push(Variant::compile(&change, kinds.len(), fields, &place)?);
+            variants.push(Variant::compile(&change, kinds.len(), forms, &place)?);
             kinds.push(damage.kind.clone());
         }
-        let fits = |damage: &script::Damage, step: &Step| {
+        let fits = |damage: &script::Damage, variant: &Variant, form: usize, step: &Step| {
             let on = damage.on.as_ref();
-            on.is_none_or(|names| names.contains(&step.name))
+            variant.fits[form] && on.is_none_or(|names| names.contains(&step.name))
         };
-        let weights_on = |step: &Step| {
-            let weights = script.iter().map(|damage| match fits(damage, step) {
-                true => damage.weight,
-                false => 0,
-            });
+        let weights_on = |form: usize, step: &Step| {
+            let weights = script.iter().zip(&variants);
+            let weights =
+                weights.map(
+                    |(damage, variant)| match fits(damage, variant, form, step) {
+                        true => damage.weight,
+                        false => 0,
+                    },
+                );
             Weights::new(weights)
         };
+        let weights = (0..forms.len())
+            .map(|form| steps.iter().map(|step| weights_on(form, step)).collect())
+            .collect();
         Ok(Self {
             kinds,
             variants,
-            weights: steps.iter().map(weights_on).collect(),
+            weights,
         })
     }
 
-    /// A kind that fits the step, by weight.
-    pub(crate) fn draw(&self, step: u8, draws: &mut Draws) -> Option<u8> {
-        let weights = self.weights[usize::from(step)].as_ref()?;
+    /// A kind that fits the event, by weight.
+    pub(crate) fn draw(&self, event: &Event, draws: &mut Draws) -> Option<u8> {
+        let weights = &self.weights[usize::from(event.form)][usize::from(event.step)];
+        let weights = weights.as_ref()?;
         u8::try_from(weights.draw(draws)).ok()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::draws::Rate;
 use super::script::{Measure, TimeForm};
+use super::values::Values;
 
 /// A field of the message, compiled.
 #[derive(Debug)]
@@ -23,6 +24,34 @@ pub(crate) enum Source {
     Variable(usize),
     /// A constant of the step.
     Step(Vec<Option<Box<[u8]>>>),
+    /// A column of the catalogue, of the event's own row.
+    Catalogue(usize),
     Time(TimeForm),
     Measure(Measure),
+    Object {
+        fields: Vec<Field>,
+        /// Written as a text.
+        text: bool,
+    },
+    /// One object for each row of the basket.
+    Items(Vec<Field>),
+}
+
+/// One way to write a message.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// The steps that have it, as bits.
+    pub(crate) on: u64,
+    pub(crate) needs: Option<usize>,
+    pub(crate) fields: Vec<Field>,
+}
+
+impl Form {
+    /// The first that fits a step, by the values of the session. The last fits all.
+    pub(crate) fn of(forms: &[Self], values: &Values, step: usize) -> usize {
+        let fits = |form: &Self| {
+            form.on & (1 << step) != 0 && form.needs.is_none_or(|slot| values.get(slot).is_some())
+        };
+        forms.iter().position(fits).unwrap_or(forms.len() - 1)
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::draws::{Draws, Weights};
 use super::error::{SimulateError, script_error};
-use super::fields::Field;
+use super::fields::Form;
 use super::names::json_text;
 use super::script;
 
@@ -27,8 +27,10 @@ pub(crate) struct Kind {
 #[derive(Debug)]
 pub(crate) struct Variant {
     pub(crate) kind: usize,
-    /// Per field of the message.
-    pub(crate) changes: Vec<Option<Change>>,
+    /// Per form and field of the message.
+    pub(crate) changes: Vec<Vec<Option<Change>>>,
+    /// The forms that have every field that it changes.
+    pub(crate) fits: Vec<bool>,
     pub(crate) shift_ms: i64,
     /// Written before the closing brace.
     pub(crate) more: Vec<u8>,
@@ -39,7 +41,7 @@ pub(crate) struct Variant {
     pub(crate) keyed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Change {
     Drop,
     Write(Vec<u8>),
@@ -48,7 +50,7 @@ pub(crate) enum Change {
 impl Garbage {
     pub(super) fn compile(
         script: &[script::Garbage],
-        fields: &[Field],
+        forms: &[Form],
     ) -> Result<Self, SimulateError> {
         let mut kinds: Vec<Kind> = Vec::new();
         let mut variants = Vec::new();
@@ -62,7 +64,7 @@ impl Garbage {
             let first = variants.len();
             for (index, variant) in garbage.variants.iter().enumerate() {
                 let place = format!("garbage: {}[{index}]", garbage.kind);
-                variants.push(Variant::compile(variant, kinds.len(), fields, &place)?);
+                variants.push(Variant::compile(variant, kinds.len(), forms, &place)?);
             }
             let count = variants.len() - first;
             kinds.push(Kind {
@@ -94,18 +96,28 @@ impl Variant {
     pub(super) fn compile(
         script: &script::Variant,
         kind: usize,
-        fields: &[Field],
+        forms: &[Form],
         place: &str,
     ) -> Result<Self, SimulateError> {
-        let mut changes: Vec<Option<Change>> = fields.iter().map(|_| None).collect();
-        let mut change =
-            |name: &str, what: Change| match fields.iter().position(|field| field.name == name) {
-                Some(index) => {
-                    changes[index] = Some(what);
-                    Ok(())
+        let nothing = |form: &Form| form.fields.iter().map(|_| None).collect();
+        let mut changes: Vec<Vec<Option<Change>>> = forms.iter().map(nothing).collect();
+        let mut fits = vec![true; forms.len()];
+        let mut change = |name: &str, what: Change| {
+            let mut known = false;
+            for (at, form) in forms.iter().enumerate() {
+                match form.fields.iter().position(|field| field.name == name) {
+                    Some(index) => {
+                        changes[at][index] = Some(what.clone());
+                        known = true;
+                    }
+                    None => fits[at] = false,
                 }
-                None => script_error(format!("{place}: the message has no field `{name}`")),
-            };
+            }
+            match known {
+                true => Ok(()),
+                false => script_error(format!("{place}: the message has no field `{name}`")),
+            }
+        };
         for name in &script.drop {
             change(name, Change::Drop)?;
         }
@@ -148,10 +160,14 @@ impl Variant {
             ));
         }
         // One message is one line of a file, whatever it holds.
-        let parts = changes.iter().flatten().filter_map(|change| match change {
-            Change::Drop => None,
-            Change::Write(bytes) => Some(bytes),
-        });
+        let parts = changes
+            .iter()
+            .flatten()
+            .flatten()
+            .filter_map(|change| match change {
+                Change::Drop => None,
+                Change::Write(bytes) => Some(bytes),
+            });
         if parts.chain(&literal).any(|bytes| bytes.contains(&b'\n')) {
             return script_error(format!(
                 "{place}: holds a newline byte, which would split its line in a file"
@@ -160,6 +176,7 @@ impl Variant {
         Ok(Self {
             kind,
             changes,
+            fits,
             shift_ms: script.shift.map_or(0, |shift| shift.0),
             more,
             truncate,

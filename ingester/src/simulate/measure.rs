@@ -1,7 +1,7 @@
 //! What the events of a session carry: identifiers, a progress that rises, a counter, and which fields are left out.
 
 use super::draws::{Draws, Rate, Span};
-use super::message::Event;
+use super::event::Event;
 use super::program::Program;
 
 /// Gives the events their identifiers, progress and counter, and decides which fields are left out.
@@ -42,7 +42,11 @@ pub(super) fn measure(program: &Program, outcome: usize, draws: &mut Draws, even
         }
         event.progress = progress as u16;
         event.counter = counter;
-        for (bit, field) in program.fields.iter().enumerate() {
+        for (bit, field) in program.forms[usize::from(event.form)]
+            .fields
+            .iter()
+            .enumerate()
+        {
             if field.omit != Rate::NEVER && draws.chance(field.omit) {
                 event.omitted |= 1 << bit;
             }

@@ -1,110 +1,143 @@
-//! One message: an event, and how it is written.
-//!
-//! An event is kept as a small record and written only when it is sent, so that millions of open sessions fit into memory and a
-//! repeat is the same bytes because it is the same record.
+//! How an event is written as a message, when it is sent: a repeat is the same bytes because it is the same record.
 
-use super::calendar::{Zone, write_time};
+use super::basket::Basket;
+use super::calendar::{Zone, write_plain_time, write_time};
+use super::draws::Rate;
+use super::event::Event;
 use super::fields::{Field, Source};
 use super::garbage::{Change, Variant};
+use super::names::json_text;
+use super::program::Program;
 use super::script::{Measure, TimeForm};
 use super::text::{write_id, write_number, write_thousandths};
 use super::values::Values;
 
-/// What one event has of its own.
+/// What the events of a session are written from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Event {
-    /// When it happens, in milliseconds since 1970.
-    pub(crate) at: i64,
-    /// Whether a run with a clock of its own has told the event's time already, see `clock.rs`.
-    pub(crate) told: bool,
-    pub(crate) id: [u64; 2],
-    /// The fields left out by chance, as bits.
-    pub(crate) omitted: u64,
-    /// Milliseconds since the session's first event.
-    pub(crate) elapsed_ms: u32,
-    pub(crate) counter: u32,
-    /// In thousandths.
-    pub(crate) progress: u16,
-    pub(crate) step: u8,
-    /// What is wrong with it, if it is garbage.
-    pub(crate) variant: Option<u16>,
-    /// What is wrong with it although it is valid.
-    pub(crate) damage: Option<u8>,
+pub(crate) struct Scene<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) values: &'a Values,
+    pub(crate) zone: &'a Zone,
+    /// All of them.
+    pub(crate) events: &'a [Event],
 }
 
-/// Writes an event as one compact JSON object, or what its variant makes of it.
-pub(crate) fn write_message(
-    out: &mut Vec<u8>,
-    fields: &[Field],
-    values: &Values,
-    zone: &Zone,
-    event: &Event,
-    variant: Option<&Variant>,
-) {
-    if let Some(literal) = variant.and_then(|variant| variant.literal.as_deref()) {
-        out.extend_from_slice(literal);
-        return;
-    }
-    let begin = out.len();
-    let at = event.at + variant.map_or(0, |variant| variant.shift_ms);
-    out.push(b'{');
-    for (index, field) in fields.iter().enumerate() {
-        let before = out.len();
-        if before > begin + 1 {
-            out.push(b',');
+impl Scene<'_> {
+    /// Writes an event as one compact JSON object, or what its variant makes of it.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, event: &Event, variant: Option<&Variant>) {
+        if let Some(literal) = variant.and_then(|variant| variant.literal.as_deref()) {
+            out.extend_from_slice(literal);
+            return;
         }
-        out.extend_from_slice(&field.label);
-        let written = match variant.and_then(|variant| variant.changes[index].as_ref()) {
-            Some(Change::Drop) => false,
-            Some(Change::Write(bytes)) => {
-                out.extend_from_slice(bytes);
-                true
-            }
-            None => {
-                let absent = field.on & (1 << event.step) == 0
-                    || event.omitted & (1 << index) != 0
-                    || field.needs.is_some_and(|slot| values.get(slot).is_none());
-                !absent && write_value(out, &field.source, values, zone, event, at)
-            }
-        };
-        if !written {
-            out.truncate(before);
+        let begin = out.len();
+        let at = event.at + variant.map_or(0, |variant| variant.shift_ms);
+        let form = usize::from(event.form);
+        let changes = variant.map(|variant| &variant.changes[form][..]);
+        let fields = &self.program.forms[form].fields;
+        self.write_fields(out, fields, event, at, changes.unwrap_or_default());
+        if let Some(variant) = variant {
+            out.extend_from_slice(&variant.more);
+        }
+        out.push(b'}');
+        if let Some(thousandths) = variant.and_then(|variant| variant.truncate) {
+            out.truncate(begin + ((out.len() - begin) * thousandths / 1000).max(1));
         }
     }
-    if let Some(variant) = variant {
-        out.extend_from_slice(&variant.more);
-    }
-    out.push(b'}');
-    if let Some(thousandths) = variant.and_then(|variant| variant.truncate) {
-        out.truncate(begin + ((out.len() - begin) * thousandths / 1000).max(1));
-    }
-}
 
-/// False when there is no value.
-fn write_value(
-    out: &mut Vec<u8>,
-    source: &Source,
-    values: &Values,
-    zone: &Zone,
-    event: &Event,
-    at: i64,
-) -> bool {
-    match source {
-        Source::Id => write_id(out, event.id),
-        Source::Variable(slot) => match values.get(*slot) {
-            Some(json) => out.extend_from_slice(json),
-            None => return false,
-        },
-        Source::Step(constants) => match &constants[usize::from(event.step)] {
-            Some(json) => out.extend_from_slice(json),
-            None => return false,
-        },
-        Source::Time(TimeForm::Utc) => write_time(out, at, None),
-        Source::Time(TimeForm::Local) => write_time(out, at, Some(zone.offset_ms(at))),
-        Source::Time(TimeForm::EpochMs) => write_number(out, at.max(0) as u64),
-        Source::Measure(Measure::Progress) => write_thousandths(out, event.progress),
-        Source::Measure(Measure::Counter) => write_number(out, u64::from(event.counter)),
-        Source::Measure(Measure::ElapsedMs) => write_number(out, u64::from(event.elapsed_ms)),
+    /// An object up to its closing brace.
+    fn write_fields(
+        &self,
+        out: &mut Vec<u8>,
+        fields: &[Field],
+        event: &Event,
+        at: i64,
+        changes: &[Option<Change>],
+    ) {
+        let begin = out.len();
+        out.push(b'{');
+        for (index, field) in fields.iter().enumerate() {
+            let before = out.len();
+            if before > begin + 1 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&field.label);
+            let written = match changes.get(index).and_then(Option::as_ref) {
+                Some(Change::Drop) => false,
+                Some(Change::Write(bytes)) => {
+                    out.extend_from_slice(bytes);
+                    true
+                }
+                None => {
+                    let absent = field.on & (1 << event.step) == 0
+                        || (field.omit != Rate::NEVER && event.omitted & (1 << index) != 0)
+                        || field
+                            .needs
+                            .is_some_and(|slot| self.values.get(slot).is_none());
+                    !absent && self.write_value(out, &field.source, event, at)
+                }
+            };
+            if !written {
+                out.truncate(before);
+            }
+        }
     }
-    true
+
+    /// False when there is no value.
+    fn write_value(&self, out: &mut Vec<u8>, source: &Source, event: &Event, at: i64) -> bool {
+        match source {
+            Source::Id => write_id(out, event.id),
+            Source::Variable(slot) => match self.values.get(*slot) {
+                Some(json) => out.extend_from_slice(json),
+                None => return false,
+            },
+            Source::Step(constants) => match &constants[usize::from(event.step)] {
+                Some(json) => out.extend_from_slice(json),
+                None => return false,
+            },
+            Source::Catalogue(column) => {
+                out.extend_from_slice(&self.program.catalogue.values(event.row)[*column]);
+            }
+            Source::Time(TimeForm::Utc) => write_time(out, at, None),
+            Source::Time(TimeForm::Local) => write_time(out, at, Some(self.zone.offset_ms(at))),
+            Source::Time(TimeForm::Plain) => write_plain_time(out, at),
+            Source::Time(TimeForm::EpochMs) => write_number(out, at.max(0) as u64),
+            Source::Measure(Measure::Progress) => write_thousandths(out, event.progress),
+            Source::Measure(Measure::Counter) => write_number(out, u64::from(event.counter)),
+            Source::Measure(Measure::ElapsedMs) => write_number(out, u64::from(event.elapsed_ms)),
+            Source::Measure(Measure::Quantity) => write_number(out, u64::from(event.quantity)),
+            Source::Measure(Measure::Total) => match &self.program.basket {
+                Some(basket) => {
+                    let total = basket.total(self.values, self.items(event));
+                    out.extend_from_slice(total.to_string().as_bytes());
+                }
+                None => return false,
+            },
+            Source::Object { fields, text } => {
+                let before = out.len();
+                self.write_fields(out, fields, event, at, &[]);
+                out.push(b'}');
+                if *text {
+                    let object = String::from_utf8_lossy(&out[before..]).into_owned();
+                    out.truncate(before);
+                    out.extend_from_slice(&json_text(&object));
+                }
+            }
+            Source::Items(fields) => {
+                out.push(b'[');
+                for (index, item) in self.items(event).enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    self.write_fields(out, fields, item, at, &[]);
+                    out.push(b'}');
+                }
+                out.push(b']');
+            }
+        }
+        true
+    }
+
+    fn items(&self, event: &Event) -> impl Iterator<Item = &Event> {
+        Basket::items(&self.program.steps, self.events, event)
+    }
 }

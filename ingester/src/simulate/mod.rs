@@ -7,11 +7,13 @@
 //! ```
 //!
 //! What is played is data under `models/<domain>/`: nothing here knows an event type, a field or an attribute. What is Rust are the
-//! primitives: weighted choices that stay with a user, a catalogue with Zipf popularity, sessions as steps with gaps and
-//! outcomes, three measures (a progress that rises, a counter, the time elapsed), five faults, and ways to damage or spoil a message.
+//! primitives: weighted choices that stay with a user, a catalogue with Zipf popularity, sessions as steps with gaps, rates,
+//! steps that follow steps, and outcomes, measures (a progress that rises, a counter, the time elapsed, a basket and its total), forms
+//! of a message, five faults, and ways to damage or spoil a message.
 //!
 //! Bytes must not depend on hash maps, clocks, threads or floating point: every choice comes from `draws.rs`.
 
+mod basket;
 mod calendar;
 mod catalogue;
 mod clock;
@@ -21,6 +23,7 @@ mod damage;
 mod draws;
 mod durations;
 mod error;
+mod event;
 mod extent;
 mod fields;
 mod garbage;

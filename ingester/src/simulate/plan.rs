@@ -98,7 +98,9 @@ impl Plan {
                 zones
                     .iter()
                     .zip(&program.users.zone_weights)
-                    .map(|(zone, weight)| weight * program.hours[zone.hour(at)])
+                    .map(|(zone, weight)| {
+                        weight * program.hours[zone.hour(at)] * program.weekdays[zone.weekday(at)]
+                    })
                     .sum()
             };
             Intensity::new(start, SLOT_MS, (0..span / SLOT_MS).map(busy))

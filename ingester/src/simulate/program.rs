@@ -5,10 +5,11 @@
 
 use chrono_tz::Tz;
 
+use super::basket::Basket;
 use super::catalogue::Catalogue;
 use super::damage::Damage;
 use super::draws::{Draws, Rate, Span, Weights};
-use super::fields::Field;
+use super::fields::Form;
 use super::garbage::Garbage;
 use super::steps::{Outcome, Step};
 use super::values::Values;
@@ -20,9 +21,12 @@ pub(crate) struct Program {
     pub(crate) catalogue_slots: Vec<usize>,
     pub(crate) users: Users,
     pub(crate) hours: Vec<u64>,
+    pub(crate) weekdays: Vec<u64>,
     pub(crate) session_draws: Vec<Draw>,
     /// The scripted steps, then those of the outcomes.
     pub(crate) steps: Vec<Step>,
+    /// Those of the scripted steps that follow no other.
+    pub(crate) tops: Vec<usize>,
     pub(crate) scripted: usize,
     pub(crate) outcomes: Vec<Outcome>,
     /// How the outcomes other than the abandoned one share what is left.
@@ -32,7 +36,8 @@ pub(crate) struct Program {
     pub(crate) counter: Span,
     pub(crate) slots: usize,
     pub(crate) key: usize,
-    pub(crate) fields: Vec<Field>,
+    pub(crate) forms: Vec<Form>,
+    pub(crate) basket: Option<Basket>,
     pub(crate) faults: Faults,
     pub(crate) garbage: Garbage,
     pub(crate) damage: Damage,
@@ -81,13 +86,11 @@ pub(crate) struct Faults {
 impl Program {
     /// The longest that one session can take, from its first event to its last.
     pub(crate) fn longest_session(&self) -> i64 {
-        let step = |step: &Step| {
-            step.first_gap.to + step.gap.to * step.repeat.map_or(0, |repeat| (repeat.to - 1).max(0))
-        };
-        let scripted: i64 = self.steps[..self.scripted].iter().map(step).sum();
+        let scripted = self.tops.iter().map(|at| self.steps[*at].longest);
+        let scripted: i64 = scripted.sum();
         let end = self.steps[self.scripted..]
             .iter()
-            .map(step)
+            .map(|step| step.longest)
             .max()
             .unwrap_or(0); // all of it is scripted
         scripted + end

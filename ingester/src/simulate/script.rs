@@ -15,6 +15,9 @@ pub(crate) struct Script {
     pub(crate) catalogue: Catalogue,
     pub(crate) users: Users,
     pub(crate) hours: Vec<u64>,
+    /// How busy each day of the week is, from Monday on.
+    #[serde(default = "even_week")]
+    pub(crate) weekdays: Vec<u64>,
     pub(crate) session: Session,
     pub(crate) message: Message,
     pub(crate) faults: Faults,
@@ -29,6 +32,9 @@ pub(crate) struct Catalogue {
     pub(crate) file: String,
     pub(crate) group: String,
     pub(crate) variables: Vec<String>,
+    /// Those of them that are written as numbers.
+    #[serde(default)]
+    pub(crate) numbers: Vec<String>,
     pub(crate) zipf: f64,
     #[serde(default = "one")]
     pub(crate) row_skew: u32,
@@ -97,8 +103,26 @@ pub(crate) struct Session {
     pub(crate) draws: Vec<Draw>,
     pub(crate) steps: Vec<Step>,
     pub(crate) outcomes: Vec<Outcome>,
+    #[serde(default)]
     pub(crate) progress: Progress,
+    #[serde(default)]
     pub(crate) counter: Counter,
+    pub(crate) basket: Option<Basket>,
+}
+
+/// What steps with `puts` put together, a row of the catalogue each.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Basket {
+    /// The column with the price of one piece, a whole number.
+    pub(crate) price: String,
+    pub(crate) quantity: [i64; 2],
+    /// Variables that raise the total, whole numbers.
+    #[serde(default)]
+    pub(crate) add: Vec<String>,
+    /// Variables that lower it.
+    #[serde(default)]
+    pub(crate) subtract: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +134,20 @@ pub(crate) struct Step {
     pub(crate) repeat: Option<[u32; 2]>,
     pub(crate) first_gap: Option<Times>,
     pub(crate) gap: Option<Times>,
+    /// How often it happens at all; always without one.
+    pub(crate) rate: Option<f64>,
+    /// Steps that can follow each time it happens.
+    #[serde(default)]
+    pub(crate) then: Vec<Step>,
+    /// It is about another row of the catalogue than the step before.
+    #[serde(default)]
+    pub(crate) pick: bool,
+    /// It puts its row into the basket.
+    #[serde(default)]
+    pub(crate) puts: bool,
+    /// It takes all out of the basket.
+    #[serde(default)]
+    pub(crate) empties: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,6 +158,7 @@ pub(crate) struct Outcome {
     pub(crate) weight: u64,
     #[serde(default)]
     pub(crate) abandoned: bool,
+    #[serde(default)]
     pub(crate) reach: [f64; 2],
     pub(crate) step: Option<Step>,
 }
@@ -133,7 +172,17 @@ pub(crate) struct Progress {
     pub(crate) halves: u64,
 }
 
-#[derive(Debug, Deserialize)]
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            hundredths: 1,
+            thousandths: 0,
+            halves: 0,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Counter {
     pub(crate) step: [i64; 2],
@@ -143,6 +192,21 @@ pub(crate) struct Counter {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Message {
     pub(crate) key: String,
+    /// The fields, where all messages have the same form.
+    #[serde(default)]
+    pub(crate) fields: Vec<Field>,
+    /// Else the forms: an event takes the first that fits it.
+    #[serde(default)]
+    pub(crate) forms: Vec<Form>,
+}
+
+/// One way to write a message.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Form {
+    pub(crate) name: String,
+    pub(crate) on: Option<Vec<String>>,
+    pub(crate) needs: Option<String>,
     pub(crate) fields: Vec<Field>,
 }
 
@@ -155,6 +219,13 @@ pub(crate) struct Field {
     pub(crate) id: bool,
     pub(crate) time: Option<TimeForm>,
     pub(crate) measure: Option<Measure>,
+    /// The fields of an object.
+    pub(crate) fields: Option<Vec<Field>>,
+    /// The object is written as a text.
+    #[serde(default)]
+    pub(crate) text: bool,
+    /// The fields of each row of the basket.
+    pub(crate) items: Option<Vec<Field>>,
     pub(crate) on: Option<Vec<String>>,
     pub(crate) needs: Option<String>,
     #[serde(default)]
@@ -166,6 +237,8 @@ pub(crate) struct Field {
 pub(crate) enum TimeForm {
     Utc,
     Local,
+    /// UTC with a blank and without a zone.
+    Plain,
     EpochMs,
 }
 
@@ -175,6 +248,8 @@ pub(crate) enum Measure {
     Progress,
     Counter,
     ElapsedMs,
+    Quantity,
+    Total,
 }
 
 #[derive(Debug, Deserialize)]
@@ -253,4 +328,8 @@ pub(crate) enum KeyForm {
 
 fn one() -> u32 {
     1
+}
+
+fn even_week() -> Vec<u64> {
+    vec![1; 7]
 }

@@ -2,8 +2,9 @@
 
 use super::catalogue::Place;
 use super::draws::{Draws, Family, Rate, Streams};
+use super::event::Event;
+use super::fields::Form;
 use super::measure::measure;
-use super::message::Event;
 use super::plan::Plan;
 use super::program::{Draw, Program};
 use super::skeleton::{Skeleton, session_number};
@@ -87,10 +88,11 @@ impl<'a> Player<'a> {
         session.events.clear();
         let (option, _) = play_user(program, streams, visit.user, &mut session.values);
         session.zone = program.users.zone_of_option[option];
+        let row = program.catalogue.row(visit.place, number);
         for (slot, value) in program
             .catalogue_slots
             .iter()
-            .zip(program.catalogue.row(visit.place, number))
+            .zip(program.catalogue.values(row))
         {
             session.values.set(*slot, value);
         }
@@ -110,6 +112,10 @@ impl<'a> Player<'a> {
                 counter: 0,
                 progress: 0,
                 step: step as u8,
+                place: events.len() as u32,
+                row,
+                quantity: 1,
+                form: 0,
                 variant: None,
                 damage: None,
             });
@@ -124,13 +130,17 @@ impl<'a> Player<'a> {
         for draw in &program.session_draws {
             draw.play(&mut draws, 0, &mut session.values);
         }
+        for event in &mut events {
+            event.form = Form::of(&program.forms, &session.values, usize::from(event.step)) as u8;
+        }
         measure(program, session.outcome, &mut draws, &mut events);
+        choose_rows(program, row, &mut draws, &mut events);
         if plan.knobs.damage != Rate::NEVER {
             let number = session_number(visit.number, number);
             let mut draws = streams.open(Family::Damage, number);
             for event in &mut events {
                 let hit = draws.chance(plan.knobs.damage);
-                let kind = program.damage.draw(event.step, &mut draws);
+                let kind = program.damage.draw(event, &mut draws);
                 event.damage = kind.filter(|_| hit);
             }
         }
@@ -209,6 +219,9 @@ impl<'a> Player<'a> {
             let spoilt = draws.chance(knobs.garbage);
             let variant = program.garbage.draw(&mut draws);
             let id = [draws.bits64(), draws.bits64()];
+            let form = usize::from(session.events[index].form);
+            let variant =
+                variant.filter(|at| program.garbage.variants[usize::from(*at)].fits[form]);
             if spoilt && variant.is_some() {
                 let event = Event {
                     id,
@@ -225,6 +238,20 @@ impl<'a> Player<'a> {
             }
         }
         struck
+    }
+}
+
+/// Gives the events their rows of the catalogue, from the session's own on, and what they put into the basket a quantity.
+fn choose_rows(program: &Program, mut row: u32, draws: &mut Draws, events: &mut [Event]) {
+    for event in events {
+        let step = &program.steps[usize::from(event.step)];
+        if step.pick {
+            row = program.catalogue.draw_row(draws);
+        }
+        event.row = row;
+        if let Some(basket) = program.basket.as_ref().filter(|_| step.puts) {
+            event.quantity = u8::try_from(draws.within(basket.quantity)).unwrap_or(u8::MAX);
+        }
     }
 }
 

@@ -32,8 +32,8 @@ pub(crate) fn session_number(visit: u64, session: u32) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Skeleton {
     pub(crate) outcome: usize,
-    /// How often each scripted step happens.
-    counts: Vec<u32>,
+    /// The scripted steps in their order, each with whether it is the first of its repetitions.
+    sequence: Vec<(u8, bool)>,
 }
 
 impl Skeleton {
@@ -42,16 +42,31 @@ impl Skeleton {
         let abandoned = draws.chance(knobs.abandoned);
         let other = program.outcome_weights.draw(draws);
         self.outcome = if abandoned { program.abandoned } else { other };
-        self.counts.clear();
-        for step in &program.steps[..program.scripted] {
-            self.counts
-                .push(step.repeat.map_or(1, |repeat| draws.within(repeat) as u32));
+        self.sequence.clear();
+        for at in &program.tops {
+            let step = &program.steps[*at];
+            let times = step.repeat.map_or(1, |repeat| draws.within(repeat) as u32);
+            let happens = step.rate.is_none_or(|rate| draws.chance(rate));
+            for time in 0..if happens { times } else { 0 } {
+                self.happens(program, *at, time == 0, draws);
+            }
+        }
+    }
+
+    /// A step happens, and perhaps what can follow it.
+    fn happens(&mut self, program: &Program, at: usize, first: bool, draws: &mut Draws) {
+        self.sequence.push((at as u8, first));
+        for next in &program.steps[at].then {
+            let rate = program.steps[*next].rate;
+            if rate.is_none_or(|rate| draws.chance(rate)) {
+                self.happens(program, *next, true, draws);
+            }
         }
     }
 
     pub(crate) fn events(&self, program: &Program) -> u32 {
         let end = program.outcomes[self.outcome].step.map_or(0, |_| 1);
-        self.counts.iter().sum::<u32>() + end
+        self.sequence.len() as u32 + end
     }
 
     /// Draws when the steps happen, as (step, milliseconds since the first), then the pause before the next session of a visit.
@@ -63,16 +78,15 @@ impl Skeleton {
     ) -> i64 {
         let mut at = 0;
         let mut first = true;
-        for (step, count) in self.counts.iter().enumerate() {
+        for (step, begins) in &self.sequence {
+            let step = usize::from(*step);
             let rule = &program.steps[step];
-            for time in 0..*count {
-                let gap = draws.within(if time == 0 { rule.first_gap } else { rule.gap });
-                if !first {
-                    at += gap;
-                }
-                first = false;
-                each(step, at);
+            let gap = draws.within(if *begins { rule.first_gap } else { rule.gap });
+            if !first {
+                at += gap;
             }
+            first = false;
+            each(step, at);
         }
         if let Some(step) = program.outcomes[self.outcome].step {
             at += draws.within(program.steps[step].gap);

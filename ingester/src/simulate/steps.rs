@@ -1,6 +1,6 @@
 //! What happens in a session: its steps, and how it can end.
 
-use super::draws::Span;
+use super::draws::{Rate, Span};
 
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -8,6 +8,16 @@ pub(crate) struct Step {
     pub(crate) repeat: Option<Span>,
     pub(crate) first_gap: Span,
     pub(crate) gap: Span,
+    /// How often it happens; none where it always does.
+    pub(crate) rate: Option<Rate>,
+    /// The steps that can follow it, each time.
+    pub(crate) then: Vec<usize>,
+    /// The longest that it can take, with what follows it.
+    pub(crate) longest: i64,
+    /// It is about another row of the catalogue.
+    pub(crate) pick: bool,
+    pub(crate) puts: bool,
+    pub(crate) empties: bool,
 }
 
 #[derive(Debug)]

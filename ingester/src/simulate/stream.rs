@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 
 use super::clock::Clock;
 use super::draws::{Family, Streams};
-use super::message::write_message;
+use super::message::Scene;
 use super::plan::Plan;
 use super::program::Program;
 use super::session::{Player, Session, Visit, play_user};
@@ -143,14 +143,13 @@ impl<'a> Stream<'a> {
         let variant = spoilt.or_else(damaged);
         let zone = &self.plan.zones[session.zone];
         self.message.clear();
-        write_message(
-            &mut self.message,
-            &self.program.fields,
-            &session.values,
+        let scene = Scene {
+            program: self.program,
+            values: &session.values,
             zone,
-            event,
-            variant,
-        );
+            events: &session.events,
+        };
+        scene.write(&mut self.message, event, variant);
         self.tally.sent(time_ms, self.message.len());
         let keyed = variant.is_none_or(|variant| variant.keyed);
         let key = session

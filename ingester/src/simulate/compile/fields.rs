@@ -1,86 +1,170 @@
-//! The fields of the message.
+//! The fields of the message, and its forms.
 
 use super::steps::Settings;
 use crate::simulate::error::{SimulateError, script_error};
-use crate::simulate::fields::{Field, Source};
+use crate::simulate::fields::{Field, Form, Source};
 use crate::simulate::names::{Scope, Variables, json_text, rate};
-use crate::simulate::script;
+use crate::simulate::script::{self, Script};
 use crate::simulate::steps::Step;
 
-pub(super) fn compile_fields(
+/// The forms of a message; one without conditions where the script has only fields.
+pub(super) fn compile_forms(
     variables: &Variables,
-    fields: &[script::Field],
+    script: &Script,
     steps: &[Step],
     settings: &[Settings],
-) -> Result<Vec<Field>, SimulateError> {
-    let mut compiled: Vec<Field> = Vec::new();
-    for field in fields {
-        let place = format!("message.fields: `{}`", field.field);
+) -> Result<Vec<Form>, SimulateError> {
+    let names = Names {
+        variables,
+        columns: &script.catalogue.variables,
+        steps,
+        settings,
+    };
+    let message = &script.message;
+    if message.fields.is_empty() == message.forms.is_empty() {
+        return script_error("message: write fields or forms, one of them".to_owned());
+    }
+    if message.forms.is_empty() {
+        return Ok(vec![Form {
+            on: u64::MAX,
+            needs: None,
+            fields: names.fields(&message.fields, "message.fields")?,
+        }]);
+    }
+    let mut forms = Vec::new();
+    for form in &message.forms {
+        let place = format!("message.forms: `{}`", form.name);
+        forms.push(Form {
+            on: names.on(form.on.as_deref(), &place)?,
+            needs: names.needs(form.needs.as_deref(), &place)?,
+            fields: names.fields(&form.fields, &place)?,
+        });
+    }
+    match forms.last() {
+        Some(last) if last.on == u64::MAX && last.needs.is_none() && forms.len() <= 250 => Ok(forms),
+        _ => script_error("message.forms: the last has no on and no needs, so that every event has a form; at most 250".to_owned()),
+    }
+}
+
+/// What a field may name.
+struct Names<'a> {
+    variables: &'a Variables,
+    /// The columns of the catalogue.
+    columns: &'a [String],
+    steps: &'a [Step],
+    settings: &'a [Settings],
+}
+
+impl Names<'_> {
+    fn fields(&self, fields: &[script::Field], list: &str) -> Result<Vec<Field>, SimulateError> {
+        let mut compiled: Vec<Field> = Vec::new();
+        for field in fields {
+            let place = format!("{list}: `{}`", field.field);
+            if compiled.iter().any(|other| other.name == field.field) {
+                return script_error(format!("{place} is written twice"));
+            }
+            compiled.push(Field {
+                name: field.field.clone(),
+                label: [&json_text(&field.field)[..], b":"].concat().into(),
+                source: self.source(field, &place)?,
+                on: self.on(field.on.as_deref(), &place)?,
+                needs: self.needs(field.needs.as_deref(), &place)?,
+                omit: rate(field.omit, &format!("{place}: omit"))?,
+            });
+        }
+        if compiled.is_empty() || compiled.len() > 64 {
+            return script_error(format!("{list}: write 1 to 64 fields"));
+        }
+        Ok(compiled)
+    }
+
+    fn source(&self, field: &script::Field, place: &str) -> Result<Source, SimulateError> {
         let ways = [
             field.from.is_some(),
             field.id,
             field.time.is_some(),
             field.measure.is_some(),
+            field.fields.is_some(),
+            field.items.is_some(),
         ];
         if ways.iter().filter(|way| **way).count() > 1 {
             return script_error(format!(
-                "{place}: write only one of from, id, time and measure"
+                "{place}: write only one of from, id, time, measure, fields and items"
             ));
         }
-        if compiled.iter().any(|other| other.name == field.field) {
-            return script_error(format!("{place} is written twice"));
+        if field.text && field.fields.is_none() {
+            return script_error(format!(
+                "{place}: only an object of fields is written as text"
+            ));
         }
-        let source = if field.id {
-            Source::Id
-        } else if let Some(form) = field.time {
-            Source::Time(form)
-        } else if let Some(measure) = field.measure {
-            Source::Measure(measure)
-        } else {
-            let (slot, scope) =
-                variables.find(field.from.as_deref().unwrap_or(&field.field), &place)?;
-            match scope {
-                Scope::Step => {
-                    Source::Step(settings.iter().map(|set| set.get(&slot).cloned()).collect())
-                }
-                Scope::User | Scope::Session => Source::Variable(slot),
-            }
-        };
-        let mut on = u64::MAX;
-        if let Some(names) = &field.on {
-            on = 0;
-            for name in names {
-                let bits = (0..steps.len())
-                    .filter(|index| steps[*index].name == *name)
-                    .fold(0, |bits, index| bits | (1 << index));
-                if bits == 0 {
-                    return script_error(format!("{place}: on: no step `{name}`"));
-                }
-                on |= bits;
-            }
+        if field.id {
+            return Ok(Source::Id);
         }
-        let needs = match &field.needs {
-            Some(name) => match variables.find(name, &place)? {
-                (_, Scope::Step) => {
-                    return script_error(format!(
-                        "{place}: needs: use `on` for what changes with the step"
-                    ));
-                }
-                (slot, _) => Some(slot),
-            },
-            None => None,
+        if let Some(form) = field.time {
+            return Ok(Source::Time(form));
+        }
+        if let Some(measure) = field.measure {
+            return Ok(Source::Measure(measure));
+        }
+        if let Some(fields) = &field.fields {
+            let fields = self.inner(fields, place)?;
+            let text = field.text;
+            return Ok(Source::Object { fields, text });
+        }
+        if let Some(fields) = &field.items {
+            return Ok(Source::Items(self.inner(fields, place)?));
+        }
+        let name = field.from.as_deref().unwrap_or(&field.field);
+        if let Some(column) = self.columns.iter().position(|column| column == name) {
+            return Ok(Source::Catalogue(column));
+        }
+        let (slot, scope) = self.variables.find(name, place)?;
+        Ok(match scope {
+            Scope::Step => {
+                let constants = self.settings.iter().map(|set| set.get(&slot).cloned());
+                Source::Step(constants.collect())
+            }
+            Scope::User | Scope::Session => Source::Variable(slot),
+        })
+    }
+
+    /// The fields of a field. Which of them are left out is no matter of chance.
+    fn inner(&self, fields: &[script::Field], place: &str) -> Result<Vec<Field>, SimulateError> {
+        match fields.iter().find(|field| field.omit != 0.0) {
+            Some(field) => script_error(format!(
+                "{place}: `{}`: omit is for fields of the message itself",
+                field.field
+            )),
+            None => self.fields(fields, place),
+        }
+    }
+
+    fn on(&self, names: Option<&[String]>, place: &str) -> Result<u64, SimulateError> {
+        let Some(names) = names else {
+            return Ok(u64::MAX);
         };
-        compiled.push(Field {
-            name: field.field.clone(),
-            label: [&json_text(&field.field)[..], b":"].concat().into(),
-            source,
-            on,
-            needs,
-            omit: rate(field.omit, &format!("{place}: omit"))?,
-        });
+        let mut on = 0;
+        for name in names {
+            let bits = (0..self.steps.len())
+                .filter(|index| self.steps[*index].name == *name)
+                .fold(0, |bits, index| bits | (1 << index));
+            if bits == 0 {
+                return script_error(format!("{place}: on: no step `{name}`"));
+            }
+            on |= bits;
+        }
+        Ok(on)
     }
-    if compiled.is_empty() || compiled.len() > 64 {
-        return script_error("message.fields: write 1 to 64 fields".to_owned());
+
+    fn needs(&self, name: Option<&str>, place: &str) -> Result<Option<usize>, SimulateError> {
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        match self.variables.find(name, place)? {
+            (_, Scope::Step) => script_error(format!(
+                "{place}: needs: use `on` for what changes with the step"
+            )),
+            (slot, _) => Ok(Some(slot)),
+        }
     }
-    Ok(compiled)
 }

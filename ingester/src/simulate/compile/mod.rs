@@ -1,6 +1,7 @@
 //! From the words of `simulation.yml` to a [`Program`]: every name is looked up, every number checked, every mistake told with
 //! its place in the file.
 
+mod basket;
 mod draws;
 mod faults;
 mod fields;
@@ -16,12 +17,13 @@ use super::error::{SimulateError, script_error};
 use super::garbage::Garbage;
 use super::names::{Scope, Variables, span};
 use super::program::Program;
-use super::script::{self, Script};
+use super::script::Script;
 use super::steps::Outcome;
+use basket::compile_basket;
 use draws::compile_draws;
 use faults::compile_faults;
-use fields::compile_fields;
-use steps::{Settings, compile_step};
+use fields::compile_forms;
+use steps::Steps;
 use users::compile_users;
 
 /// Reads and checks `<models>/<domain>/simulation.yml` and the catalogue it names.
@@ -64,18 +66,28 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
         return script_error("hours must be 24 weights up to 1000, not all 0".to_owned());
     }
 
-    let mut steps = Vec::new();
-    let mut settings: Vec<Settings> = Vec::new();
-    let mut add_step = |variables: &mut Variables, step: &script::Step, place: &str| {
-        let (compiled, set) = compile_step(variables, step, place)?;
-        steps.push(compiled);
-        settings.push(set);
-        Ok::<_, SimulateError>(steps.len() - 1)
-    };
-    for step in &script.session.steps {
-        add_step(&mut variables, step, "session.steps")?;
+    if script.weekdays.len() != 7
+        || script.weekdays.iter().all(|weight| *weight == 0)
+        || script.weekdays.iter().any(|weight| *weight > 1_000)
+    {
+        return script_error("weekdays must be 7 weights up to 1000, not all 0".to_owned());
     }
-    let scripted = script.session.steps.len();
+
+    let mut all = Steps::default();
+    let mut tops = Vec::new();
+    for step in &script.session.steps {
+        tops.push(all.add(&mut variables, step, "session.steps")?);
+    }
+    let scripted = all.steps.len();
+    let certain = |at: &usize| {
+        let step = &all.steps[*at];
+        step.rate.is_none() && step.repeat.is_none_or(|repeat| repeat.from > 0)
+    };
+    if !tops.iter().any(certain) {
+        return script_error(
+            "session.steps: one step must have no rate and happen at least once".to_owned(),
+        );
+    }
     let mut outcomes = Vec::new();
     for outcome in &script.session.outcomes {
         let place = format!("session.outcomes[{}]", outcome.name);
@@ -93,7 +105,10 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
             Some(step) if step.repeat.is_some() => {
                 return script_error(format!("{place}.step cannot repeat"));
             }
-            Some(step) => Some(add_step(&mut variables, step, &place)?),
+            Some(step) if step.rate.is_some() || !step.then.is_empty() => {
+                return script_error(format!("{place}.step has no rate and nothing follows it"));
+            }
+            Some(step) => Some(all.add(&mut variables, step, &place)?),
             None => None,
         };
         outcomes.push(Outcome {
@@ -102,6 +117,7 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
             step,
         });
     }
+    let Steps { steps, settings } = all;
     if scripted == 0 || steps.len() > 64 || outcomes.len() > 250 {
         return script_error(
             "session: write 1 to 64 steps (with those of the outcomes) and at most 250 outcomes"
@@ -134,7 +150,8 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
     let [from, to] = script.session.counter.step;
     let counter = span(from, to, 0, "session.counter.step")?;
 
-    let fields = compile_fields(&variables, &script.message.fields, &steps, &settings)?;
+    let basket = compile_basket(&variables, &catalogue, &script)?;
+    let forms = compile_forms(&variables, &script, &steps, &settings)?;
     let (key, scope) = variables.find(&script.message.key, "message.key")?;
     if scope == Scope::Step {
         return script_error(format!(
@@ -142,16 +159,18 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
             script.message.key
         ));
     }
-    let garbage = Garbage::compile(&script.garbage, &fields)?;
-    let damage = Damage::compile(&script.damage, &fields, &steps)?;
+    let garbage = Garbage::compile(&script.garbage, &forms)?;
+    let damage = Damage::compile(&script.damage, &forms, &steps)?;
     let faults = compile_faults(&script.faults)?;
     Ok(Program {
         catalogue,
         catalogue_slots,
         users,
         hours: script.hours,
+        weekdays: script.weekdays,
         session_draws,
         steps,
+        tops,
         scripted,
         outcomes,
         outcome_weights,
@@ -160,7 +179,8 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
         counter,
         slots: variables.count(),
         key,
-        fields,
+        forms,
+        basket,
         faults,
         garbage,
         damage,

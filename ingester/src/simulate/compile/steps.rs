@@ -4,15 +4,49 @@ use std::collections::HashMap;
 
 use crate::simulate::draws::Span;
 use crate::simulate::durations::Times;
-use crate::simulate::error::SimulateError;
-use crate::simulate::names::{Scope, Variables, span};
+use crate::simulate::error::{SimulateError, script_error};
+use crate::simulate::names::{Scope, Variables, rate, span};
 use crate::simulate::script;
 use crate::simulate::steps::Step;
 
 /// What a step sets, by slot.
 pub(super) type Settings = HashMap<usize, Box<[u8]>>;
 
-pub(super) fn compile_step(
+/// All steps, those that can follow a step behind it.
+#[derive(Default)]
+pub(super) struct Steps {
+    pub(super) steps: Vec<Step>,
+    pub(super) settings: Vec<Settings>,
+}
+
+impl Steps {
+    /// Adds a step and what can follow it; returns its place.
+    pub(super) fn add(
+        &mut self,
+        variables: &mut Variables,
+        step: &script::Step,
+        place: &str,
+    ) -> Result<usize, SimulateError> {
+        let (compiled, set) = compile_step(variables, step, place)?;
+        let at = self.steps.len();
+        let times = compiled.repeat.map_or(1, |repeat| repeat.to);
+        self.steps.push(compiled);
+        self.settings.push(set);
+        for next in &step.then {
+            let place = format!("{place}: step `{}`: then", step.name);
+            if next.repeat.is_some() {
+                return script_error(format!("{place}: step `{}` cannot repeat", next.name));
+            }
+            let next = self.add(variables, next, &place)?;
+            let longest = self.steps[next].longest;
+            self.steps[at].then.push(next);
+            self.steps[at].longest += times * longest;
+        }
+        Ok(at)
+    }
+}
+
+fn compile_step(
     variables: &mut Variables,
     step: &script::Step,
     place: &str,
@@ -43,11 +77,25 @@ pub(super) fn compile_step(
             value.to_string().into_bytes().into(),
         );
     }
+    let (first_gap, gap) = (
+        gap(step.first_gap.or(step.gap), "first_gap")?,
+        gap(step.gap, "gap")?,
+    );
+    let times = repeat.map_or(1, |repeat| repeat.to);
     let compiled = Step {
         name: step.name.clone(),
         repeat,
-        first_gap: gap(step.first_gap.or(step.gap), "first_gap")?,
-        gap: gap(step.gap, "gap")?,
+        first_gap,
+        gap,
+        rate: step
+            .rate
+            .map(|share| rate(share, &format!("{place}: rate")))
+            .transpose()?,
+        then: Vec::new(),
+        longest: first_gap.to + gap.to * (times - 1).max(0),
+        pick: step.pick,
+        puts: step.puts,
+        empties: step.empties,
     };
     Ok((compiled, set))
 }

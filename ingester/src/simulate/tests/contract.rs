@@ -8,7 +8,8 @@ use userflow_models::decode::Decoder;
 
 use super::super::compile::load;
 use super::super::draws::Streams;
-use super::super::message::{Event, write_message};
+use super::super::event::Event;
+use super::super::message::Scene;
 use super::super::plan::Plan;
 use super::super::session::{Player, Session, Visit};
 use super::{MIXED, args, models, play};
@@ -79,14 +80,13 @@ fn every_variant_of_garbage_has_the_reason_of_its_kind() {
                     ..event
                 };
                 let mut bytes = Vec::new();
-                write_message(
-                    &mut bytes,
-                    &program.fields,
-                    &session.values,
-                    &plan.zones[session.zone],
-                    &event,
-                    Some(variant),
-                );
+                let scene = Scene {
+                    program: &program,
+                    values: &session.values,
+                    zone: &plan.zones[session.zone],
+                    events: &session.events,
+                };
+                scene.write(&mut bytes, &event, Some(variant));
                 let kind = &program.garbage.kinds[variant.kind];
                 let text = String::from_utf8_lossy(&bytes[..bytes.len().min(600)]).into_owned();
                 let rejection = decoder.decode(&bytes, event.at).expect_err(&text);

@@ -2,11 +2,12 @@
 
 mod contract;
 mod faults;
+mod funnel;
 mod kafka;
 mod runs;
 mod wrong;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::Value;
@@ -26,11 +27,15 @@ struct Cli {
 
 /// Flags as a user writes them.
 pub(super) fn args(flags: &str) -> SimulateArgs {
-    let models = models();
+    args_of("webtoon", &models(), flags)
+}
+
+/// The same for any domain of any models.
+pub(super) fn args_of(domain: &str, models: &Path, flags: &str) -> SimulateArgs {
     let fixed = [
         "simulate",
         "--domain",
-        "webtoon",
+        domain,
         "--models",
         models.to_str().unwrap(),
     ];
