@@ -3,10 +3,10 @@
 use clap::{Parser, Subcommand};
 use userflow_process::arguments::LogArgs;
 
-use crate::config::{DevBrokerArgs, IngestArgs, LagArgs, SessionizeArgs};
+use crate::config::{DevBrokerArgs, IngestArgs, LOAD_HELP, LagArgs, LoadArgs, SessionizeArgs};
 use crate::simulate::SimulateArgs;
 
-/// Everything that touches Kafka: simulate user behaviour, land it in the lake exactly once, keep live features
+/// Everything that touches Kafka or brings events in: simulate user behaviour, land it in the lake exactly once, keep live features
 #[derive(Debug, Parser)]
 #[command(name = "userflow-ingester", version, about, max_term_width = 110)]
 pub struct Cli {
@@ -25,6 +25,9 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// Land a Kafka topic in the bronze and quarantine tables, exactly once; runs until stopped
     Ingest(Box<IngestArgs>),
+    /// Land files of JSON lines in the bronze and quarantine tables, without Kafka and each content once
+    #[command(after_help = LOAD_HELP)]
+    Load(Box<LoadArgs>),
     /// Say how many messages wait to be landed and for how long; exit code 3 when it is too much
     Lag(Box<LagArgs>),
     /// Keep the feature views of a domain in PostgreSQL, live: sessions, windows, lifetimes; runs until stopped

@@ -1,10 +1,11 @@
-//! Settings of `ingest`, `lag`, `sessionize` and `dev-broker`: one struct per concern, each field a flag. What belongs to a deployment has an
+//! Settings of `ingest`, `load`, `lag`, `sessionize` and `dev-broker`: one struct per concern, each field a flag. What belongs to a deployment has an
 //! environment variable too; what somebody decides for one run has none. The only file of this crate that reads the environment (the
 //! simulator's flags, `simulate/`, go through clap as well).
 
 mod dev_broker;
 mod ingest;
 mod kafka;
+mod load;
 mod output;
 mod sessionize;
 mod source;
@@ -13,6 +14,7 @@ mod values;
 pub use dev_broker::DevBrokerArgs;
 pub use ingest::{FlushArgs, IngestArgs, LagArgs};
 pub use kafka::{GroupArgs, KafkaAccess};
+pub use load::{HELP as LOAD_HELP, LoadArgs};
 pub use output::Output;
 pub use sessionize::{CheckpointArgs, Pooling, PostgresArgs, SessionizeArgs, TimeArgs};
 pub use source::{KafkaArgs, SourceArgs};

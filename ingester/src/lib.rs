@@ -1,7 +1,7 @@
-//! Everything that touches Kafka.
+//! Everything that touches Kafka, and what brings events in without it.
 //!
 //! * [`simulate`]: synthetic events, from data, to Kafka or a file.
-//! * [`bronze`]: Kafka to the bronze and quarantine tables, exactly once.
+//! * [`bronze`]: Kafka, or files, to the bronze and quarantine tables, exactly once.
 //! * [`sessionize`]: Kafka to the online store, live.
 //! * [`dev_broker`]: an embedded development broker for the demo.
 //!

@@ -16,6 +16,7 @@ fn main() -> std::process::ExitCode {
     let outcome = match cli.command {
         Command::Simulate(args) => simulate::run(&args),
         Command::Ingest(args) => bronze::run(&args),
+        Command::Load(args) => bronze::load(&args),
         Command::Lag(args) => bronze::lag(&args),
         Command::Sessionize(args) => sessionize::run(&args),
         Command::DevBroker(args) => dev_broker::run(&args),

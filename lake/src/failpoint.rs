@@ -7,11 +7,11 @@
 //! It is here because both binaries commit through this crate. And it is the one place beside `config.rs` that reads the environment: as a
 //! setting it would be in the help of a product that does not have it.
 
-/// Every point, by the part that it is in. `tests/tests/it/failpoints` walks those of `lake`, `ingest`, `sessionize` and `replay`,
+/// Every point, by the part that it is in. `tests/tests/it/failpoints` walks those of `lake`, `ingest`, `load`, `sessionize` and `replay`,
 /// `jobs/tests/it/failpoints.rs` those of `lake` and `jobs`; a point that a walk does not reach fails it.
 ///
 /// "Under way" is reached at each step of an operation, before anybody sees its answer: each time a little further in it.
-pub const POINTS: [&str; 31] = [
+pub const POINTS: [&str; 34] = [
     "lake.file-under-way",
     "lake.file-stored",
     "lake.entry-under-way",
@@ -26,6 +26,9 @@ pub const POINTS: [&str; 31] = [
     "ingest.file-finished",
     "ingest.quarantined",
     "ingest.committed",
+    "load.surveyed",
+    "load.pushed",
+    "load.committed",
     "sessionize.claimed",
     "sessionize.restored",
     "sessionize.rows-taken",
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_point_is_one_that_a_test_walks() {
-        let walked = ["lake", "ingest", "sessionize", "jobs", "replay"];
+        let walked = ["lake", "ingest", "load", "sessionize", "jobs", "replay"];
         for (number, point) in POINTS.iter().enumerate() {
             let (part, _) = point.split_once('.').unwrap();
             assert!(walked.contains(&part), "{point}: no test walks {part}");

@@ -3,6 +3,7 @@
 //!
 //! Not here: how they are written (`ingester/src/bronze`) and what is computed from them (`silver`, `gold`).
 
+mod content;
 mod origin;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::contract::{Contract, EXTRA, PARTITION};
 
+pub use content::{content_id, content_of, content_position, content_topic_id};
 pub use origin::{Origin, OriginColumns, constant, rows, with_constants};
 
 /// Id of the message's topic (KIP-516), in both tables. With partition and offset it is the message's identity: a topic that
@@ -104,14 +106,17 @@ pub fn quarantine(contract: &Contract) -> BronzeTable {
 pub fn meaning(column: &str) -> &'static str {
     match column {
         EXTRA => "the fields that the contract does not name, as JSON; null when there are none",
-        "_topic" => "Kafka topic of the message",
+        "_topic" => "Kafka topic of the message; of a line that `load` read, its file",
         TOPIC_ID => {
             "Kafka's id of the topic, which tells a topic that was made again from the one before; `-` when the broker has none, \
-             null in rows of releases that did not keep it"
+             null in rows of releases that did not keep it. Of a line that `load` read: `sha256:`, the hash of what the file held, a blank and \
+             the file's name"
         }
-        KAFKA_PARTITION => "Kafka partition of the message",
-        KAFKA_OFFSET => "Kafka offset of the message in its partition",
-        KAFKA_TIME => "Kafka's timestamp of the message, UTC",
+        KAFKA_PARTITION => "Kafka partition of the message; 0 for a line of a file",
+        KAFKA_OFFSET => {
+            "Kafka offset of the message in its partition; of a line of a file, its number from 1"
+        }
+        KAFKA_TIME => "Kafka's timestamp of the message, UTC; null for a line of a file",
         INGESTED_AT => "when the message was ingested, UTC",
         REPLAYED_AT => {
             "when `userflow-jobs replay` landed the message from quarantine, UTC; null when the contract accepted it at once"

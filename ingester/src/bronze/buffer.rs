@@ -21,17 +21,34 @@ use super::tables::Tables;
 /// in cache while the columns are built. Large rows make a batch sooner, by bytes.
 const BATCH_ROWS: usize = 16_384;
 
-/// Offsets that a buffer holds of one Kafka partition: `start` is the table's position when reading began, `next` the
-/// offset after the last message.
+/// 1970-01-01, as for messages of Kafka without a time.
+const NO_DATE: i32 = 0;
+
+/// Offsets that a buffer holds of one slot: `start` is the table's position when reading began, `next` the offset after the last message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) start: i64,
     pub(super) next: i64,
 }
 
+/// What is known of a message beside where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// What has its position: the Kafka partition, or the content of a file.
+    pub(super) slot: i32,
+    /// The position from which the slot is being read.
+    pub(super) start: i64,
+    /// Whether it is in quarantine already: then it is only counted as read.
+    pub(super) kept: bool,
+}
+
 /// A worker's messages since its last commit.
 pub(super) struct Buffer {
     decoder: Decoder,
+    /// When files are read, in milliseconds UTC; none when messages come from Kafka.
+    read_ms: Option<i64>,
+    /// The date of the last row that was encoded.
+    last_date: Option<i32>,
     origins: OriginColumns,
     batch_schema: SchemaRef,
     event_time: String,
@@ -41,7 +58,7 @@ pub(super) struct Buffer {
     capped: Option<(u64, Origin)>,
     /// Messages that the contract does not accept.
     pub(super) quarantine: Quarantine,
-    /// Offsets held, by Kafka partition; a partition without new messages is not here.
+    /// Offsets held, by slot; one without new messages is not here.
     pub(super) held: BTreeMap<i32, Held>,
     /// Newest event time encoded of each partition, microseconds UTC.
     pub(super) newest_events: BTreeMap<i32, i64>,
@@ -57,6 +74,8 @@ impl Buffer {
     ) -> Self {
         Self {
             decoder: Decoder::new(contract),
+            read_ms: None,
+            last_date: None,
             origins: OriginColumns::new(Some(topic_id), BATCH_ROWS),
             batch_schema: with_constants(&tables.events.file_schema, &[TOPIC_ID]),
             event_time: contract.event_time().to_owned(),
@@ -73,25 +92,30 @@ impl Buffer {
         }
     }
 
-    /// Takes one message. `start` is the position from which its partition is being read; a message that is `kept` is in
-    /// quarantine already, and is only counted as read.
+    /// What comes next are lines of a file, read at `read_ms`: as the topic, and of this id.
+    pub(super) fn turn_to(&mut self, file: &str, topic_id: &str, read_ms: i64) -> Result<()> {
+        self.encode()?;
+        self.origins = OriginColumns::new(Some(topic_id), 0);
+        self.quarantine.turn_to(file, topic_id)?;
+        self.read_ms = Some(read_ms);
+        self.last_date = None;
+        Ok(())
+    }
+
+    /// Takes one message, and says whether it has become a row.
     pub(super) fn push(
         &mut self,
         origin: Origin,
         message: Option<&[u8]>,
-        start: i64,
-        kept: bool,
-    ) -> Result<()> {
-        // The decoder takes a negative time for "unknown", as Kafka does. A time that no clock shows says nothing about the event's.
-        let kafka_time_ms = match (origin.time_ms, origin.capped()) {
-            (Some(ms), None) => ms,
-            _ => -1,
+        known: Known,
+    ) -> Result<bool> {
+        let decoded = match (message, self.read_ms) {
+            _ if known.kept => None,
+            (None, _) => Some(Err(Rejection::no_value())),
+            (Some(bytes), None) => Some(self.decoder.decode(bytes, clock_ms(origin))),
+            (Some(line), Some(read_ms)) => Some(self.decoder.decode_history(line, read_ms)),
         };
-        let decoded = match message {
-            _ if kept => None,
-            Some(bytes) => Some(self.decoder.decode(bytes, kafka_time_ms)),
-            None => Some(Err(Rejection::no_value())),
-        };
+        let accepted = matches!(decoded, Some(Ok(())));
         match decoded {
             Some(Ok(())) => {
                 self.origins.append(origin);
@@ -99,18 +123,26 @@ impl Buffer {
                     self.capped.get_or_insert((0, origin)).0 += 1;
                 }
             }
-            Some(Err(rejection)) => self.quarantine.push(origin, message, rejection)?,
+            Some(Err(rejection)) => {
+                // A file has no clock that says when the line came: it is kept beside the lines before it.
+                let date = match self.read_ms {
+                    Some(_) => self.last_date().unwrap_or(NO_DATE),
+                    None => origin.kept_date(),
+                };
+                self.quarantine.push(origin, date, message, rejection)?;
+            }
             None => {}
         }
-        let held = self
-            .held
-            .entry(origin.partition)
-            .or_insert(Held { start, next: start });
-        held.next = origin.offset + 1;
+        self.passed(known.slot, known.start, origin.offset + 1);
         if self.decoder.rows() >= BATCH_ROWS || self.decoder.bytes() >= self.budget.batch {
             self.encode()?;
         }
-        Ok(())
+        Ok(accepted)
+    }
+
+    /// Notes that a slot, which is being read from `start`, has been read up to `next`.
+    pub(super) fn passed(&mut self, slot: i32, start: i64, next: i64) {
+        self.held.entry(slot).or_insert(Held { start, next }).next = next;
     }
 
     /// Whether there is nothing to commit.
@@ -152,6 +184,7 @@ impl Buffer {
         if self.decoder.rows() == 0 {
             return Ok(());
         }
+        self.last_date = self.last_date();
         let decoded = self.decoder.finish();
         let origins = self.origins.finish();
         let [_, partitions, ..] = &origins;
@@ -164,6 +197,11 @@ impl Buffer {
             self.note_newest(partitions.values(), times.values());
         }
         self.files.push(&dates, &rows)
+    }
+
+    /// The date of the last row, in days since 1970.
+    fn last_date(&self) -> Option<i32> {
+        self.decoder.last_date().or(self.last_date)
     }
 
     /// Notes the newest event of each partition. Messages of one come one after another, so it is looked up once for all of them.
@@ -187,5 +225,14 @@ impl Buffer {
         self.quarantine.clear();
         self.capped = None;
         self.held.clear();
+    }
+}
+
+/// Kafka's time of a message as the decoder takes it: negative for "unknown", as Kafka has it. A time that no clock shows says nothing
+/// about the event's.
+fn clock_ms(origin: Origin) -> i64 {
+    match (origin.time_ms, origin.capped()) {
+        (Some(ms), None) => ms,
+        _ => -1,
     }
 }

@@ -8,7 +8,7 @@ use rdkafka::Message as _;
 use userflow_lake::failpoint;
 use userflow_models::bronze::Origin;
 
-use super::buffer::{Buffer, Held};
+use super::buffer::{Buffer, Known};
 use crate::kafka::{Event, Member};
 use crate::metrics::Metrics;
 
@@ -60,7 +60,12 @@ pub(super) fn read(
                 };
                 let start = *next;
                 *next = origin.offset + 1;
-                buffer.push(origin, message.payload(), start, kept(origin))?;
+                let known = Known {
+                    slot: partition,
+                    start,
+                    kept: kept(origin),
+                };
+                buffer.push(origin, message.payload(), known)?;
                 metrics.messages.inc();
                 failpoint::reached("ingest.polled");
                 // A burst is a number of messages, and messages have any size.
@@ -75,8 +80,7 @@ pub(super) fn read(
                     && next > *known
                 {
                     let start = std::mem::replace(known, next);
-                    let held = buffer.held.entry(partition);
-                    held.or_insert(Held { start, next }).next = next;
+                    buffer.passed(partition, start, next);
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! The two commits of a flush: quarantine, then bronze. Holds what a worker believes about the tables, and checks the
-//! belief with every commit.
+//! belief with every commit. Positions are those of slots ([`super::app_ids`]): Kafka partitions, or the contents of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 use userflow_lake::{Commit, CommitError, Guard, NewFile, Table, failpoint};
 use userflow_models::bronze::Origin;
 
+use super::app_ids::AppIds;
 use super::buffer::Buffer;
 use super::files::Files;
 use super::kept::Kept;
-use super::positions::AppIds;
 use super::tables::Tables;
 
 /// Files that are being stored while the next one is encoded: most of them, and most bytes of them (one file may be larger). A store
@@ -23,7 +23,6 @@ const MOST_BYTES_UNDER_WAY: u64 = 4 << 20;
 /// A worker's view of the tables: the version it has seen, and the positions at that version.
 pub(super) struct Committer {
     tables: Tables,
-    topic: String,
     ids: AppIds,
     assigned: Vec<i32>,
     bronze: View,
@@ -63,10 +62,9 @@ pub(super) struct Committed {
 }
 
 impl Committer {
-    pub(super) fn new(tables: Tables, topic: &str, ids: AppIds) -> Self {
+    pub(super) fn new(tables: Tables, ids: AppIds) -> Self {
         Self {
             tables,
-            topic: topic.to_owned(),
             ids,
             assigned: Vec::new(),
             bronze: View::default(),
@@ -97,10 +95,7 @@ impl Committer {
         self.kept = match between.is_empty() {
             true => Kept::default(),
             // Only now are the table's files of interest. What came after the view fences the next commit.
-            false => {
-                let of = (self.topic.as_str(), self.ids.topic_id());
-                Kept::read(&quarantine.require_snapshot().await?, of, &between).await?
-            }
+            false => Kept::read(&quarantine.require_snapshot().await?, &self.ids, &between).await?,
         };
         self.assigned = assigned;
         Ok(())
@@ -112,8 +107,8 @@ impl Committer {
     }
 
     /// Whether a message is in quarantine already, although bronze has not passed it.
-    pub(super) fn is_kept(&self, origin: Origin) -> bool {
-        self.kept.has(origin)
+    pub(super) fn is_kept(&self, slot: i32, origin: Origin) -> bool {
+        self.kept.has(slot, origin)
     }
 
     /// Commits what the buffer holds and empties it.

@@ -14,30 +14,32 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType}
 use userflow_lake::{DataFile, Snapshot};
 use userflow_models::bronze::{KAFKA_OFFSET, KAFKA_PARTITION, KAFKA_TIME, Origin, TOPIC_ID};
 
+use super::app_ids::AppIds;
+
 const TOPIC: &str = "_topic";
 const COLUMNS: [&str; 5] = [TOPIC, TOPIC_ID, KAFKA_PARTITION, KAFKA_OFFSET, KAFKA_TIME];
 
-/// Messages that are in quarantine and that bronze has not passed. Kafka's time is part of it because old rows do not know their topic's
-/// id.
+/// Messages that are in quarantine and that bronze has not passed, by slot and offset. Kafka's time is part of it because old rows do not
+/// know their topic's id.
 #[derive(Debug, Default)]
 pub(super) struct Kept(HashSet<(i32, i64, Option<i64>)>);
 
 impl Kept {
-    /// Reads them: per Kafka partition the offsets between bronze's position and the quarantine's.
+    /// Reads them: per slot the offsets between bronze's position and the quarantine's.
     pub(super) async fn read(
         quarantine: &Snapshot,
-        (topic, topic_id): (&str, &str),
+        ids: &AppIds,
         between: &BTreeMap<i32, Range<i64>>,
     ) -> Result<Self> {
         let mut kept = Self::default();
         for file in quarantine
             .files()
             .iter()
-            .filter(|file| meets(file, between))
+            .filter(|file| meets(file, ids, between))
         {
             let batches = quarantine.columns(file, &COLUMNS).await;
             for batch in batches.context("read what is in quarantine")? {
-                kept.add(&batch, (topic, topic_id), between)?;
+                kept.add(&batch, ids, between)?;
             }
         }
         tracing::info!(
@@ -49,15 +51,14 @@ impl Kept {
     }
 
     /// Whether a message is among them.
-    pub(super) fn has(&self, origin: Origin) -> bool {
-        !self.0.is_empty()
-            && (self.0).contains(&(origin.partition, origin.offset, origin.kept_ms()))
+    pub(super) fn has(&self, slot: i32, origin: Origin) -> bool {
+        !self.0.is_empty() && (self.0).contains(&(slot, origin.offset, origin.kept_ms()))
     }
 
     fn add(
         &mut self,
         batch: &RecordBatch,
-        (topic, topic_id): (&str, &str),
+        own: &AppIds,
         between: &BTreeMap<i32, Range<i64>>,
     ) -> Result<()> {
         let column = |name: &str| {
@@ -75,13 +76,15 @@ impl Kept {
         let times = column(KAFKA_TIME)?.as_primitive::<TimestampMicrosecondType>();
         for row in 0..batch.num_rows() {
             let id = ids.filter(|ids| ids.is_valid(row));
-            let of_topic =
-                topics.value(row) == topic && id.is_none_or(|ids| ids.value(row) == topic_id);
+            let id = id.map(|ids| ids.value(row));
             let (partition, offset) = (partitions.value(row), offsets.value(row));
-            let ahead = between.get(&partition);
-            if of_topic && ahead.is_some_and(|between| between.contains(&offset)) {
+            let Some(slot) = own.slot_of(topics.value(row), id, partition) else {
+                continue;
+            };
+            let ahead = between.get(&slot);
+            if ahead.is_some_and(|between| between.contains(&offset)) {
                 let time = times.is_valid(row).then(|| times.value(row) / 1_000);
-                self.0.insert((partition, offset, time));
+                self.0.insert((slot, offset, time));
             }
         }
         Ok(())
@@ -89,7 +92,7 @@ impl Kept {
 }
 
 /// Whether a file can have such messages, by its statistics.
-fn meets(file: &DataFile, between: &BTreeMap<i32, Range<i64>>) -> bool {
+fn meets(file: &DataFile, ids: &AppIds, between: &BTreeMap<i32, Range<i64>>) -> bool {
     let ranges = (
         file.integer_range(KAFKA_PARTITION),
         file.integer_range(KAFKA_OFFSET),
@@ -97,7 +100,7 @@ fn meets(file: &DataFile, between: &BTreeMap<i32, Range<i64>>) -> bool {
     let (Some((low, high)), Some((first, last))) = ranges else {
         return true;
     };
-    let mut inside =
-        (between.iter()).filter(|(partition, _)| (low..=high).contains(&i64::from(**partition)));
+    let mut inside = (between.iter())
+        .filter(|(slot, _)| (low..=high).contains(&i64::from(ids.partition_of(**slot))));
     inside.any(|(_, offsets)| first < offsets.end && last >= offsets.start)
 }

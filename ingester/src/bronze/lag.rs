@@ -12,7 +12,7 @@ use userflow_models::bronze;
 use userflow_models::domain::Domain;
 use userflow_process::exit::Stopped;
 
-use super::positions::AppIds;
+use super::app_ids::AppIds;
 use crate::config::{LagArgs, Output};
 use crate::kafka::{self, First, Probe, Source, Watermarks};
 
@@ -48,7 +48,7 @@ pub fn run(args: &LagArgs) -> Result<()> {
         .enable_all()
         .build()?
         .block_on(landed(args, &table, domain.contract.event_time()))?;
-    let mut partitions = waiting(&logs, &AppIds::new(&topic, &id).pick(&positions));
+    let mut partitions = waiting(&logs, &AppIds::topic(&topic, &id).pick(&positions));
     ask_since_when(&probe, &topic, &mut partitions)?;
     let now = Utc::now();
     let too_much = judge(&partitions, now, args.max_lag, args.max_age);

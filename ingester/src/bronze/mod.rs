@@ -1,4 +1,4 @@
-//! Kafka to bronze, exactly once.
+//! Kafka and files to bronze, exactly once.
 //!
 //! ```text
 //! worker (one thread, whole partitions)                      the lake
@@ -17,11 +17,12 @@
 //! already ([`kept`]): they become no rows, whatever the contract says by then.
 //!
 //! [`buffer`]: messages to encoded files. [`quarantine`]: the rejected ones. [`by_date`], [`files`]: rows of either to a file per date.
-//! [`budget`]: how much memory for what. [`positions`]: where to read on.
+//! [`budget`]: how much memory for what. [`positions`], [`app_ids`]: where to read on, and under which names the tables know it.
 //! [`flush`]: the two commits. [`worker`]: the loop; [`burst`]: what it reads. [`service`]: threads, the end; [`shared`], [`progress`],
-//! [`others`], [`partitions`], [`totals`], [`summary`]: what workers share, how far all is, what was done; [`status`]: what people see of it. [`lag`]: how far behind. Consumer-group offsets are
+//! [`others`], [`partitions`], [`totals`], [`summary`]: what workers share, how far all is, what was done; [`status`]: what people see of it. [`lag`]: how far behind. [`load`](mod@load): the same from files. Consumer-group offsets are
 //! for lag displays only.
 
+mod app_ids;
 mod budget;
 mod buffer;
 mod burst;
@@ -31,6 +32,7 @@ mod flush;
 mod kept;
 mod lag;
 mod lake_wait;
+mod load;
 mod others;
 mod partitions;
 mod positions;
@@ -45,4 +47,5 @@ mod totals;
 mod worker;
 
 pub use lag::run as lag;
+pub use load::run as load;
 pub use service::run;

@@ -1,51 +1,8 @@
-//! Where to read on: the positions in the two tables, held against what the topic still has.
+//! Where to read on: the position in the table, held against what the topic still has.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-use userflow_models::bronze::position_prefix;
 use userflow_process::exit::WrongSetup;
 
 use crate::kafka::Watermarks;
-
-/// The application ids under which a topic's positions stand in a table.
-#[derive(Clone, Debug)]
-pub(super) struct AppIds {
-    prefix: String,
-    topic_id: String,
-}
-
-impl AppIds {
-    pub(super) fn new(topic: &str, topic_id: &str) -> Self {
-        Self {
-            prefix: position_prefix(topic, topic_id),
-            topic_id: topic_id.to_owned(),
-        }
-    }
-
-    /// The topic's id, as rows carry it.
-    pub(super) fn topic_id(&self) -> &str {
-        &self.topic_id
-    }
-
-    pub(super) fn of(&self, partition: i32) -> String {
-        format!("{}{partition}", self.prefix)
-    }
-
-    pub(super) fn all<'a>(&self, partitions: impl Iterator<Item = &'a i32>) -> HashSet<String> {
-        partitions.map(|p| self.of(*p)).collect()
-    }
-
-    /// The positions of this topic among all positions of a table.
-    pub(super) fn pick(&self, positions: &HashMap<String, i64>) -> BTreeMap<i32, i64> {
-        positions
-            .iter()
-            .filter_map(|(id, next)| {
-                let partition = id.strip_prefix(&self.prefix)?.parse().ok()?;
-                Some((partition, *next))
-            })
-            .collect()
-    }
-}
 
 /// The offset to read a partition from, or why an operator has to decide.
 pub(super) fn start_of(
@@ -109,17 +66,5 @@ mod tests {
             assert!(refused.to_string().contains("--accept-data-loss"));
             assert_eq!(start_of("t", 0, Some(next), LOG, true).unwrap(), 10);
         }
-    }
-
-    #[test]
-    fn positions_are_of_one_topic_and_id() {
-        let ids = AppIds::new("t", "id");
-        let all = HashMap::from([
-            ("userflow-ingester/t/id/3".to_owned(), 7),
-            ("userflow-ingester/t/other/3".to_owned(), 8),
-            ("userflow-ingester/tt/id/3".to_owned(), 9),
-        ]);
-        assert_eq!(ids.pick(&all), BTreeMap::from([(3, 7)]));
-        assert_eq!(ids.of(3), "userflow-ingester/t/id/3");
     }
 }

@@ -61,17 +61,26 @@ impl Quarantine {
         }
     }
 
-    /// Takes a message with what is wrong with it.
+    /// What comes next is of another topic, or file.
+    pub(super) fn turn_to(&mut self, topic: &str, topic_id: &str) -> Result<()> {
+        self.encode()?;
+        topic.clone_into(&mut self.topic);
+        self.rows.origins = OriginColumns::new(Some(topic_id), 0);
+        Ok(())
+    }
+
+    /// Takes a message with what is wrong with it, for the partition of a date in days since 1970.
     pub(super) fn push(
         &mut self,
         origin: Origin,
+        date: i32,
         raw: Option<&[u8]>,
         mut rejection: Rejection,
     ) -> Result<()> {
         rejection.problems.extend(origin.capped());
         let reason = rejection.reason().as_str();
         *self.reasons.entry(reason).or_default() += 1;
-        self.rows.push(origin, reason, &rejection.problems, raw);
+        (self.rows).push((origin, date), reason, &rejection.problems, raw);
         if self.rows.bytes >= self.batch_bytes {
             self.encode()?;
         }
@@ -88,7 +97,7 @@ impl Quarantine {
         &self.reasons
     }
 
-    /// Takes all messages as files, with the dates of their Kafka time.
+    /// Takes all messages as files, with their dates.
     pub(super) fn take(&mut self) -> Result<Files> {
         self.encode()?;
         Ok(self.files.take())
@@ -126,8 +135,14 @@ impl Rows {
         }
     }
 
-    fn push(&mut self, origin: Origin, reason: &str, problems: &[Problem], raw: Option<&[u8]>) {
-        self.dates.append_value(origin.kept_date());
+    fn push(
+        &mut self,
+        (origin, date): (Origin, i32),
+        reason: &str,
+        problems: &[Problem],
+        raw: Option<&[u8]>,
+    ) {
+        self.dates.append_value(date);
         self.origins.append(origin);
         self.reasons.append_value(reason);
         self.bytes += ROW_BYTES + reason.len() + raw.map_or(0, <[u8]>::len);

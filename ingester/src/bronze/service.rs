@@ -13,9 +13,9 @@ use userflow_process::service;
 use userflow_process::standstill::Standstill;
 use userflow_process::workers;
 
+use super::app_ids::AppIds;
 use super::others::Others;
 use super::partitions::Partitions;
-use super::positions::AppIds;
 use super::progress::Progress;
 use super::shared::Shared;
 use super::status::status;
@@ -82,7 +82,7 @@ async fn set_up(
     Ok(Shared {
         args: args.clone(),
         connection,
-        ids: AppIds::new(topic, id),
+        ids: AppIds::topic(topic, id),
         topic: topic.clone(),
         topic_id: id.clone(),
         contract: domain.contract,

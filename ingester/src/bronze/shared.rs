@@ -8,18 +8,15 @@ use userflow_models::contract::Contract;
 use userflow_process::health::Health;
 use userflow_process::workers::Stop;
 
+use super::app_ids::AppIds;
 use super::flush::Committed;
 use super::partitions::Partitions;
-use super::positions::AppIds;
 use super::progress::Progress;
 use super::tables::Tables;
 use super::totals::Totals;
 use crate::config::IngestArgs;
 use crate::kafka::Connection;
 use crate::metrics::Metrics;
-
-/// Versions between two checkpoints of the bronze log.
-const CHECKPOINT_EVERY: i64 = 100;
 
 /// What all workers share.
 pub(super) struct Shared {
@@ -68,27 +65,19 @@ impl Shared {
         }
         tracing::debug!(version = done.version, rows = done.rows, ?took, "committed");
         lock(&self.totals).committed(done);
-        if done.version % CHECKPOINT_EVERY == 0 {
-            self.checkpoint();
+        if Tables::is_checkpoint_due(done.version) {
+            let tables = self.tables.clone();
+            let checkpoint = async move {
+                tables.checkpoint().await;
+                Ok(())
+            };
+            (self.stop).beside(&self.runtime, "the checkpoint of bronze", checkpoint);
         }
     }
 
     /// Notes the dates, as days since 1970-01-01, whose partitions of bronze or of the quarantine got rows: they are to be judged.
     pub(super) fn landed(&self, dates: &BTreeSet<i32>) {
         lock(&self.totals).dates.extend(dates);
-    }
-
-    /// Readers replay the log from the last checkpoint. A failure costs them time, nothing else.
-    fn checkpoint(&self) {
-        let table = self.tables.events.table.clone();
-        let write = async move {
-            let written = async { table.require_snapshot().await?.checkpoint().await };
-            if let Err(e) = written.await {
-                tracing::warn!(table = %table.name(), "no checkpoint this time: {e}");
-            }
-            Ok(())
-        };
-        (self.stop).beside(&self.runtime, "the checkpoint of bronze", write);
     }
 }
 

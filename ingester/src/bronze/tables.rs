@@ -6,6 +6,9 @@ use userflow_lake::{CommitError, Lake, Table, TableName, TableSpec, WriteSetting
 use userflow_models::bronze::{self, BronzeTable, KAFKA_OFFSET, KAFKA_PARTITION};
 use userflow_models::contract::Contract;
 
+/// Versions between two checkpoints of the bronze log.
+const CHECKPOINT_EVERY: i64 = 100;
+
 /// Where the rows go.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
@@ -54,6 +57,22 @@ impl Tables {
             events: Target::open(lake, &events, settings).await?,
             quarantine: Target::open(lake, &bronze::quarantine(contract), quarantine).await?,
         })
+    }
+}
+
+impl Tables {
+    /// Whether a version of bronze is to have a checkpoint of its log.
+    pub(super) fn is_checkpoint_due(version: i64) -> bool {
+        version % CHECKPOINT_EVERY == 0
+    }
+
+    /// Makes a checkpoint of bronze's log. Readers replay the log from the last one. A failure costs them time, nothing else.
+    pub(super) async fn checkpoint(&self) {
+        let table = &self.events.table;
+        let written = async { table.require_snapshot().await?.checkpoint().await };
+        if let Err(e) = written.await {
+            tracing::warn!(table = %table.name(), "no checkpoint this time: {e}");
+        }
     }
 }
 

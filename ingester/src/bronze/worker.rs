@@ -53,7 +53,7 @@ impl Worker {
         };
         Ok(Self {
             member: Member::join(&joining, health)?,
-            committer: Committer::new(shared.tables.clone(), &shared.topic, shared.ids.clone()),
+            committer: Committer::new(shared.tables.clone(), shared.ids.clone()),
             buffer: Buffer::new(
                 &shared.contract,
                 &shared.tables,
@@ -119,7 +119,7 @@ impl Worker {
             &mut self.member,
             &mut self.reading,
             &mut self.buffer,
-            |origin| committer.is_kept(origin),
+            |origin| committer.is_kept(origin.partition, origin),
             &self.shared.metrics,
         );
         if !self.buffer.is_empty() {

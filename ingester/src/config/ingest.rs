@@ -71,7 +71,7 @@ pub struct LagArgs {
 /// When rows leave memory for the lake.
 #[derive(Clone, Debug, Args)]
 pub struct FlushArgs {
-    /// Worker threads, each owning whole Kafka partitions; default one per core
+    /// Worker threads, each owning whole Kafka partitions, or files; default one per core
     #[arg(long, env = "USERFLOW_THREADS", value_name = "N")]
     pub threads: Option<usize>,
     /// Commit at the latest after so long
@@ -80,7 +80,7 @@ pub struct FlushArgs {
     /// Commit when a worker's encoded rows reach this size
     #[arg(long, env = "USERFLOW_FLUSH_SIZE", default_value = "32MB", value_name = "SIZE", value_parser = size_from(LEAST_SIZE, "32MB"))]
     pub flush_size: usize,
-    /// Memory for messages, from Kafka's client to the commit, over all workers; commits early when it is used. The process
+    /// Memory for messages, from Kafka's client (or the file) to the commit, over all workers; commits early when it is used. The process
     /// needs up to 160 MB beside it, and four times the largest message
     #[arg(long, env = "USERFLOW_INGEST_MEMORY_LIMIT", default_value = "256MB", value_name = "SIZE", value_parser = size_from(LEAST_SIZE, "256MB"))]
     pub memory_limit: usize,

@@ -160,7 +160,7 @@ impl Job<'_> {
                     time_ms: place.time.map(|micros| micros / 1_000),
                 };
                 let topic_id = messages.places.topic_id(row);
-                match landing.push(topic_id, origin, raw)? {
+                match landing.push(topic_id, origin, messages.read_ms(row), raw)? {
                     Ok(()) => {
                         held.count(reason, Today::Passes, || {
                             Example::new(Some(place), None, raw)

@@ -50,20 +50,23 @@ impl Landing {
         }
     }
 
-    /// Takes a message that the contract accepts, or says why it does not.
+    /// Takes a message that the contract accepts, or says why it does not. `read_ms` is when `load` read it, if it is a line of a file.
     pub(super) fn push(
         &mut self,
         topic_id: Option<&str>,
         origin: Origin,
+        read_ms: Option<i64>,
         message: Option<&[u8]>,
     ) -> Result<Result<(), Rejection>> {
         if self.origins.topic_id() != topic_id {
             self.close_batch()?;
             self.origins = OriginColumns::new(topic_id, 0);
         }
-        let decoded = match message {
-            Some(bytes) => self.decoder.decode(bytes, origin.stored_clock_ms()),
-            None => Err(Rejection::no_value()),
+        let decoded = match (message, read_ms) {
+            // As `load` judged it.
+            (Some(line), Some(read_ms)) => self.decoder.decode_history(line, read_ms),
+            (Some(bytes), None) => self.decoder.decode(bytes, origin.stored_clock_ms()),
+            (None, _) => Err(Rejection::no_value()),
         };
         if decoded.is_ok() {
             self.origins.append(origin);

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, AsArray, BinaryViewArray, RecordBatch, StringViewArray};
+use arrow::array::{
+    Array, AsArray, BinaryViewArray, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use userflow_lake::Snapshot;
 use userflow_models::bronze::{
-    KAFKA_OFFSET, KAFKA_PARTITION, KAFKA_TIME, TOPIC_ID, position_prefix,
+    INGESTED_AT, KAFKA_OFFSET, KAFKA_PARTITION, KAFKA_TIME, TOPIC_ID, content_of, content_position,
+    position_prefix,
 };
 
 use crate::quarantine::{Place, Places};
@@ -26,17 +29,18 @@ pub(super) const PLACES: [&str; 6] = [
     REASON,
 ];
 /// The same with their bytes.
-pub(super) const WITH_BYTES: [&str; 7] = [
+pub(super) const WITH_BYTES: [&str; 8] = [
     TOPIC,
     TOPIC_ID,
     KAFKA_PARTITION,
     KAFKA_OFFSET,
     KAFKA_TIME,
+    INGESTED_AT,
     REASON,
     RAW,
 ];
 
-/// How far the ingester is in a version of bronze: its next offset by application id.
+/// How far the ingester is in a version of bronze, and `load` with each file: the next offset, or line, by application id.
 pub(super) struct IngesterOffsets(HashMap<String, i64>);
 
 impl IngesterOffsets {
@@ -50,7 +54,10 @@ impl IngesterOffsets {
         let topic = messages.topic(row);
         let next = match messages.places.topic_id(row) {
             Some(id) => {
-                let position = format!("{}{}", position_prefix(topic, id), place.partition);
+                let position = match content_of(id) {
+                    Some(content) => content_position(content),
+                    None => format!("{}{}", position_prefix(topic, id), place.partition),
+                };
                 self.0.get(&position).copied()
             }
             None => {
@@ -73,6 +80,7 @@ pub(super) struct Messages {
     pub(super) places: Places,
     topics: StringViewArray,
     reasons: StringViewArray,
+    ingested: Option<TimestampMicrosecondArray>,
     raw: Option<BinaryViewArray>,
 }
 
@@ -83,6 +91,9 @@ impl Messages {
             let column = column.with_context(|| format!("the quarantine has no column {name}"))?;
             Ok(cast(column, &DataType::Utf8View)?.as_string_view().clone())
         };
+        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let ingested = batch.column_by_name(INGESTED_AT);
+        let ingested = ingested.map(|times| cast(times, &time)).transpose()?;
         let raw = batch.column_by_name(RAW);
         let raw = raw
             .map(|raw| cast(raw, &DataType::BinaryView))
@@ -91,6 +102,7 @@ impl Messages {
             places: Places::of(batch)?,
             topics: text(TOPIC)?,
             reasons: text(REASON)?,
+            ingested: ingested.map(|times| times.as_primitive().clone()),
             raw: raw.map(|raw| raw.as_binary_view().clone()),
         })
     }
@@ -101,6 +113,13 @@ impl Messages {
 
     pub(super) fn reason(&self, row: usize) -> &str {
         text_of(&self.reasons, row)
+    }
+
+    /// When `load` read it, in milliseconds UTC, if it is a line of a file.
+    pub(super) fn read_ms(&self, row: usize) -> Option<i64> {
+        self.places.topic_id(row).and_then(content_of)?;
+        let ingested = self.ingested.as_ref()?;
+        ingested.is_valid(row).then(|| ingested.value(row) / 1_000)
     }
 
     /// The message; none when it had no value.

@@ -9,6 +9,8 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, SchemaRef};
 
+use crate::contract::PARTITION;
+
 /// Most room that a column of texts starts with; beyond, it grows as texts come.
 const MOST_TEXT_ROOM: usize = 4 << 20;
 
@@ -76,6 +78,15 @@ impl Columns {
 
     pub(super) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The partition of the last row.
+    pub(super) fn last_date(&self) -> Option<i32> {
+        let (at, _) = self.schema.column_with_name(PARTITION)?;
+        match &self.builders[at] {
+            Builder::Date(dates) => dates.values_slice().last().copied(),
+            _ => unreachable!("the partition is a date"),
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -23,6 +23,8 @@ mod text;
 mod timestamp;
 mod word;
 
+use std::ops::RangeInclusive;
+
 use arrow::array::RecordBatch;
 
 use crate::contract::{Contract, Limits};
@@ -33,6 +35,9 @@ use read::{Message, Reader};
 use scan::Root;
 use shape::Shape;
 use slots::Slots;
+
+/// 2000-01-01T00:00:00Z, before which no event of a file is taken: epoch seconds where milliseconds are due are January 1970.
+pub const OLDEST_MS: i64 = 946_684_800_000;
 
 /// Decodes the messages of one domain into batches of [`Contract::schema`].
 pub struct Decoder {
@@ -70,6 +75,28 @@ impl Decoder {
     /// Without a Kafka time (Kafka says -1, or a year that cannot be) no event is too far from it. The wall clock would make the answer
     /// depend on when a message is read.
     pub fn decode(&mut self, message: &[u8], kafka_time_ms: i64) -> Result<(), Rejection> {
+        // A producer that gives Kafka microseconds says nothing about when.
+        let known = kafka_time_ms >= 0 && timestamp::in_range(kafka_time_ms);
+        let times = match known {
+            true => kafka_time_ms - self.past_ms..=kafka_time_ms + self.future_ms,
+            false => i64::MIN..=i64::MAX,
+        };
+        self.decode_within(message, times)
+    }
+
+    /// Appends the row of a line that was read from a file at `read_ms`, or says why there is none.
+    ///
+    /// Files are history, so an event may be as old as [`OLDEST_MS`]; nothing has happened yet that lies further ahead of the reader's
+    /// clock than the contract's `max_future`.
+    pub fn decode_history(&mut self, line: &[u8], read_ms: i64) -> Result<(), Rejection> {
+        self.decode_within(line, OLDEST_MS..=read_ms.saturating_add(self.future_ms))
+    }
+
+    fn decode_within(
+        &mut self,
+        message: &[u8],
+        times: RangeInclusive<i64>,
+    ) -> Result<(), Rejection> {
         let text = self.text(message)?;
         self.slots.reset();
         let root = scan::scan(
@@ -89,16 +116,10 @@ impl Decoder {
                 return Err(Rejection::whole(Reason::InvalidJson, detail));
             }
         }
-        // A producer that gives Kafka microseconds says nothing about when.
-        let known = kafka_time_ms >= 0 && timestamp::in_range(kafka_time_ms);
-        let (earliest_ms, latest_ms) = match known {
-            true => (kafka_time_ms - self.past_ms, kafka_time_ms + self.future_ms),
-            false => (i64::MIN, i64::MAX),
-        };
         let message = Message {
             text,
-            earliest_ms,
-            latest_ms,
+            earliest_ms: *times.start(),
+            latest_ms: *times.end(),
         };
         self.reader
             .read(message, &self.plans, &self.shape, &mut self.slots);
@@ -139,6 +160,11 @@ impl Decoder {
     /// Rows since the last [`Decoder::finish`].
     pub fn rows(&self) -> usize {
         self.columns.rows()
+    }
+
+    /// The date of the newest buffered row, in days since 1970; none when there is no row.
+    pub fn last_date(&self) -> Option<i32> {
+        self.columns.last_date()
     }
 
     /// An estimate of the memory that the buffered rows need. A batch holds less than 2 GiB of text per column: call

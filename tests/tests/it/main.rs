@@ -10,6 +10,7 @@ mod ingest_cli;
 mod kafka;
 mod lag;
 mod ledger;
+mod load;
 mod memory;
 mod memory_limit;
 mod online;

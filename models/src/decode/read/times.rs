@@ -43,7 +43,7 @@ impl Reader {
             return Err(flaw(
                 Reason::ClockSkew,
                 format!(
-                    "{} ms later than an event may be when kafka receives it",
+                    "{} ms later than an event may be when it is received",
                     utc_ms - message.latest_ms
                 ),
             ));
@@ -52,7 +52,7 @@ impl Reader {
             return Err(flaw(
                 Reason::ClockSkew,
                 format!(
-                    "{} ms earlier than an event may be when kafka receives it",
+                    "{} ms earlier than an event may be when it is received",
                     message.earliest_ms - utc_ms
                 ),
             ));

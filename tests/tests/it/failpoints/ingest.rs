@@ -89,7 +89,7 @@ fn death_at_any_point_of_an_ingest_loses_and_repeats_nothing() -> Result<()> {
 }
 
 /// Commits nothing, again and again: every hundredth version gets a checkpoint.
-fn until_one_before_a_checkpoint(lake: &Path) -> Result<()> {
+pub(super) fn until_one_before_a_checkpoint(lake: &Path) -> Result<()> {
     let mut base = snapshot(lake, EVENTS)?.context("no bronze")?.version();
     runtime()?.block_on(async {
         let table = Lake::open(&lake.to_string_lossy())

@@ -1,9 +1,10 @@
-//! Death at each named point of a commit: every point of `userflow_lake::failpoint` that ingest, sessionize and replay pass, the first time that it is
+//! Death at each named point of a commit: every point of `userflow_lake::failpoint` that ingest, load, sessionize and replay pass, the first time that it is
 //! reached and once more somewhere further. Then an ordinary process goes on, and an oracle that knows nothing of points judges.
 //!
 //! The points of the jobs are walked by `jobs/tests/it/failpoints.rs`.
 
 mod ingest;
+mod load;
 mod replay;
 mod sessionize;
 
