@@ -12,10 +12,14 @@
 
 #[cfg(test)]
 mod fingerprints;
+#[cfg(test)]
+mod in_redis;
 pub mod online;
 mod read;
+mod redis;
 mod view;
 
+pub use redis::{KeyPart, RESERVED, RedisRows, RedisShape};
 pub use view::{
     Absence, Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Predicate, Run,
     Test, ValueType, Window,
@@ -47,6 +51,12 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ConfigError> {
             Ok(view) => views.push(view),
             Err(problem) => problems.push(problem),
         }
+    }
+    let redis: Vec<(&str, &RedisRows)> = (views.iter())
+        .filter_map(|view| view.redis.as_ref().map(|redis| (view.name.as_str(), redis)))
+        .collect();
+    if let Some((view, why)) = redis::clash(&redis) {
+        problems.push(Problem::new(&dir.join(format!("{view}.yml")), None, why));
     }
     if problems.is_empty() {
         Ok(views)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::redis::RedisRows;
 use crate::contract::ColumnType;
 
 /// A hidden feature that every session has whose partials are merged: the time of its first event in a partition.
@@ -28,7 +29,9 @@ pub struct FeatureView {
     pub ttl: Option<Duration>,
     /// The batch table that has the same values once all is over.
     pub batch: Option<Batch>,
-    /// Changes whenever the meaning of the view does (not with its descriptions, its ttl or its batch table), and never otherwise.
+    /// How its rows stand in Redis as well.
+    pub redis: Option<RedisRows>,
+    /// Changes whenever the meaning of the view does (not with its descriptions, its ttl, its batch table or how it stands in Redis), and never otherwise.
     pub fingerprint: String,
     /// What releases up to 0.1 would have called the same view.
     pub former_fingerprint: String,

@@ -44,6 +44,7 @@ fn text(view: &FeatureView, contract: &Contract) -> String {
         features,
         ttl: _,
         batch: _,
+        redis: _,
         fingerprint: _,
         former_fingerprint: _,
     } = view;

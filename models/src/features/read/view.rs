@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::batch::WrittenBatch;
+use super::online::WrittenOnline;
 use super::reader::Reader;
 use super::{fingerprint, former};
 use crate::contract::Contract;
@@ -30,6 +31,7 @@ struct Written {
     features: Mapping,
     ttl: Option<String>,
     batch: Option<WrittenBatch>,
+    online: Option<WrittenOnline>,
 }
 
 /// Reads and checks one view.
@@ -101,10 +103,14 @@ impl Reader<'_> {
             features,
             ttl,
             batch,
+            redis: None,
             fingerprint: String::new(),
             former_fingerprint: String::new(),
         };
         self.fits(&view)?;
+        if let Some(online) = &written.online {
+            view.redis = self.online(online, &view)?;
+        }
         view.fingerprint = fingerprint::of(&view, self.contract);
         view.former_fingerprint = former::of(&view, self.contract);
         Ok(view)
