@@ -16,5 +16,5 @@ pub use ingest::{FlushArgs, IngestArgs, LagArgs};
 pub use kafka::{GroupArgs, KafkaAccess};
 pub use load::{HELP as LOAD_HELP, LoadArgs};
 pub use output::Output;
-pub use sessionize::{CheckpointArgs, Pooling, PostgresArgs, SessionizeArgs, TimeArgs};
+pub use sessionize::{CheckpointArgs, Pooling, PostgresArgs, RedisArgs, SessionizeArgs, TimeArgs};
 pub use source::{KafkaArgs, SourceArgs};

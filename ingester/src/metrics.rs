@@ -106,6 +106,18 @@ pub struct SessionizeMetrics {
     pub too_much: IntCounter,
     /// Seconds since when nothing could be written; 0 while the store takes rows.
     pub store_away: IntGauge,
+    /// 1 while Redis takes rows.
+    pub redis_up: IntGauge,
+    /// Rows that Redis has taken.
+    pub redis_rows: IntCounter,
+    /// Rows not written because their key holds something else.
+    pub redis_refused: IntCounter,
+    /// Connections to Redis that failed or were given up, by reason.
+    pub redis_errors: IntCounterVec,
+    /// Rows that are in PostgreSQL and wait for Redis.
+    pub redis_waiting: IntGauge,
+    /// For how long a row has been in PostgreSQL that Redis may lack.
+    pub redis_lag: IntGauge,
     /// Rows that have changed and are not in the store yet, by partition.
     pub waiting_rows: IntGaugeVec,
     /// Times that another process turned out to own a partition.
@@ -181,6 +193,28 @@ impl SessionizeMetrics {
             store_away: registry.gauge(
                 "store_away_seconds",
                 "Seconds since when nothing could be written; 0 while the store takes rows",
+            )?,
+            redis_up: registry.gauge(
+                "redis_up",
+                "1 while Redis takes rows, 0 while it is away or not used",
+            )?,
+            redis_rows: counter("redis_rows_total", "Rows that Redis has taken")?,
+            redis_refused: counter(
+                "redis_refused_rows_total",
+                "Rows not written because their key in Redis holds something else",
+            )?,
+            redis_errors: registry.counters(
+                "redis_errors_total",
+                "Connections to Redis that failed or were given up, by reason",
+                &["reason"],
+            )?,
+            redis_waiting: registry.gauge(
+                "redis_waiting_rows",
+                "Rows that are in PostgreSQL and wait for Redis",
+            )?,
+            redis_lag: registry.gauge(
+                "redis_lag_seconds",
+                "Seconds for which a row has been in PostgreSQL that Redis may lack",
             )?,
             waiting_rows: by_partition(
                 "waiting_rows",

@@ -1,7 +1,7 @@
 //! What every binary of userflow needs and no domain knows.
 //!
 //! * How a process ends: [`exit`]. What it says meanwhile: [`logging`], and [`terminal`] for text that others wrote.
-//! * What it is told: [`arguments`], [`units`], [`secret`], [`postgres`].
+//! * What it is told: [`arguments`], [`units`], [`secret`], [`postgres`], [`redis`].
 //! * How it works: [`service`], [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
 //! * How it says whether it works: [`health`], [`metrics`], the page of [`status`] with the [`recent`] errors, and [`endpoints`], which serves
 //!   them.
@@ -18,6 +18,7 @@ pub mod logging;
 pub mod metrics;
 pub mod postgres;
 pub mod recent;
+pub mod redis;
 pub mod secret;
 pub mod service;
 pub mod standstill;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use userflow_process::arguments::HealthArgs;
 use userflow_process::postgres::PostgresUrl;
+use userflow_process::redis::RedisUrl;
 use userflow_process::units::size_from;
 
 use super::kafka::GroupArgs;
@@ -21,6 +22,9 @@ pub struct SessionizeArgs {
     /// The online store.
     #[command(flatten)]
     pub postgres: PostgresArgs,
+    /// The cache beside it.
+    #[command(flatten)]
+    pub redis: RedisArgs,
     /// Consumer group: sessionizers of one group share the partitions
     #[arg(
         long,
@@ -101,6 +105,21 @@ pub struct PostgresArgs {
         value_name = "MODE"
     )]
     pub pooling: Option<Pooling>,
+}
+
+/// How to reach Redis.
+#[derive(Clone, Debug, Args)]
+pub struct RedisArgs {
+    /// Redis beside PostgreSQL, redis://user:password@host:6379/0, for the feature views that ask for it (`online: {redis: ...}`); without
+    /// it their rows are in PostgreSQL only. TLS: rediss://. No Redis Cluster. PostgreSQL never waits for it
+    #[arg(
+        id = "redis_url",
+        long = "redis-url",
+        env = "USERFLOW_REDIS_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub url: Option<RedisUrl>,
 }
 
 /// How long a connection to PostgreSQL is one and the same.

@@ -25,6 +25,9 @@ pub(super) fn report(
         (metrics.late.with_label_values(&name)).inc_by(counted.late[number]);
         (metrics.grouped.with_label_values(&name)).inc_by(counted.grouped[number]);
     }
+    if let Some(redis) = &shared.redis {
+        redis.report();
+    }
     let lateness = shared.restorer.settings.lateness;
     let mut written = BTreeMap::new();
     for (partition, engine) in partitions.engines() {

@@ -30,6 +30,11 @@ const OTHERS: Duration = Duration::from_secs(60);
 /// How often it asks how far the others of the group are, when it has nothing else to wait for.
 const ASK: Duration = Duration::from_millis(300);
 
+/// How long the end waits for Redis, which is brought up to date at the next start: of a run that is to end while Redis takes rows, and of
+/// any other.
+const REDIS_CATCHES_UP: Duration = Duration::from_secs(60);
+const REDIS_AWAY: Duration = Duration::from_secs(2);
+
 /// Keeps the views until stopped, or until caught up; prints the summary.
 pub fn run(args: &SessionizeArgs) -> Result<()> {
     let started = Instant::now();
@@ -66,6 +71,13 @@ pub fn run(args: &SessionizeArgs) -> Result<()> {
     );
     service::attend(&runtime, stop, stopping, args.health.metrics_addr, service)?;
     let outcome = work(&shared, &mut follower);
+    if let (Ok(()), Some(redis)) = (&outcome, &shared.redis) {
+        let patience = match args.until_caught_up {
+            true => REDIS_CATCHES_UP,
+            false => REDIS_AWAY,
+        };
+        runtime.block_on(redis.settle(patience, REDIS_AWAY));
+    }
     summary::print(&shared, started.elapsed())?;
     match outcome {
         Err(e) if e.is::<MadeAgain>() && !args.accept_data_loss => Err(WrongSetup(format!(

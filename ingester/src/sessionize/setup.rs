@@ -9,6 +9,7 @@ use userflow_models::domain::Domain;
 use userflow_models::features;
 use userflow_process::exit::WrongSetup;
 use userflow_process::health::Health;
+use userflow_process::workers::Stop;
 
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
@@ -16,7 +17,7 @@ use super::progress::Progress;
 use super::restore::Restorer;
 use super::shared::{Shared, Totals};
 use super::state_limit;
-use super::store::{OnlineStore, Postgres};
+use super::store::{OnlineStore, Postgres, REDIS_TROUBLES, Redis};
 use super::time::micros;
 use crate::config::SessionizeArgs;
 use crate::kafka::{Connection, Source};
@@ -47,6 +48,11 @@ pub(super) async fn set_up(
     let contract = domain.contract;
     let plan = Plan::new(&contract, &views, settings.lateness).map_err(WrongSetup)?;
     let Source { topic, id, logs } = source;
+    let metrics = Arc::new(SessionizeMetrics::new()?);
+    for reason in REDIS_TROUBLES {
+        metrics.redis_errors.with_label_values(&[reason]);
+    }
+    let redis = Redis::open(&args.redis, &args.postgres, topic, &views, &metrics)?;
     let workers = args.workers().min(logs.len());
     let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
     let store = Postgres::open(&args.postgres, topic, &views, connections).await?;
@@ -59,10 +65,17 @@ pub(super) async fn set_up(
             store.name()
         );
     }
+    let stop: Arc<Stop> = Arc::default();
+    let (store, redis) = match redis {
+        None => (store, None),
+        Some((redis, writing)) => {
+            stop.beside(&runtime, "the writer of Redis", writing);
+            (redis.beside(store, &views), Some(redis))
+        }
+    };
     let checkpoints = Checkpoints::open(&args.checkpoints.location, topic, id).await?;
     tracing::info!(%topic, topic_id = %id, partitions = logs.len(), views = views.len(), "sessionizing");
     let health = Health::new(args.health.live_timeout);
-    let metrics = Arc::new(SessionizeMetrics::new()?);
     for view in &views {
         metrics.split.with_label_values(&[&view.name]);
         for reason in store.reasons() {
@@ -101,11 +114,12 @@ pub(super) async fn set_up(
         views,
         state_limit: state_limit::or_default(args.state_limit),
         store,
+        redis,
         delivery: Arc::new(delivery),
         restorer,
         runtime,
         metrics,
-        stop: Arc::default(),
+        stop,
         health,
         progress: Progress::new(logs, workers),
     })

@@ -11,7 +11,7 @@ use userflow_process::workers::Stop;
 use super::delivery::Delivery;
 use super::progress::Progress;
 use super::restore::Restorer;
-use super::store::OnlineStore;
+use super::store::{OnlineStore, Redis};
 use crate::config::SessionizeArgs;
 use crate::kafka::Connection;
 use crate::metrics::SessionizeMetrics;
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     /// Most bytes of state, over all workers.
     pub(super) state_limit: usize,
     pub(super) store: Arc<dyn OnlineStore>,
+    /// The cache beside it.
+    pub(super) redis: Option<Redis>,
     pub(super) delivery: Arc<Delivery>,
     pub(super) restorer: Restorer,
     pub(super) runtime: tokio::runtime::Handle,

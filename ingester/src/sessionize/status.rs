@@ -43,7 +43,8 @@ fn facts(shared: &Shared) -> Vec<(&'static str, String)> {
     let store = args.postgres.url.options("");
     let megabytes = |bytes: i64| format!("{:.1} MB", bytes as f64 / f64::from(1 << 20));
     let limit = i64::try_from(shared.state_limit).unwrap_or(i64::MAX);
-    vec![
+    let redis = shared.redis.as_ref();
+    let mut facts = vec![
         ("topic", shared.topic.clone()),
         ("consumer group", args.group.clone()),
         (
@@ -61,7 +62,9 @@ fn facts(shared: &Shared) -> Vec<(&'static str, String)> {
             "state",
             format!("{} of {}", megabytes(state), megabytes(limit)),
         ),
-    ]
+    ];
+    facts.extend(redis.map(|redis| ("beside it", redis.describe())));
+    facts
 }
 
 fn partitions(shared: &Shared) -> Table {

@@ -15,5 +15,6 @@ mod memory;
 mod memory_limit;
 mod online;
 mod postgres;
+mod redis;
 mod replay;
 mod walk;
