@@ -64,7 +64,7 @@ fn main() -> Result<()> {
         .context("no event time")?;
     let keyed: Vec<usize> = (domain.contract.columns().iter().enumerate())
         .filter(|(_, column)| {
-            column.name == domain.contract.event_id()
+            Some(column.name.as_str()) == domain.contract.event_id()
                 || views.iter().any(|v| v.entity.contains(&column.name))
         })
         .map(|(number, _)| number)

@@ -1,5 +1,6 @@
 //! An event counted: is it a repeat, what time is it, which records and panes does it change.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::dedup::Known;
@@ -29,16 +30,44 @@ impl Engine {
         ceiling: i64,
         observer: &mut O,
     ) {
+        self.apply_all(events, row..row + 1, offset, ceiling, observer);
+    }
+
+    /// Counts the events of one message, at `offset`, in their order: some rows of a batch. A message that is no event has none.
+    pub fn apply_all<O: Observer>(
+        &mut self,
+        events: &Events,
+        rows: Range<usize>,
+        offset: i64,
+        ceiling: i64,
+        observer: &mut O,
+    ) {
         if offset < self.next_offset {
             return;
         }
         self.next_offset = offset + 1;
+        for row in rows {
+            self.apply_one(events, row, offset, ceiling, observer);
+        }
+    }
+
+    fn apply_one<O: Observer>(
+        &mut self,
+        events: &Events,
+        row: usize,
+        offset: i64,
+        ceiling: i64,
+        observer: &mut O,
+    ) {
         let time = events.time(row);
         let effective = time.min(ceiling);
-        let id = events.text(self.plan.event_id, row);
-        let id = id.expect("an event without an id is no event: the decoder refuses it");
         let newest = self.newest.max(effective);
-        match (self.dedup).see(hash(id.as_bytes()), effective, newest, self.watermark) {
+        // An event without an identifier is its place in Kafka, which comes once: no repeat of it can be told.
+        let id = (self.plan.event_id).and_then(|column| events.text(column, row));
+        let known = id.map_or(Known::New, |id| {
+            (self.dedup).see(hash(id.as_bytes()), effective, newest, self.watermark)
+        });
+        match known {
             Known::New => {}
             Known::Beyond => self.counts.beyond_horizon += 1,
             Known::Repeat => {

@@ -16,8 +16,8 @@ pub struct Plan {
     pub(super) tables: Vec<TablePlan>,
     /// Every different filter; an event passes a set of them, one bit each.
     pub(super) filters: Vec<Predicate>,
-    /// Number of the column with the event's identifier.
-    pub(super) event_id: ColumnId,
+    /// Number of the column with the event's identifier. Without one no repeat can be told.
+    pub(super) event_id: Option<ColumnId>,
     /// For each view, in the order given: its table and its place in it.
     pub(super) places: Vec<ViewId>,
     has_exact: bool,
@@ -33,7 +33,7 @@ impl Plan {
         let mut plan = Self {
             tables: Vec::new(),
             filters: Vec::new(),
-            event_id: number(contract.event_id()),
+            event_id: contract.event_id().map(number),
             places: Vec::new(),
             has_exact: views
                 .iter()

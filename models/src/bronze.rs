@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::contract::{Contract, EXTRA, PARTITION};
+use crate::contract::{Contract, EXTRA, INDEX, PARTITION};
 
 pub use content::{content_id, content_of, content_position, content_topic_id};
 pub use origin::{Origin, OriginColumns, constant, rows, with_constants};
@@ -106,6 +106,9 @@ pub fn quarantine(contract: &Contract) -> BronzeTable {
 pub fn meaning(column: &str) -> &'static str {
     match column {
         EXTRA => "the fields that the contract does not name, as JSON; null when there are none",
+        INDEX => {
+            "which event of its message the row is, counted from 0, when the message is a list of events; null when it is one event"
+        }
         "_topic" => "Kafka topic of the message; of a line that `load` read, its file",
         TOPIC_ID => {
             "Kafka's id of the topic, which tells a topic that was made again from the one before; `-` when the broker has none, \

@@ -109,6 +109,7 @@ impl Buffer {
         message: Option<&[u8]>,
         known: Known,
     ) -> Result<bool> {
+        let before = self.decoder.rows();
         let decoded = match (message, self.read_ms) {
             _ if known.kept => None,
             (None, _) => Some(Err(Rejection::no_value())),
@@ -118,7 +119,10 @@ impl Buffer {
         let accepted = matches!(decoded, Some(Ok(())));
         match decoded {
             Some(Ok(())) => {
-                self.origins.append(origin);
+                // A list of events is several rows of one message.
+                for _ in before..self.decoder.rows() {
+                    self.origins.append(origin);
+                }
                 if origin.capped().is_some() {
                     self.capped.get_or_insert((0, origin)).0 += 1;
                 }

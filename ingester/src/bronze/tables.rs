@@ -35,7 +35,7 @@ impl Tables {
         pruned.extend([KAFKA_PARTITION, KAFKA_OFFSET, bronze::REPLAYED_AT].map(str::to_owned));
         let settings = WriteSettings {
             statistics: Some(pruned),
-            plain: vec![contract.event_id().to_owned()],
+            plain: contract.event_id().map(str::to_owned).into_iter().collect(),
             delta: vec![
                 contract.event_time().to_owned(),
                 KAFKA_OFFSET.to_owned(),

@@ -53,14 +53,19 @@ impl Intake {
 
     /// Takes a message, which came `now`, in microseconds since 1970.
     pub(super) fn message(&mut self, message: &Message<'_>, now: i64) {
-        let decoded = (message.payload)
-            .map(|bytes| self.decoder.decode(bytes, message.kafka_ms.unwrap_or(-1)));
-        let row = matches!(decoded, Some(Ok(()))).then(|| self.decoder.rows() - 1);
+        let before = self.decoder.rows();
+        if let Some(bytes) = message.payload {
+            // Why it is refused is kept by `ingest`.
+            let _refused = self
+                .decoder
+                .decode(bytes, message.kafka_ms.unwrap_or(-1))
+                .err();
+        }
         // Neither the event's clock nor Kafka's is trusted to be ahead of ours.
         let kafka_time = (message.kafka_ms).map_or(now, |ms| ms.saturating_mul(1_000));
         let step = Step {
             offset: message.offset,
-            row,
+            rows: before..self.decoder.rows(),
             ceiling: kafka_time.min(now).saturating_add(self.ahead),
         };
         self.steps.push((message.partition, step));
@@ -78,7 +83,7 @@ impl Intake {
             let batch = self.decoder.finish();
             let events = Events::new(&batch, self.event_time);
             for (partition, step) in self.steps.drain(..) {
-                if step.row.is_none() {
+                if step.rows.is_empty() {
                     counted.rejected += 1;
                 }
                 partitions.step(partition, &step, &events, arrived);

@@ -2,6 +2,7 @@
 //! come in here; nothing here reads Kafka or writes to a store. Where an engine's state comes from is `restore`'s business.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use userflow_engine::{Counts, Engine, Events, Nobody};
@@ -23,8 +24,8 @@ struct Partition {
 /// One message, for the engine of its partition.
 pub(super) struct Step {
     pub(super) offset: i64,
-    /// The row of the burst that it became, if it is an event.
-    pub(super) row: Option<usize>,
+    /// The rows of the burst that it became: one if it is an event, several if it is a list of events.
+    pub(super) rows: Range<usize>,
     /// The latest time that its clock is believed.
     pub(super) ceiling: i64,
 }
@@ -146,10 +147,8 @@ impl Partitions {
             return;
         };
         let engine = &mut owned.engine;
-        match step.row {
-            Some(row) => engine.apply(events, row, step.offset, step.ceiling, &mut Nobody),
-            None => engine.skip(step.offset),
-        }
+        let rows = step.rows.clone();
+        engine.apply_all(events, rows, step.offset, step.ceiling, &mut Nobody);
         owned.arrived = arrived;
         owned.newest = owned.engine.watermark();
     }

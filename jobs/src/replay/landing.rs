@@ -62,13 +62,14 @@ impl Landing {
             self.close_batch()?;
             self.origins = OriginColumns::new(topic_id, 0);
         }
+        let before = self.decoder.rows();
         let decoded = match (message, read_ms) {
             // As `load` judged it.
             (Some(line), Some(read_ms)) => self.decoder.decode_history(line, read_ms),
             (Some(bytes), None) => self.decoder.decode(bytes, origin.stored_clock_ms()),
             (None, _) => Err(Rejection::no_value()),
         };
-        if decoded.is_ok() {
+        for _ in before..self.decoder.rows() {
             self.origins.append(origin);
         }
         if self.decoder.rows() >= BATCH_ROWS || self.decoder.bytes() >= self.most / 4 {

@@ -107,7 +107,11 @@ impl Play<'_> {
         let (columns, key, rows) = if *name == bench.events.name {
             let columns: Vec<String> = cell::names(&bench.events.schema);
             let event_id = bench.domain.contract.event_id();
-            (columns, vec![event_id], self.tables.events().to_vec())
+            (
+                columns,
+                event_id.into_iter().collect(),
+                self.tables.events().to_vec(),
+            )
         } else {
             let Ok(model) = bench.project.model(name) else {
                 let message = format!(

@@ -23,10 +23,8 @@ fn other(value: &Expected) -> Expected {
 /// The columns that tell rows apart: another value there means another row.
 fn key(bench: &Bench, name: &str) -> Vec<String> {
     let view = bench.views.iter().find(|view| view.name == name);
-    let mut key = vec![
-        userflow_models::contract::PARTITION.to_owned(),
-        bench.domain.contract.event_id().to_owned(),
-    ];
+    let mut key = vec![userflow_models::contract::PARTITION.to_owned()];
+    key.extend(bench.domain.contract.event_id().map(str::to_owned));
     match view {
         Some(view) => key.extend(view.entity.iter().cloned()),
         None => {

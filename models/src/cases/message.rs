@@ -10,6 +10,8 @@ use crate::contract::{Column, Contract, Presence};
 pub(super) struct Event<'a> {
     /// Its id, unless a field says another.
     pub(super) id: &'a str,
+    /// The dialect that the message speaks; none: that of the messages that speak no other.
+    pub(super) dialect: Option<&'a str>,
     /// What happened.
     pub(super) event_type: &'a str,
     /// When, microseconds UTC.
@@ -26,11 +28,31 @@ impl Event<'_> {
         for name in self.without {
             column(contract, name)?;
         }
+        let columns = contract.columns_in(self.dialect).ok_or_else(|| {
+            let known = contract.dialects().join(", ");
+            let name = self.dialect.unwrap_or_default();
+            format!("the contract has no dialect `{name}`: it has {known}")
+        })?;
+        let needed = contract.needed_by(self.dialect, self.event_type);
         let mut message = Value::Object(Map::new());
-        for column in contract.columns() {
-            if let Some(value) = self.value(contract, column) {
-                put(&mut message, &column.sources[0].path, value)?;
-            }
+        for (index, column) in columns.iter().enumerate() {
+            let needed = column.presence == Presence::Required || needed.contains(&index);
+            let Some(value) = self.value(contract, column, needed) else {
+                continue;
+            };
+            let Some(source) = column.sources.first() else {
+                return Err(format!(
+                    "`{}` is no field of the dialect {}",
+                    column.name,
+                    self.dialect.unwrap_or("of the event")
+                ));
+            };
+            let path = [
+                source.path.as_slice(),
+                source.inside.as_deref().unwrap_or_default(),
+            ]
+            .concat();
+            put(&mut message, &path, value)?;
         }
         for (name, value) in self.fields {
             if let Some(pointer) = name.strip_prefix('/') {
@@ -43,7 +65,7 @@ impl Event<'_> {
         Ok(message.to_string().into_bytes())
     }
 
-    fn value(&self, contract: &Contract, column: &Column) -> Option<Value> {
+    fn value(&self, contract: &Contract, column: &Column, needed: bool) -> Option<Value> {
         let name = column.name.as_str();
         if self.without.iter().any(|without| without == name) {
             return None;
@@ -52,7 +74,7 @@ impl Event<'_> {
         if let Some((_, value)) = given {
             return Some(value.clone());
         }
-        if name == contract.event_id() {
+        if Some(name) == contract.event_id() && !column.sources.is_empty() {
             return Some(self.id.into());
         }
         if name == contract.event_type() {
@@ -61,7 +83,7 @@ impl Event<'_> {
         if name == contract.event_time() {
             return Some(sample::time_value(column, self.time));
         }
-        (column.presence == Presence::Required).then(|| sample::value(column, self.time))
+        needed.then(|| sample::value(column, self.time))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A valid value for a column that a case does not name: the first known text, the lowest number, the event's time.
+//! A valid value for a column that a case does not name: the first known text, 0 or the lowest number, the event's time.
 
 use serde_json::{Value, json};
 
@@ -19,6 +19,7 @@ pub(super) fn value(column: &Column, time: i64) -> Value {
         ColumnType::Boolean => json!(false),
         ColumnType::Timestamp => time_value(column, time),
         ColumnType::Date => json!(Clock::full(time)[..10]),
+        ColumnType::List => json!([]),
     }
 }
 
@@ -26,16 +27,19 @@ pub(super) fn value(column: &Column, time: i64) -> Value {
 pub(super) fn time_value(column: &Column, time: i64) -> Value {
     match column.sources[0].accepts.text {
         true => json!(Clock::full(time)),
-        false => json!(time / 1_000),
+        false => json!(column.sources[0].unit.of_microseconds(time)),
     }
 }
 
-/// The lowest number that is allowed; 0 without a bound.
+/// The lowest number that is allowed; 0 without a bound, or if lower ones are.
 fn lowest(column: &Column) -> Value {
     let Some(bound) = &column.checks.low else {
         return json!(0);
     };
     let low: f64 = bound.text.parse().unwrap_or(0.0);
+    if low < 0.0 {
+        return json!(0);
+    }
     let low = if bound.inclusive {
         low
     } else {

@@ -126,16 +126,18 @@ impl Steps<'_> {
         let time = self.clock.time(time_text).ok_or_else(|| {
             format!("`{key}` is no step: `{time_text}` is no time ({WRITTEN}); {STEPS}")
         })?;
-        let (mut without, mut arrives) = (Vec::new(), None);
+        let (mut without, mut arrives, mut dialect) = (Vec::new(), None, None);
         for clause in clauses {
             if let Some(name) = clause.strip_prefix("without ") {
                 without.push(name.to_owned());
+            } else if let Some(name) = clause.strip_prefix("in ") {
+                dialect = Some(name);
             } else if let Some(text) = clause.strip_prefix("arrives ") {
                 let wrong = || format!("`{key}`: `{text}` is no time: write {WRITTEN}");
                 arrives = Some(self.clock.time(text).ok_or_else(wrong)?);
             } else {
                 return Err(format!(
-                    "`{key}`: after the event's type can stand `arrives TIME` and `without COLUMN`, separated by commas"
+                    "`{key}`: after the event's type can stand `arrives TIME`, `without COLUMN` and `in DIALECT`, separated by commas"
                 ));
             }
         }
@@ -149,6 +151,7 @@ impl Steps<'_> {
         let mut id = format!("e{}", self.sent.len() + 1);
         let event = Event {
             id: &id,
+            dialect,
             event_type,
             time,
             fields: &all,
@@ -160,7 +163,7 @@ impl Steps<'_> {
         let given = all
             .iter()
             .rev()
-            .find(|(name, _)| name == self.contract.event_id());
+            .find(|(name, _)| Some(name.as_str()) == self.contract.event_id());
         if let Some((_, Json::String(given))) = given {
             id.clone_from(given);
         }

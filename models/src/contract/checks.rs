@@ -2,12 +2,14 @@
 
 use super::column::{Bound, Checks, ColumnType};
 use super::leaf::Leaf;
+use super::place::Place;
 use super::tree::Tree;
 use crate::error::ConfigError;
 
 pub(super) fn checks(
     leaf: &Leaf<'_>,
     mapping: &Tree,
+    place: &Place<'_>,
     column_type: ColumnType,
 ) -> Result<Checks, ConfigError> {
     let mut checks = Checks::default();
@@ -45,7 +47,6 @@ pub(super) fn checks(
     if let Some(known) = leaf.tree.get("enum") {
         checks.known = known.texts(&leaf.place.key("enum"))?;
     }
-    let place = leaf.place.key("x-column");
     if let Some(zone) = mapping.get("default_zone") {
         let place = place.key("default_zone");
         if column_type != ColumnType::Timestamp {
@@ -64,11 +65,6 @@ pub(super) fn checks(
         }
         for (from, to) in values.object(&place)? {
             let place = place.key(from);
-            if !checks.known.is_empty() && !checks.known.contains(from) {
-                return Err(place.error(format!(
-                    "`{from}` is not in the property's enum: add it there"
-                )));
-            }
             checks
                 .values
                 .push((from.clone(), to.text(&place)?.to_owned()));

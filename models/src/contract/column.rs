@@ -1,9 +1,12 @@
 //! One column of a contract: its type, where its value is found in a message and what the value must satisfy.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
 use super::place::Place;
 use super::tree::Tree;
+use super::unit::Unit;
 use super::zone::Zone;
 use crate::error::ConfigError;
 use crate::number;
@@ -21,10 +24,33 @@ pub struct Column {
     pub sources: Vec<Source>,
     /// When a message without a value is refused.
     pub presence: Presence,
+    /// The fields of an item, for a column of type list: columns whose places are inside the item.
+    pub items: Vec<Column>,
+    /// What holds in one dialect and not in another, in words.
+    pub(crate) notes: Vec<String>,
     pub(crate) checks: Checks,
 }
 
 impl Column {
+    /// A column that no place of a message fills.
+    pub(super) fn new(
+        name: &str,
+        column_type: ColumnType,
+        description: &str,
+        items: Vec<Self>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            column_type,
+            description: description.to_owned(),
+            sources: Vec::new(),
+            presence: Presence::Optional,
+            items,
+            notes: Vec::new(),
+            checks: Checks::default(),
+        }
+    }
+
     /// What a value must satisfy for its message to be accepted, in words, each rule on its own.
     pub fn rules(&self) -> Vec<String> {
         let checks = &self.checks;
@@ -49,7 +75,29 @@ impl Column {
             .into_iter()
             .flatten()
             .chain(stored)
+            .chain(self.notes.iter().cloned())
             .collect()
+    }
+
+    /// The Arrow type of the decoded column.
+    pub fn arrow(&self) -> DataType {
+        match self.column_type {
+            ColumnType::String | ColumnType::Id => DataType::Utf8,
+            ColumnType::Double => DataType::Float64,
+            ColumnType::BigInt => DataType::Int64,
+            ColumnType::Decimal { precision, scale } => {
+                DataType::Decimal128(precision, i8::try_from(scale).expect("at most 38 decimals"))
+            }
+            ColumnType::Boolean => DataType::Boolean,
+            ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            ColumnType::Date => DataType::Date32,
+            ColumnType::List => {
+                let fields = self.items.iter();
+                let fields = fields.map(|item| Field::new(&item.name, item.arrow(), true));
+                let item = DataType::Struct(fields.collect::<Fields>());
+                DataType::List(Arc::new(Field::new("element", item, true)))
+            }
+        }
     }
 }
 
@@ -59,9 +107,15 @@ pub struct Source {
     /// The JSON pointer, as in `/context/device/type`.
     pub pointer: String,
     pub(crate) path: Vec<String>,
+    /// The value at `path` is JSON of its own, an object or its text, and the column's value is at this path in it.
+    pub(crate) inside: Option<Vec<String>>,
     pub(crate) accepts: Accepts,
     /// `format: date-time`: the text must be RFC 3339 with an offset.
     pub(crate) date_time: bool,
+    /// `format: x-time`: a time as people write it.
+    pub(crate) written_time: bool,
+    /// What a number counts, where it is a time.
+    pub(crate) unit: Unit,
     /// The contract has a property here, not only an alias: what is around it must be objects.
     pub(crate) declared: bool,
 }
@@ -71,7 +125,11 @@ pub struct Source {
 pub(crate) struct Accepts {
     pub(crate) text: bool,
     pub(crate) number: bool,
+    /// Numbers with a fraction as well, where integers are the rule.
+    pub(crate) fraction: bool,
     pub(crate) boolean: bool,
+    pub(crate) object: bool,
+    pub(crate) list: bool,
     pub(crate) null: bool,
 }
 
@@ -131,24 +189,11 @@ pub enum ColumnType {
     Timestamp,
     /// A calendar date.
     Date,
+    /// A list of objects with the fields of [`Column::items`].
+    List,
 }
 
 impl ColumnType {
-    /// The Arrow type of the decoded column.
-    pub fn arrow(self) -> DataType {
-        match self {
-            Self::String | Self::Id => DataType::Utf8,
-            Self::Double => DataType::Float64,
-            Self::BigInt => DataType::Int64,
-            Self::Decimal { precision, scale } => {
-                DataType::Decimal128(precision, i8::try_from(scale).expect("at most 38 decimals"))
-            }
-            Self::Boolean => DataType::Boolean,
-            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Self::Date => DataType::Date32,
-        }
-    }
-
     pub(super) fn parse(text: &str, place: &Place<'_>) -> Result<Self, ConfigError> {
         Ok(match text {
             "string" => Self::String,
@@ -158,9 +203,10 @@ impl ColumnType {
             "boolean" => Self::Boolean,
             "timestamp" => Self::Timestamp,
             "date" => Self::Date,
+            "list" => Self::List,
             other => decimal(other).ok_or_else(|| {
                 place.error(format!(
-                    "unknown type `{other}`: use string, id, double, bigint, decimal(p,s) with s <= p <= 38, boolean, timestamp or date"
+                    "unknown type `{other}`: use string, id, double, bigint, decimal(p,s) with s <= p <= 38, boolean, timestamp, date or list"
                 ))
             })?,
         })
@@ -176,12 +222,15 @@ impl ColumnType {
             Self::String | Self::Date => (true, false),
             Self::Id | Self::Timestamp => (true, true),
             Self::Double | Self::BigInt | Self::Decimal { .. } => (false, true),
-            Self::Boolean => (false, false),
+            Self::Boolean | Self::List => (false, false),
         };
         Accepts {
             text,
             number,
+            fraction: false,
             boolean: self == Self::Boolean,
+            object: false,
+            list: self == Self::List,
             null: true,
         }
     }
@@ -194,6 +243,7 @@ impl ColumnType {
             Self::Double | Self::Decimal { .. } => &["number"],
             Self::BigInt => &["integer"],
             Self::Boolean => &["boolean"],
+            Self::List => &["array"],
         }
     }
 
@@ -216,7 +266,13 @@ impl ColumnType {
         };
         let mut accepts = Accepts::default();
         for name in &types {
-            if name != "null" && !self.schema_types().contains(&name.as_str()) {
+            // Only a time in numbers may have a fraction; only a text of JSON may be an object instead.
+            let more = match name.as_str() {
+                "number" => self == Self::Timestamp,
+                "object" => self == Self::String && property.get("x-json").is_some(),
+                other => other == "null",
+            };
+            if !more && !self.schema_types().contains(&name.as_str()) {
                 let wanted = self.schema_types().join("`, `");
                 return Err(place.error(format!(
                     "`{name}` does not fit the column's type: use `{wanted}` (and `null` if it is optional)"
@@ -226,10 +282,18 @@ impl ColumnType {
                 "null" => accepts.null = true,
                 "string" => accepts.text = true,
                 "boolean" => accepts.boolean = true,
+                "object" => accepts.object = true,
+                "array" => accepts.list = true,
+                "number" => (accepts.number, accepts.fraction) = (true, true),
                 _ => accepts.number = true,
             }
         }
-        if !(accepts.text || accepts.number || accepts.boolean) {
+        if accepts
+            == (Accepts {
+                null: true,
+                ..Accepts::default()
+            })
+        {
             return Err(place.error("no type but null: the column would always be empty"));
         }
         Ok(accepts)

@@ -5,7 +5,7 @@ use super::place::Place;
 use super::tree::Tree;
 use crate::error::ConfigError;
 
-const LEAF: [&str; 9] = [
+const LEAF: [&str; 13] = [
     "type",
     "format",
     "enum",
@@ -14,7 +14,11 @@ const LEAF: [&str; 9] = [
     "maximum",
     "exclusiveMinimum",
     "exclusiveMaximum",
+    "pattern",
+    "items",
     "x-column",
+    "x-json",
+    "x-unit",
 ];
 const OBJECT: [&str; 5] = [
     "type",

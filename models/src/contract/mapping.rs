@@ -1,109 +1,176 @@
-//! From a leaf with `x-column` to a column: its name, its type, and the places that it is read from.
+//! From what the contract says of a column, and the leaf that holds its value, to a column: its name, its type, and the places that it is
+//! read from.
+//!
+//! A column is declared once: in the `x-column` of its property, or, where properties of several dialects have the same column, in the
+//! root's `x-columns`, which the properties then name.
 
 use super::checks::checks;
-use super::column::{Accepts, Column, ColumnType, Presence, Source};
+use super::column::{Checks, Column, ColumnType, Source};
+use super::items;
 use super::leaf::Leaf;
+use super::name::column_name;
 use super::place::Place;
 use super::pointer::{pointer_of, pointer_path};
+use super::source::source;
 use super::tree::Tree;
+use super::unit::Unit;
 use crate::error::ConfigError;
 
-const X_COLUMN: [&str; 5] = ["name", "type", "aliases", "default_zone", "values"];
+const X_COLUMN: [&str; 6] = ["name", "type", "aliases", "default_zone", "values", "items"];
+const X_COLUMNS: [&str; 5] = ["type", "description", "default_zone", "values", "items"];
 
-/// Reads the column of one leaf; its aliases may be others.
-pub(super) fn column(leaf: &Leaf<'_>, leaves: &[Leaf<'_>]) -> Result<Column, ConfigError> {
-    let place = leaf.place.key("x-column");
-    let mapping = leaf.tree.get("x-column").unwrap_or(&Tree::Null);
-    for (key, _) in mapping.object(&place)? {
-        if !X_COLUMN.contains(&key.as_str()) {
-            return Err(place.key(key).error(format!(
-                "unknown keyword `{key}`: known in x-column are {}",
-                X_COLUMN.join(", ")
-            )));
-        }
-    }
-    let needed = |key: &str| {
-        mapping
-            .get(key)
-            .ok_or_else(|| place.error(format!("missing `{key}`: x-column needs name and type")))
-    };
-    let name = needed("name")?.text(&place.key("name"))?;
-    column_name(name, &place.key("name"))?;
-    let type_place = place.key("type");
-    let column_type = ColumnType::parse(needed("type")?.text(&type_place)?, &type_place)?;
-
-    let mut sources = vec![source(leaf.path.clone(), Some(leaf), column_type)?];
-    if let Some(aliases) = mapping.get("aliases") {
-        let place = place.key("aliases");
-        for (index, alias) in aliases.texts(&place)?.iter().enumerate() {
-            let place = place.index(index);
-            let path = pointer_path(alias, &place)?;
-            if sources.iter().any(|source| source.path == path) {
-                return Err(place.error(format!("`{alias}` is listed twice: remove one")));
-            }
-            let declared = leaves.iter().find(|leaf| leaf.path == path);
-            if declared.is_some_and(|leaf| leaf.tree.get("x-column").is_some()) {
-                return Err(place.error(format!(
-                    "`{alias}` has an x-column of its own: remove that one or the alias"
-                )));
-            }
-            sources.push(source(path, declared, column_type)?);
-        }
-    }
-    let description = match leaf.tree.get("description") {
-        Some(text) => text.text(&leaf.place.key("description"))?.to_owned(),
-        None => String::new(),
-    };
-    Ok(Column {
-        name: name.to_owned(),
-        column_type,
-        description,
-        sources,
-        presence: Presence::Optional,
-        checks: checks(leaf, mapping, column_type)?,
-    })
+/// What the contract says of a column once, wherever its values stand.
+pub(super) struct Declared<'a> {
+    pub(super) name: &'a str,
+    pub(super) column_type: ColumnType,
+    pub(super) description: String,
+    /// The fields of an item of a list, as they are read inside a JSON of its own: by their types alone.
+    pub(super) items: Vec<Column>,
+    /// In `x-columns`, for all dialects.
+    shared: bool,
+    /// `x-column`, or the entry of `x-columns`.
+    mapping: &'a Tree,
+    place: Place<'a>,
 }
 
-fn source(
-    path: Vec<String>,
-    declared: Option<&Leaf<'_>>,
-    column_type: ColumnType,
-) -> Result<Source, ConfigError> {
-    let mut accepts: Accepts = column_type.accepts();
-    let mut date_time = false;
-    if let Some(leaf) = declared {
-        accepts = column_type.accepts_of(leaf.tree, &leaf.place)?;
-        if let Some(format) = leaf.tree.get("format") {
-            let place = leaf.place.key("format");
-            match (format.text(&place)?, column_type) {
-                ("date-time", ColumnType::String | ColumnType::Timestamp) => date_time = true,
-                ("date", ColumnType::Date) => {}
-                (other, _) => {
+impl<'a> Declared<'a> {
+    /// Reads an entry of the root's `x-columns`.
+    pub(super) fn entry(
+        name: &'a str,
+        mapping: &'a Tree,
+        place: &Place<'a>,
+    ) -> Result<Self, ConfigError> {
+        let description = text_at(mapping, "description", place)?;
+        Self::read(name, description, mapping, place.clone(), place, &X_COLUMNS)
+    }
+
+    /// Reads the `x-column` of a leaf.
+    pub(super) fn inline(leaf: &Leaf<'a>, mapping: &'a Tree) -> Result<Self, ConfigError> {
+        let place = leaf.place.key("x-column");
+        known_members(mapping, &place, &X_COLUMN)?;
+        let name_place = place.key("name");
+        let name = needed(mapping, "name", &place)?.text(&name_place)?;
+        let description = text_at(leaf.tree, "description", &leaf.place)?;
+        Self::read(name, description, mapping, place, &name_place, &X_COLUMN)
+    }
+
+    fn read(
+        name: &'a str,
+        description: String,
+        mapping: &'a Tree,
+        place: Place<'a>,
+        name_place: &Place<'_>,
+        known: &[&str],
+    ) -> Result<Self, ConfigError> {
+        known_members(mapping, &place, known)?;
+        column_name(name, name_place)?;
+        let type_place = place.key("type");
+        let column_type = ColumnType::parse(
+            needed(mapping, "type", &place)?.text(&type_place)?,
+            &type_place,
+        )?;
+        Ok(Self {
+            name,
+            column_type,
+            description,
+            items: items::declared(mapping, column_type, &place)?,
+            shared: known.len() == X_COLUMNS.len(),
+            mapping,
+            place,
+        })
+    }
+
+    /// The column where no place of a message has its value.
+    pub(super) fn absent(&self) -> Column {
+        Column::new(
+            self.name,
+            self.column_type,
+            &self.description,
+            self.items.clone(),
+        )
+    }
+
+    /// The column whose value is at `leaf`; its aliases may be other leaves.
+    pub(super) fn at(&self, leaf: &Leaf<'_>, leaves: &[Leaf<'_>]) -> Result<Column, ConfigError> {
+        let mut sources = vec![source(leaf.path.clone(), Some(leaf), self.column_type)?];
+        if let Some(aliases) = self.mapping.get("aliases") {
+            let place = self.place.key("aliases");
+            for (index, alias) in aliases.texts(&place)?.iter().enumerate() {
+                let place = place.index(index);
+                let path = pointer_path(alias, &place)?;
+                if sources.iter().any(|source| source.path == path) {
+                    return Err(place.error(format!("`{alias}` is listed twice: remove one")));
+                }
+                let declared = leaves.iter().find(|leaf| leaf.path == path);
+                if declared.is_some_and(|leaf| leaf.tree.get("x-column").is_some()) {
                     return Err(place.error(format!(
-                        "`{other}` is not checked here: use date-time on string or timestamp, date on date, or remove it"
+                        "`{alias}` has an x-column of its own: remove that one or the alias"
                     )));
                 }
+                sources.push(source(path, declared, self.column_type)?);
             }
         }
+        let mut column = self.absent();
+        column.sources = sources;
+        column.checks = checks(leaf, self.mapping, &self.place, self.column_type)?;
+        let Checks { known, values, .. } = &mut column.checks;
+        if self.shared {
+            // Another dialect's, if it is not accepted here: `parse` makes sure that it is one's.
+            values.retain(|(from, _)| known.is_empty() || known.contains(from));
+        } else if let Some((from, _)) =
+            (values.iter()).find(|(from, _)| !known.is_empty() && !known.contains(from))
+        {
+            return Err(self.place.key("values").key(from).error(format!(
+                "`{from}` is not in the property's enum: add it there"
+            )));
+        }
+        if self.column_type == ColumnType::List {
+            items::at(leaf, &mut column.items)?;
+        }
+        Ok(column)
     }
-    let declared = declared.is_some();
-    Ok(Source {
-        pointer: pointer_of(&path),
-        path,
-        accepts,
-        date_time,
-        declared,
-    })
+
+    /// The column whose value is at `inside` of the JSON at `leaf`.
+    pub(super) fn inside(&self, leaf: &Leaf<'_>, inside: Vec<String>) -> Column {
+        let mut column = self.absent();
+        column.sources.push(Source {
+            pointer: format!("{}{}", pointer_of(&leaf.path), pointer_of(&inside)),
+            path: leaf.path.clone(),
+            inside: Some(inside),
+            accepts: self.column_type.accepts(),
+            date_time: false,
+            written_time: self.column_type == ColumnType::Timestamp,
+            unit: Unit::default(),
+            declared: true,
+        });
+        column
+    }
 }
 
-fn column_name(name: &str, place: &Place<'_>) -> Result<(), ConfigError> {
-    let plain = name
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if plain && name.starts_with(|first: char| first.is_ascii_lowercase()) && name != "extra" {
-        return Ok(());
+fn known_members(mapping: &Tree, place: &Place<'_>, known: &[&str]) -> Result<(), ConfigError> {
+    let whose = if known.len() == X_COLUMNS.len() {
+        "x-columns"
+    } else {
+        "x-column"
+    };
+    match (mapping.object(place)?.iter()).find(|(key, _)| !known.contains(&key.as_str())) {
+        Some((key, _)) => Err(place.key(key).error(format!(
+            "unknown keyword `{key}`: known in {whose} are {}",
+            known.join(", ")
+        ))),
+        None => Ok(()),
     }
-    Err(place.error(format!(
-        "`{name}` is no column name: use a-z, 0-9 and _, starting with a letter (`extra` and names that start with _ are taken)"
-    )))
+}
+
+fn needed<'a>(mapping: &'a Tree, key: &str, place: &Place<'_>) -> Result<&'a Tree, ConfigError> {
+    mapping
+        .get(key)
+        .ok_or_else(|| place.error(format!("missing `{key}`: x-column needs name and type")))
+}
+
+fn text_at(tree: &Tree, key: &str, place: &Place<'_>) -> Result<String, ConfigError> {
+    match tree.get(key) {
+        Some(text) => Ok(text.text(&place.key(key))?.to_owned()),
+        None => Ok(String::new()),
+    }
 }

@@ -4,7 +4,8 @@
 //! message to columns. What a message then becomes is in [`crate::decode`]; nothing here reads a message.
 //!
 //! ```text
-//! contract.json -> tree (ordered JSON) -> leaf -> mapping, checks -> properties (columns) -> presence (required) -> parse (Contract)
+//! contract.json -> tree (ordered JSON) -> leaf -> mapping, source, checks, items, inside -> properties (columns)
+//!   -> presence (required), rule (if, then) -> dialect (one for each shape) -> merged -> parse (Contract)
 //! ```
 //!
 //! A contract is held to what the decoder does: a keyword that would not be checked is an error, so that a message which a
@@ -12,16 +13,27 @@
 
 mod checks;
 mod column;
+mod condition;
+mod dialect;
+mod envelope;
+mod inside;
+mod items;
 mod keyword;
 mod leaf;
 mod limits;
 mod mapping;
+mod merged;
+mod name;
 mod parse;
 mod place;
 mod pointer;
 mod presence;
 mod properties;
+mod rule;
+mod source;
+mod time;
 mod tree;
+mod unit;
 mod zone;
 
 use std::sync::Arc;
@@ -29,14 +41,23 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 pub use column::{Column, ColumnType, Presence, Source};
+pub use envelope::Envelope;
 pub use limits::Limits;
+pub use time::TIME_PATTERN;
+pub use unit::Unit;
 pub use zone::Zone;
 
 pub(crate) use column::Bound;
-pub(crate) use presence::Dependency;
+pub(crate) use condition::{Condition, Type};
+pub(crate) use dialect::Dialect;
+pub(crate) use rule::Rule;
 
 /// The column that keeps the fields which the contract does not name.
 pub const EXTRA: &str = "extra";
+
+/// The column that says which event of a list a row is, counted from 0; null for a message that is one event. Only contracts whose
+/// `x-envelope` has `array` have it.
+pub const INDEX: &str = "_index";
 
 /// The partition column of bronze and of every table made from it: the UTC date of the event time. There is no other: windows, the layout
 /// of the lake and all models go by it.
@@ -49,7 +70,8 @@ pub struct Contract {
     description: String,
     limits: Limits,
     columns: Vec<Column>,
-    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) dialects: Vec<Dialect>,
+    envelopes: Vec<Envelope>,
     roles: Roles,
     /// Columns that rows are found by: their values are bounded.
     keys: Vec<usize>,
@@ -59,7 +81,7 @@ pub struct Contract {
 /// The columns with a meaning to the engine, as positions in `columns`.
 #[derive(Debug, Clone, Copy)]
 struct Roles {
-    event_id: usize,
+    event_id: Option<usize>,
     event_type: usize,
     event_time: usize,
     key: usize,
@@ -88,9 +110,60 @@ impl Contract {
         &self.columns
     }
 
-    /// Name of the column that identifies an event.
-    pub fn event_id(&self) -> &str {
-        &self.columns[self.roles.event_id].name
+    /// Name of the column that identifies an event. Without one an event is its place in Kafka, and a repeat is another event; so is one
+    /// whose dialect has none, which is null there.
+    pub fn event_id(&self) -> Option<&str> {
+        self.roles
+            .event_id
+            .map(|index| self.columns[index].name.as_str())
+    }
+
+    /// Names of the dialects, in the order in which they are told apart; none if all messages have one shape.
+    pub fn dialects(&self) -> Vec<&str> {
+        match self.dialects.as_slice() {
+            [_] => Vec::new(),
+            several => several
+                .iter()
+                .map(|dialect| dialect.name.as_str())
+                .collect(),
+        }
+    }
+
+    /// The columns as a dialect has them, each with its place if there is one; without a name, as the messages have them that speak no
+    /// other dialect.
+    pub(crate) fn columns_in(&self, dialect: Option<&str>) -> Option<&[Column]> {
+        self.dialect(dialect)
+            .map(|dialect| dialect.columns.as_slice())
+    }
+
+    /// The columns that an event of a type must have in a dialect, beside those of every event: by their positions.
+    pub(crate) fn needed_by(&self, dialect: Option<&str>, event_type: &str) -> Vec<usize> {
+        let rules = self
+            .dialect(dialect)
+            .map_or(&[][..], |dialect| &dialect.rules);
+        let rules = rules
+            .iter()
+            .filter(|rule| rule.when.texts().contains(&event_type));
+        rules
+            .flat_map(|rule| rule.needs.iter().map(|(_, column)| *column))
+            .collect()
+    }
+
+    fn dialect(&self, name: Option<&str>) -> Option<&Dialect> {
+        match name {
+            Some(name) => self.dialects.iter().find(|dialect| dialect.name == name),
+            None => self.dialects.last(),
+        }
+    }
+
+    /// Names of the dialects without an event id: their repeats cannot be told.
+    pub fn without_event_id(&self) -> Vec<&str> {
+        let without = |dialect: &&Dialect| {
+            let column = self.roles.event_id.map(|index| &dialect.columns[index]);
+            column.is_none_or(|column| column.sources.is_empty())
+        };
+        let dialects = self.dialects.iter().filter(without);
+        dialects.map(|dialect| dialect.name.as_str()).collect()
     }
 
     /// Name of the column that says what happened.
@@ -159,6 +232,16 @@ impl Contract {
             }
         }
         types
+    }
+
+    /// What may stand around an event.
+    pub fn envelopes(&self) -> &[Envelope] {
+        &self.envelopes
+    }
+
+    /// Whether one message may be several rows: then a column says which of them a row is.
+    pub(crate) fn has_several(&self) -> bool {
+        self.envelopes.contains(&Envelope::Array)
     }
 
     /// The bounds of a message.

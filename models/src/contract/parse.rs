@@ -6,14 +6,17 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::column::{Column, ColumnType, Presence};
+use super::dialect::{self, Dialect};
+use super::envelope::Envelope;
 use super::keyword::{additional_properties, known_keywords};
 use super::limits::Limits;
+use super::merged::merged;
 use super::place::Place;
 use super::tree::Tree;
-use super::{Contract, EXTRA, PARTITION, Roles, presence, properties};
+use super::{Contract, EXTRA, INDEX, PARTITION, Roles, presence};
 use crate::error::ConfigError;
 
-const ROOT: [&str; 17] = [
+const ROOT: [&str; 23] = [
     "$schema",
     "$id",
     "type",
@@ -23,6 +26,12 @@ const ROOT: [&str; 17] = [
     "dependencies",
     "properties",
     "additionalProperties",
+    "if",
+    "then",
+    "else",
+    "definitions",
+    "x-columns",
+    "x-envelope",
     "x-domain",
     "x-limits",
     "x-event-id",
@@ -59,13 +68,22 @@ impl Contract {
                 .error("an event is an object: use \"type\": \"object\""));
         }
 
-        let mut columns = properties::columns(&tree, &place)?;
-        let dependencies = presence::apply(&tree, &place, &mut columns)?;
+        let dialects = dialect::dialects(&tree, &place)?;
+        let columns = merged(&dialects);
+        places(&columns, &tree, &place)?;
         let text_of = |key: &str| -> Result<String, ConfigError> {
             Ok(needed(key)?.text(&place.key(key))?.to_owned())
         };
         let roles = Roles {
-            event_id: role("x-event-id", &text_of("x-event-id")?, &columns, &place)?,
+            event_id: match tree.get("x-event-id") {
+                Some(name) => {
+                    let name = name.text(&place.key("x-event-id"))?;
+                    let index = role("x-event-id", name, &columns, &place)?;
+                    needed_somewhere(index, &dialects, &place.key("x-event-id"))?;
+                    Some(index)
+                }
+                None => None,
+            },
             event_type: role("x-event-type", &text_of("x-event-type")?, &columns, &place)?,
             event_time: role("x-event-time", &text_of("x-event-time")?, &columns, &place)?,
             key: role("x-key", &text_of("x-key")?, &columns, &place)?,
@@ -89,6 +107,10 @@ impl Contract {
                 "`{PARTITION}` is a column already: the partition is derived from the event time, give the column another name"
             )));
         }
+        let envelopes = match tree.get("x-envelope") {
+            Some(names) => Envelope::parse(names, &place.key("x-envelope"))?,
+            None => Vec::new(),
+        };
         let keys = [Some(roles.key), roles.session];
         Ok(Self {
             domain: text_of("x-domain")?,
@@ -97,9 +119,10 @@ impl Contract {
                 .map_or(Ok(""), |text| text.text(&place.key("description")))?
                 .to_owned(),
             limits: Limits::parse(needed("x-limits")?, &place.key("x-limits"))?,
-            schema: schema(&columns),
+            schema: schema(&columns, envelopes.contains(&Envelope::Array)),
+            envelopes,
             columns,
-            dependencies,
+            dialects,
             keys: keys.into_iter().flatten().collect(),
             roles,
         })
@@ -129,12 +152,57 @@ fn role(
             "`{name}` is no {wanted} column: name one, or change its type"
         )));
     }
-    if column.presence != Presence::Required && keyword != "x-session" {
+    let optional = ["x-session", "x-event-id"].contains(&keyword);
+    if column.presence != Presence::Required && !optional {
         return Err(place.error(format!(
             "`{name}` may be absent: list it in required (or, if it has aliases, all its places in anyOf)"
         )));
     }
     Ok(index)
+}
+
+/// A contract may have no event id, and so may a dialect; but one that is left out at will would make repeats of some events only.
+fn needed_somewhere(
+    column: usize,
+    dialects: &[Dialect],
+    place: &Place<'_>,
+) -> Result<(), ConfigError> {
+    for dialect in dialects {
+        let column = &dialect.columns[column];
+        let absent = column.sources.is_empty() && dialects.len() > 1;
+        if column.presence != Presence::Required && !absent {
+            let name = &column.name;
+            return Err(place.error(format!(
+                "`{name}` may be absent: list it in required (or, if it has aliases, all its places in anyOf)"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A column that no dialect fills would always be empty, and a value map that names what nobody sends would never be used.
+fn places(columns: &[Column], root: &Tree, place: &Place<'_>) -> Result<(), ConfigError> {
+    for column in columns {
+        let place = place.key("x-columns").key(&column.name);
+        if column.sources.is_empty() && column.notes.is_empty() {
+            return Err(
+                place.error("no property has this column: name it in an x-column, or remove it")
+            );
+        }
+        let known = &column.checks.known;
+        let declared = root.get("x-columns").and_then(|all| all.get(&column.name));
+        if let Some(values) = declared.and_then(|declared| declared.get("values")) {
+            let place = place.key("values");
+            for (from, _) in values.object(&place)? {
+                if !known.is_empty() && !known.contains(from) {
+                    return Err(place
+                        .key(from)
+                        .error(format!("`{from}` is in no dialect's enum: add it there")));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `enum` refuses a message, so only the event type may have one, and must.
@@ -157,12 +225,15 @@ fn enums(columns: &[Column], event_type: usize, place: &Place<'_>) -> Result<(),
     Ok(())
 }
 
-fn schema(columns: &[Column]) -> SchemaRef {
+fn schema(columns: &[Column], several: bool) -> SchemaRef {
     let mut fields: Vec<Field> = columns
         .iter()
-        .map(|column| Field::new(&column.name, column.column_type.arrow(), true))
+        .map(|column| Field::new(&column.name, column.arrow(), true))
         .collect();
     fields.push(Field::new(PARTITION, DataType::Date32, true));
+    if several {
+        fields.push(Field::new(INDEX, DataType::Int64, true));
+    }
     fields.push(Field::new(EXTRA, DataType::Utf8, true));
     Arc::new(Schema::new(fields))
 }

@@ -1,6 +1,7 @@
 //! Which columns a message must have: `required`, `anyOf` over the aliases of one column, `dependencies`.
 
-use super::column::{Column, Presence};
+use super::column::{Column, ColumnType, Presence};
+use super::leaf::Leaf;
 use super::place::Place;
 use super::pointer::{pointer_of, pointer_path};
 use super::tree::Tree;
@@ -13,44 +14,57 @@ pub(crate) struct Dependency {
     pub(crate) needed: usize,
 }
 
-/// Fills in `presence` of every column and returns the dependencies between them.
+/// Fills in `presence` of every column, by each of the schemas that a message must satisfy, and returns the dependencies between them.
 pub(super) fn apply(
-    root: &Tree,
-    place: &Place<'_>,
+    schemas: &[(&Tree, &Place<'_>)],
     columns: &mut [Column],
 ) -> Result<Vec<Dependency>, ConfigError> {
     let mut dependencies = Vec::new();
-    walk(
-        root,
-        &[],
-        &Presence::Required,
-        place,
-        columns,
-        &mut dependencies,
-    )?;
-    if let Some(branches) = root.get("anyOf") {
-        any_of(branches, &place.key("anyOf"), columns)?;
-    }
-    if let Some(groups) = root.get("allOf") {
-        let place = place.key("allOf");
-        for (index, group) in groups.list(&place)?.iter().enumerate() {
-            let place = place.index(index);
-            let branches = match group.object(&place)? {
-                [(key, branches)] if key == "anyOf" => branches,
-                _ => return Err(place.error("only groups of one `anyOf` are understood here")),
-            };
+    for (root, place) in schemas {
+        walk(
+            root,
+            &[],
+            &Presence::Required,
+            place,
+            columns,
+            &mut dependencies,
+        )?;
+        if let Some(branches) = root.get("anyOf") {
             any_of(branches, &place.key("anyOf"), columns)?;
         }
-    }
-    for column in columns.iter() {
-        let nullable = column.sources.len() == 1 && column.sources[0].accepts.null;
-        if column.presence != Presence::Optional && nullable {
-            let message = format!(
-                "`{}` is required but its type allows null, which counts as absent: remove null",
-                column.sources[0].pointer
-            );
-            return Err(place.key("required").error(message));
+        if let Some(groups) = root.get("allOf") {
+            let place = place.key("allOf");
+            for (index, group) in groups.list(&place)?.iter().enumerate() {
+                let place = place.index(index);
+                let branches = match group.object(&place)? {
+                    [(key, branches)] if key == "anyOf" => branches,
+                    _ if group.get("if").is_some() => continue, // see `rule`
+                    _ => {
+                        return Err(place.error(
+                            "only groups of one `anyOf`, or of `if` and `then`, are understood here",
+                        ));
+                    }
+                };
+                any_of(branches, &place.key("anyOf"), columns)?;
+            }
         }
+        for column in columns.iter() {
+            let nullable = column.sources.len() == 1 && column.sources[0].accepts.null;
+            if column.presence != Presence::Optional && nullable {
+                let message = format!(
+                    "`{}` is required but its type allows null, which counts as absent: remove null",
+                    column.sources[0].pointer
+                );
+                return Err(place.key("required").error(message));
+            }
+        }
+    }
+    Ok(dependencies)
+}
+
+/// `minLength` where nothing is required would be a promise that nobody keeps.
+pub(super) fn nothing_idle(place: &Place<'_>, columns: &[Column]) -> Result<(), ConfigError> {
+    for column in columns {
         if column.presence == Presence::Optional && column.checks.not_empty {
             return Err(place.key("properties").error(format!(
                 "`{}` is optional and has minLength, but an empty text is only refused where the field is required: remove one of the two",
@@ -58,7 +72,36 @@ pub(super) fn apply(
             )));
         }
     }
-    Ok(dependencies)
+    Ok(())
+}
+
+/// A contract whose columns stand in `x-columns` says exactly what the decoder does, null and empty texts included.
+pub(super) fn exact(leaves: &[Leaf<'_>], columns: &[Column]) -> Result<(), ConfigError> {
+    for column in columns {
+        for source in column
+            .sources
+            .iter()
+            .filter(|source| source.inside.is_none())
+        {
+            let Some(leaf) = leaves.iter().find(|leaf| leaf.path == source.path) else {
+                continue; // an alias without a property: no validator looks there
+            };
+            if column.presence == Presence::Optional && !source.accepts.null {
+                return Err(leaf
+                    .place
+                    .key("type")
+                    .error("add `null`: the field is optional, and null counts as absent"));
+            }
+            let text = matches!(column.column_type, ColumnType::String | ColumnType::Id);
+            let known = !column.checks.known.is_empty();
+            if column.presence != Presence::Optional && text && !known && !column.checks.not_empty {
+                return Err(leaf.place.error(
+                    "add `\"minLength\": 1`: an empty text is refused where the field is required",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `object` is the schema at `path`; `here` says when a message must have it.
@@ -200,7 +243,11 @@ fn branch_path(
     }
 }
 
-fn column_at(path: &[String], columns: &[Column], place: &Place<'_>) -> Result<usize, ConfigError> {
+pub(super) fn column_at(
+    path: &[String],
+    columns: &[Column],
+    place: &Place<'_>,
+) -> Result<usize, ConfigError> {
     columns
         .iter()
         .position(|column| column.sources.iter().any(|source| source.path == path))

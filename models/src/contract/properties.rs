@@ -3,8 +3,9 @@
 //! When a column must be there: `presence`.
 
 use super::column::Column;
-use super::leaf::leaves;
-use super::mapping::column;
+use super::inside;
+use super::leaf::Leaf;
+use super::mapping::Declared;
 use super::place::Place;
 use super::tree::Tree;
 use crate::error::ConfigError;
@@ -12,34 +13,90 @@ use crate::error::ConfigError;
 /// The decoder numbers places and objects in 16 bits.
 const MOST_KEYS: usize = 10_000;
 
-/// Reads every column below `root`, in the order of the file.
-pub(super) fn columns(root: &Tree, place: &Place<'_>) -> Result<Vec<Column>, ConfigError> {
-    let leaves = leaves(root, place)?;
-    let mut columns: Vec<Column> = Vec::new();
-    for leaf in leaves
-        .iter()
-        .filter(|leaf| leaf.tree.get("x-column").is_some())
-    {
-        let column = column(leaf, &leaves)?;
-        if columns.iter().any(|other| other.name == column.name) {
+/// Every column that the contract declares: those of `x-columns`, then those of the leaves, in the order of the file.
+pub(super) fn declared<'a>(
+    root: &'a Tree,
+    leaves: &[Leaf<'a>],
+    place: &Place<'a>,
+) -> Result<Vec<Declared<'a>>, ConfigError> {
+    let mut all: Vec<Declared<'a>> = Vec::new();
+    if let Some(columns) = root.get("x-columns") {
+        let place = place.key("x-columns");
+        for (name, column) in columns.object(&place)? {
+            all.push(Declared::entry(name, column, &place.key(name))?);
+        }
+    }
+    for leaf in leaves {
+        let Some(mapping @ Tree::Object(_)) = leaf.tree.get("x-column") else {
+            continue;
+        };
+        let column = Declared::inline(leaf, mapping)?;
+        if all.iter().any(|other| other.name == column.name) {
             let place = leaf.place.key("x-column").key("name");
             return Err(place.error(format!(
                 "column `{}` is declared twice: rename one, or make one property an alias of the other",
                 column.name
             )));
         }
-        columns.push(column);
+        all.push(column);
+    }
+    Ok(all)
+}
+
+/// Gives each declared column the places that it is read from.
+pub(super) fn columns(
+    declared: &[Declared<'_>],
+    leaves: &[Leaf<'_>],
+    place: &Place<'_>,
+) -> Result<Vec<Column>, ConfigError> {
+    let named = |leaf: &Leaf<'_>, name: &str| match leaf.tree.get("x-column") {
+        Some(Tree::Text(text)) => text == name,
+        Some(mapping) => mapping.get("name") == Some(&Tree::Text(name.to_owned())),
+        None => false,
+    };
+    let mut columns: Vec<Column> = Vec::new();
+    for column in declared {
+        let mut at = leaves.iter().filter(|leaf| named(leaf, column.name));
+        let found = match at.next() {
+            Some(leaf) => column.at(leaf, leaves)?,
+            None => column.absent(),
+        };
+        if let Some(second) = at.next() {
+            return Err(second.place.key("x-column").error(format!(
+                "`{}` has a place already: one place for each column (a contract with one dialect may list aliases)",
+                column.name
+            )));
+        }
+        columns.push(found);
+    }
+    for leaf in leaves {
+        match leaf.tree.get("x-column") {
+            Some(Tree::Text(name)) if !declared.iter().any(|column| column.name == name) => {
+                return Err(leaf.place.key("x-column").error(format!(
+                    "there is no column `{name}`: declare it in the root's x-columns"
+                )));
+            }
+            Some(Tree::Object(_) | Tree::Text(_)) | None => {}
+            Some(other) => {
+                let message = format!("expected an object or a column's name, found {other}");
+                return Err(leaf.place.key("x-column").error(message));
+            }
+        }
+        inside::apply(leaf, declared, &mut columns)?;
     }
 
     let readers = |path: &[String]| -> Vec<&str> {
-        let reads = |column: &&Column| column.sources.iter().any(|source| source.path == path);
+        let reads = |column: &&Column| {
+            let mut sources = column.sources.iter();
+            sources.any(|source| source.path == path && source.inside.is_none())
+        };
         columns
             .iter()
             .filter(reads)
             .map(|column| column.name.as_str())
             .collect()
     };
-    for leaf in &leaves {
+    for leaf in leaves {
         if readers(&leaf.path).is_empty() {
             return Err(leaf.place.error(
                 "missing x-column: add one, make the property an alias of a column, or remove it (fields that the \
@@ -70,7 +127,10 @@ pub(super) fn columns(root: &Tree, place: &Place<'_>) -> Result<Vec<Column>, Con
 }
 
 /// A place inside another one could never be read.
-fn no_place_inside_another(columns: &[Column], place: &Place<'_>) -> Result<(), ConfigError> {
+pub(super) fn no_place_inside_another(
+    columns: &[Column],
+    place: &Place<'_>,
+) -> Result<(), ConfigError> {
     let sources = || columns.iter().flat_map(|column| &column.sources);
     for outer in sources() {
         let clash = sources().find(|inner| {

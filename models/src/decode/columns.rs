@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder,
-    NullBufferBuilder, RecordBatch, StringArray, TimestampMicrosecondBuilder,
+    ListArray, NullBufferBuilder, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use crate::contract::PARTITION;
 
@@ -30,6 +31,16 @@ pub(super) enum Cell {
     Units(i64, u64),
     Boolean(bool),
     Date(i32),
+    /// A range of the items: the cells of one after the other.
+    List(u32, u32),
+}
+
+/// What the cells of a row point into.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    pub(super) message: &'a str,
+    pub(super) scratch: &'a str,
+    pub(super) items: &'a [Cell],
 }
 
 impl Cell {
@@ -46,6 +57,7 @@ enum Builder {
     Boolean(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
     Date(Date32Builder),
+    List(ListBuilder),
 }
 
 /// The rows decoded so far.
@@ -94,15 +106,9 @@ impl Columns {
     }
 
     /// Appends a row: a cell for each column but the last, which is the extra text.
-    pub(super) fn append(
-        &mut self,
-        cells: &[Cell],
-        message: &str,
-        scratch: &str,
-        extra: Option<&str>,
-    ) {
+    pub(super) fn append(&mut self, cells: &[Cell], texts: Texts<'_>, extra: Option<&str>) {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
-            self.text_bytes += builder.append(*cell, message, scratch);
+            self.text_bytes += builder.append(*cell, texts);
         }
         let Some(Builder::Text(builder)) = self.builders.last_mut() else {
             unreachable!("the last column is the extra text");
@@ -147,13 +153,14 @@ impl Builder {
             DataType::Timestamp(..) => Self::Time(
                 TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(data_type.clone()),
             ),
+            DataType::List(item) => Self::List(ListBuilder::new(item, rows)),
             _ => Self::Text(TextBuilder::with_capacity(rows, bytes)),
         }
     }
 
     fn row_bytes(&self) -> usize {
         match self {
-            Self::Text(_) | Self::Date(_) => 4,
+            Self::Text(_) | Self::Date(_) | Self::List(_) => 4,
             Self::Double(_) | Self::Long(_) | Self::Time(_) => 8,
             Self::Decimal(_) => 16,
             Self::Boolean(_) => 1,
@@ -162,12 +169,12 @@ impl Builder {
 
     /// Appends a cell and returns the bytes of its text.
     #[inline]
-    fn append(&mut self, cell: Cell, message: &str, scratch: &str) -> usize {
+    fn append(&mut self, cell: Cell, texts: Texts<'_>) -> usize {
         match self {
             Self::Text(builder) => {
                 let (from, start, end) = match cell {
-                    Cell::Text(start, end) => (message, start, end),
-                    Cell::Scratch(start, end) => (scratch, start, end),
+                    Cell::Text(start, end) => (texts.message, start, end),
+                    Cell::Scratch(start, end) => (texts.scratch, start, end),
                     Cell::Null => {
                         builder.append_null();
                         return 0;
@@ -210,6 +217,7 @@ impl Builder {
                 Cell::Null => builder.append_null(),
                 other => foreign(other),
             },
+            Self::List(builder) => return builder.append(cell, texts),
         }
         0
     }
@@ -227,6 +235,7 @@ impl Builder {
             Self::Boolean(mut builder) => Arc::new(builder.finish()),
             Self::Time(mut builder) => Arc::new(builder.finish()),
             Self::Date(mut builder) => Arc::new(builder.finish()),
+            Self::List(builder) => Arc::new(builder.finish()),
         }
     }
 }
@@ -235,6 +244,81 @@ impl Builder {
 #[cold]
 fn foreign(cell: Cell) -> ! {
     unreachable!("{cell:?} is of another type than its column")
+}
+
+/// Lists of records: a builder for each field of a record, and where each list ends.
+struct ListBuilder {
+    item: Arc<Field>,
+    fields: Vec<Builder>,
+    field_types: Vec<DataType>,
+    /// Bytes of a record beside its texts.
+    record_bytes: usize,
+    records: usize,
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl ListBuilder {
+    fn new(item: &Arc<Field>, rows: usize) -> Self {
+        let DataType::Struct(fields) = item.data_type() else {
+            unreachable!("an item of a list is a record");
+        };
+        let field_types: Vec<DataType> = fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let fields: Vec<Builder> = field_types
+            .iter()
+            .map(|of| Builder::new(of, 0, 0))
+            .collect();
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Self {
+            item: Arc::clone(item),
+            record_bytes: fields.iter().map(Builder::row_bytes).sum(),
+            fields,
+            field_types,
+            records: 0,
+            ends,
+            nulls: NullBufferBuilder::new(rows),
+        }
+    }
+
+    fn append(&mut self, cell: Cell, texts: Texts<'_>) -> usize {
+        let mut bytes = 0;
+        match cell {
+            Cell::Null => self.nulls.append_null(),
+            Cell::List(start, end) => {
+                self.nulls.append_non_null();
+                let cells = &texts.items[start as usize..end as usize];
+                for record in cells.chunks_exact(self.fields.len()) {
+                    for (builder, cell) in self.fields.iter_mut().zip(record) {
+                        bytes += builder.append(*cell, texts);
+                    }
+                    self.records += 1;
+                    bytes += self.record_bytes;
+                }
+            }
+            other => foreign(other),
+        }
+        let end = i32::try_from(self.records).expect("fewer records than bytes of a batch");
+        self.ends.push(end);
+        bytes
+    }
+
+    fn finish(self) -> ListArray {
+        let DataType::Struct(fields) = self.item.data_type() else {
+            unreachable!("an item of a list is a record");
+        };
+        let arrays = self.fields.into_iter().zip(&self.field_types);
+        let arrays = arrays
+            .map(|(mut builder, of)| builder.finish(of, 0))
+            .collect();
+        let records = StructArray::new(fields.clone(), arrays, None);
+        let ends = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+        let mut nulls = self.nulls;
+        ListArray::new(self.item, ends, Arc::new(records), nulls.finish())
+    }
 }
 
 /// Arrow's own builder takes `&str`, and cutting one from the message checks its ends for every value. Here bytes are

@@ -49,6 +49,20 @@ pub(super) fn assemble(message: &str, members: &mut Vec<Unnamed>, shape: &Shape,
     out.push('}');
 }
 
+/// Adds the members of an envelope, as the object `_envelope`.
+pub(super) fn with_envelope(out: &mut String, members: &[&str]) {
+    if members.is_empty() {
+        return;
+    }
+    match out.pop() {
+        Some(_) => comma(out),
+        None => out.push('{'),
+    }
+    out.push_str("\"_envelope\":{");
+    out.push_str(&members.join(","));
+    out.push_str("}}");
+}
+
 fn comma(out: &mut String) {
     if !out.ends_with('{') {
         out.push(',');

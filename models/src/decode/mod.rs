@@ -1,7 +1,7 @@
 //! From the bytes of a message to a row of Arrow columns, or to everything that is wrong with it.
 //!
 //! ```text
-//! bytes -> UTF-8 check -> scan (where is what) -> read (cells, problems) -> columns (builders), extra
+//! bytes -> UTF-8 check -> scan (where is what) -> dialect (which shape) -> read (cells, problems) -> columns (builders), extra
 //! ```
 //!
 //! A [`Decoder`] is made from a [`Contract`] once. After its first events it allocates nothing for a further one, save the
@@ -9,6 +9,8 @@
 //! the result is one row or one [`Rejection`], and what was appended before stays as it was.
 
 mod columns;
+mod dialect;
+mod envelope;
 mod extra;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -16,6 +18,7 @@ mod grammar;
 mod plan;
 mod problem;
 mod read;
+mod record;
 mod scan;
 mod shape;
 mod slots;
@@ -23,13 +26,12 @@ mod text;
 mod timestamp;
 mod word;
 
-use std::ops::RangeInclusive;
-
 use arrow::array::RecordBatch;
 
 use crate::contract::{Contract, Limits};
-use columns::Columns;
-use plan::ColumnPlan;
+use columns::{Cell, Columns, Texts};
+use dialect::DialectPlan;
+use envelope::{Envelopes, Peeled};
 pub use problem::{Problem, Reason, Rejection};
 use read::{Message, Reader};
 use scan::Root;
@@ -45,32 +47,38 @@ pub struct Decoder {
     past_ms: i64,
     future_ms: i64,
     shape: Shape,
-    plans: Vec<ColumnPlan>,
+    dialects: Vec<DialectPlan>,
     slots: Slots,
     reader: Reader,
     extra: String,
     columns: Columns,
+    envelopes: Option<Envelopes>,
+    /// Whether a column says which event of a list a row is.
+    indexed: bool,
 }
 
 impl Decoder {
     /// Compiles the contract.
     pub fn new(contract: &Contract) -> Self {
-        let (shape, plans) = plan::compile(contract);
+        let (shape, dialects, records) = dialect::compile(contract);
         let limits = *contract.limits();
         Self {
             limits,
             past_ms: milliseconds(limits.max_past),
             future_ms: milliseconds(limits.max_future),
-            slots: Slots::new(shape.node_of_slot.len(), shape.nodes.len()),
+            slots: Slots::new(&shape),
             shape,
-            plans,
-            reader: Reader::default(),
+            dialects,
+            reader: Reader::new(records, limits.max_depth),
             extra: String::new(),
             columns: Columns::new(contract.schema()),
+            envelopes: Envelopes::compile(contract),
+            indexed: contract.has_several(),
         }
     }
 
-    /// Appends the row of `message`, which Kafka received at `kafka_time_ms`, or says why there is none.
+    /// Appends the row of `message`, which Kafka received at `kafka_time_ms`, or says why there is none. A message that is a list of events
+    /// becomes a row for each, if the contract knows lists: all of them or none.
     ///
     /// Without a Kafka time (Kafka says -1, or a year that cannot be) no event is too far from it. The wall clock would make the answer
     /// depend on when a message is read.
@@ -78,8 +86,8 @@ impl Decoder {
         // A producer that gives Kafka microseconds says nothing about when.
         let known = kafka_time_ms >= 0 && timestamp::in_range(kafka_time_ms);
         let times = match known {
-            true => kafka_time_ms - self.past_ms..=kafka_time_ms + self.future_ms,
-            false => i64::MIN..=i64::MAX,
+            true => (kafka_time_ms - self.past_ms, kafka_time_ms + self.future_ms),
+            false => (i64::MIN, i64::MAX),
         };
         self.decode_within(message, times)
     }
@@ -89,15 +97,64 @@ impl Decoder {
     /// Files are history, so an event may be as old as [`OLDEST_MS`]; nothing has happened yet that lies further ahead of the reader's
     /// clock than the contract's `max_future`.
     pub fn decode_history(&mut self, line: &[u8], read_ms: i64) -> Result<(), Rejection> {
-        self.decode_within(line, OLDEST_MS..=read_ms.saturating_add(self.future_ms))
+        self.decode_within(line, (OLDEST_MS, read_ms.saturating_add(self.future_ms)))
     }
 
-    fn decode_within(
-        &mut self,
-        message: &[u8],
-        times: RangeInclusive<i64>,
-    ) -> Result<(), Rejection> {
+    /// `times`: the earliest and the latest that an event may have.
+    fn decode_within(&mut self, message: &[u8], times: (i64, i64)) -> Result<(), Rejection> {
         let text = self.text(message)?;
+        match self.envelopes.take() {
+            None => self
+                .event(text, times)
+                .map(|()| self.append(text, None, &[])),
+            Some(mut envelopes) => {
+                let outcome = self.peeled(text, times, &mut envelopes);
+                self.envelopes = Some(envelopes);
+                outcome
+            }
+        }
+    }
+
+    /// A message of a contract that knows envelopes.
+    fn peeled(
+        &mut self,
+        text: &str,
+        times: (i64, i64),
+        envelopes: &mut Envelopes,
+    ) -> Result<(), Rejection> {
+        let Some(items) = envelopes.list(text) else {
+            let Peeled { event, beside } = envelopes.peel(text);
+            let inner = &text[event];
+            self.event(inner, times)?;
+            let beside: Vec<&str> = beside.into_iter().map(|member| &text[member]).collect();
+            self.append(inner, self.indexed.then_some(None), &beside);
+            return Ok(());
+        };
+        if items.is_empty() {
+            let detail = "the message is an empty list, expected events".to_owned();
+            return Err(Rejection::whole(Reason::WrongType, detail));
+        }
+        // Twice: a row that was appended cannot be taken back.
+        for append in [false, true] {
+            for (index, item) in items.iter().enumerate() {
+                let text = &text[item.clone()];
+                let Peeled { event, beside } = envelopes.peel(text);
+                let inner = &text[event];
+                let read = self.event(inner, times);
+                read.map_err(|rejection| rejection.of_item(index, items.len()))?;
+                if append {
+                    let beside: Vec<&str> =
+                        beside.into_iter().map(|member| &text[member]).collect();
+                    let index = i64::try_from(index).expect("fewer events than bytes of a message");
+                    self.append(inner, Some(Some(index)), &beside);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an event into cells.
+    fn event(&mut self, text: &str, times: (i64, i64)) -> Result<(), Rejection> {
         self.slots.reset();
         let root = scan::scan(
             text,
@@ -118,21 +175,36 @@ impl Decoder {
         }
         let message = Message {
             text,
-            earliest_ms: *times.start(),
-            latest_ms: *times.end(),
+            start: Some(0),
+            earliest_ms: times.0,
+            latest_ms: times.1,
         };
+        let dialect = spoken(&self.dialects, text, &self.slots);
         self.reader
-            .read(message, &self.plans, &self.shape, &mut self.slots);
+            .read(message, dialect, &self.shape, &mut self.slots);
         if !self.reader.problems.is_empty() {
             return Err(Rejection {
                 problems: std::mem::take(&mut self.reader.problems),
             });
         }
-        extra::assemble(text, &mut self.slots.unnamed, &self.shape, &mut self.extra);
-        let extra = (!self.extra.is_empty()).then_some(self.extra.as_str());
-        self.columns
-            .append(&self.reader.cells, text, &self.reader.scratch, extra);
         Ok(())
+    }
+
+    /// Appends the row of the event that was read from `text`. `index`: which of a list it is, where there is a column for it. `beside`:
+    /// members of an envelope.
+    fn append(&mut self, text: &str, index: Option<Option<i64>>, beside: &[&str]) {
+        extra::assemble(text, &mut self.slots.unnamed, &self.shape, &mut self.extra);
+        extra::with_envelope(&mut self.extra, beside);
+        let extra = (!self.extra.is_empty()).then_some(self.extra.as_str());
+        if let Some(index) = index {
+            self.reader.cells.push(index.map_or(Cell::Null, Cell::Long));
+        }
+        let texts = Texts {
+            message: text,
+            scratch: &self.reader.scratch,
+            items: &self.reader.items,
+        };
+        self.columns.append(&self.reader.cells, texts, extra);
     }
 
     /// What can be said of the message before its grammar.
@@ -177,6 +249,18 @@ impl Decoder {
     pub fn finish(&mut self) -> RecordBatch {
         self.columns.finish()
     }
+}
+
+/// The dialect that a message speaks.
+fn spoken<'a>(dialects: &'a [DialectPlan], message: &str, slots: &Slots) -> &'a DialectPlan {
+    if let [only] = dialects {
+        return only;
+    }
+    let speaks = |dialect: &&DialectPlan| {
+        (dialect.when.as_ref()).is_none_or(|when| when.holds(message, slots))
+    };
+    let spoken = dialects.iter().find(speaks);
+    spoken.expect("the last dialect is that of all other messages")
 }
 
 fn milliseconds(duration: std::time::Duration) -> i64 {

@@ -1,8 +1,8 @@
 //! The contract's columns, prepared so that reading a cell asks nothing of the contract any more.
 
 use super::shape::Shape;
-use crate::contract::{Column, ColumnType};
-use crate::contract::{Contract, Presence, Zone};
+use super::slots::Slots;
+use crate::contract::{Column, ColumnType, Contract, Presence, Unit, Zone};
 use crate::number;
 
 /// How one column is read.
@@ -25,6 +25,8 @@ pub(super) struct ColumnPlan {
     pub(super) known: Vec<String>,
     pub(super) zone: Option<Zone>,
     pub(super) event_time: bool,
+    /// For a list: the record that an item is, by its number.
+    pub(super) record: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -33,7 +35,12 @@ pub(super) struct SourcePlan {
     pub(super) pointer: String,
     pub(super) text: bool,
     pub(super) number: bool,
+    pub(super) object: bool,
     pub(super) date_time: bool,
+    pub(super) written_time: bool,
+    /// What a number counts where it is a time, and whether it may have a fraction.
+    pub(super) unit: Unit,
+    pub(super) fraction: bool,
 }
 
 /// When a column must have a value.
@@ -61,42 +68,35 @@ pub(super) enum Bounds {
     },
 }
 
-pub(super) fn compile(contract: &Contract) -> (Shape, Vec<ColumnPlan>) {
-    let (shape, slots) = Shape::compile(contract);
-    let event_time = contract.event_time_index();
-    let plans =
-        contract
-            .columns()
-            .iter()
-            .zip(&slots)
-            .enumerate()
-            .map(|(index, (column, slots))| {
-                let dependencies = contract.dependencies.iter();
-                ColumnPlan {
-                    name: column.name.clone(),
-                    column_type: column.column_type,
-                    slot: usize::from(slots[0]),
-                    plain_text: plain_text(column),
-                    most_bytes: match contract.is_key(index) {
-                        true => u32::try_from(contract.limits().max_key_bytes)
-                            .expect("the contract's reader allows no more than a few kB"),
-                        false => u32::MAX,
-                    },
-                    sources: sources(column, slots),
-                    need: need(&column.presence, &shape),
-                    needed_by: dependencies
-                        .filter(|rule| rule.needed == index)
-                        .map(|rule| rule.given)
-                        .collect(),
-                    bounds: bounds(column),
-                    values: column.checks.values.clone(),
-                    known: column.checks.known.clone(),
-                    zone: column.checks.default_zone,
-                    event_time: index == event_time,
-                }
-            });
-    let plans = plans.collect();
-    (shape, plans)
+/// How a column is read whose value is at `slots` of `shape`, one for each of its sources. `most_bytes`: of a text.
+pub(super) fn column(column: &Column, slots: &[u16], shape: &Shape, most_bytes: u32) -> ColumnPlan {
+    ColumnPlan {
+        name: column.name.clone(),
+        column_type: column.column_type,
+        slot: slots
+            .first()
+            .map_or(Slots::nowhere(shape), |slot| usize::from(*slot)),
+        plain_text: plain_text(column),
+        most_bytes,
+        sources: sources(column, slots),
+        need: need(&column.presence, shape),
+        needed_by: Vec::new(),
+        bounds: bounds(column),
+        values: column.checks.values.clone(),
+        known: column.checks.known.clone(),
+        zone: column.checks.default_zone,
+        event_time: false,
+        record: None,
+    }
+}
+
+/// Bytes that a text of the contract's column `index` has at most.
+pub(super) fn most_bytes(contract: &Contract, index: usize) -> u32 {
+    match contract.is_key(index) {
+        true => u32::try_from(contract.limits().max_key_bytes)
+            .expect("the contract's reader allows no more than a few kB"),
+        false => u32::MAX,
+    }
 }
 
 fn sources(column: &Column, slots: &[u16]) -> Vec<SourcePlan> {
@@ -109,7 +109,11 @@ fn sources(column: &Column, slots: &[u16]) -> Vec<SourcePlan> {
             pointer: source.pointer.clone(),
             text: source.accepts.text,
             number: source.accepts.number,
+            object: source.accepts.object,
             date_time: source.date_time,
+            written_time: source.written_time,
+            unit: source.unit,
+            fraction: source.accepts.fraction,
         });
     plans.collect()
 }
@@ -120,7 +124,7 @@ fn plain_text(column: &Column) -> bool {
     };
     let text = matches!(column.column_type, ColumnType::String | ColumnType::Id);
     let unchecked = column.checks.known.is_empty() && column.checks.values.is_empty();
-    text && unchecked && source.accepts.text && !source.date_time
+    text && unchecked && source.accepts.text && !source.date_time && source.inside.is_none()
 }
 
 fn need(presence: &Presence, shape: &Shape) -> Need {

@@ -86,6 +86,18 @@ impl Rejection {
         }
     }
 
+    /// Says which event of a list the problems are of.
+    pub(super) fn of_item(mut self, index: usize, of: usize) -> Self {
+        for problem in &mut self.problems {
+            problem.detail = format!(
+                "event {} of {of} in the list: {}",
+                index + 1,
+                problem.detail
+            );
+        }
+        self
+    }
+
     /// A message without a value: a tombstone.
     pub fn no_value() -> Self {
         Self::whole(Reason::InvalidJson, "the message has no value".to_owned())

@@ -143,15 +143,18 @@ impl Scanner<'_> {
             return self.object(node, shape, slots);
         }
         slots.nodes[number] = self.value()?.kind;
-        if !shape.nodes[number].declared && slots.nodes[number] != Kind::Null {
-            // Only an alias looks inside: what else stands here is as good as unknown.
-            let (start, end) = (key as u32, self.pos as u32);
-            slots.unnamed.push(Unnamed {
+        if slots.nodes[number] != Kind::Null {
+            let member = Unnamed {
                 node,
                 in_place_of_node: true,
-                start,
-                end,
-            });
+                start: key as u32,
+                end: self.pos as u32,
+            };
+            match shape.nodes[number].declared {
+                true => slots.misplaced.push(member),
+                // Only an alias looks inside: what else stands here is as good as unknown.
+                false => slots.unnamed.push(member),
+            }
         }
         Ok(())
     }

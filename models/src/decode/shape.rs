@@ -6,8 +6,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::contract::Contract;
-
 /// No guess yet.
 const NONE: u16 = u16::MAX;
 
@@ -100,31 +98,17 @@ pub(super) struct Shape {
 pub(super) struct Previous(usize);
 
 impl Shape {
-    /// Builds the tree and returns, for each column and source, the place that it reads.
-    pub(super) fn compile(contract: &Contract) -> (Self, Vec<Vec<u16>>) {
-        let columns = contract.columns();
+    /// Builds the tree of some places, and returns which slot each of them is. A place that is given twice is one slot.
+    pub(super) fn compile(places: &[Place<'_>]) -> (Self, Vec<u16>) {
         let mut shape = Self {
             members: Vec::new(),
             nodes: Vec::new(),
             node_of_slot: Vec::new(),
             next: Vec::new(),
         };
-        let mut slots: Vec<Vec<u16>> = columns
-            .iter()
-            .map(|column| vec![0; column.sources.len()])
-            .collect();
-        let mut places = Vec::new();
-        for (column, entry) in columns.iter().enumerate() {
-            for (source, place) in entry.sources.iter().enumerate() {
-                places.push(Entry {
-                    path: &place.path,
-                    declared: place.declared,
-                    column,
-                    source,
-                });
-            }
-        }
-        shape.grow(None, "", &places, 0, &mut slots);
+        let mut slots = vec![0; places.len()];
+        let numbered: Vec<(usize, Place<'_>)> = places.iter().copied().enumerate().collect();
+        shape.grow(None, "", &numbered, 0, &mut slots);
         shape.next = vec![[NONE; 2]; shape.members.len() + shape.nodes.len()];
         (shape, slots)
     }
@@ -133,9 +117,9 @@ impl Shape {
         &mut self,
         parent: Option<u16>,
         key: &str,
-        places: &[Entry<'_>],
+        places: &[(usize, Place<'_>)],
         depth: usize,
-        slots: &mut [Vec<u16>],
+        slots: &mut [u16],
     ) -> u16 {
         let number = self.nodes.len();
         let id = narrow(number);
@@ -156,15 +140,20 @@ impl Shape {
                 String::new()
             },
             pointer,
-            declared: places.iter().any(|place| place.declared),
+            declared: places.iter().any(|(_, place)| place.declared),
             slots: first_slot..first_slot,
             nodes: number..number,
             by_name: HashMap::new(),
         });
         let mut by_name = HashMap::new();
-        for place in places {
+        for (number, place) in places {
             let name = &place.path[depth];
-            if by_name.contains_key(name) {
+            if let Some(member) = by_name.get(name) {
+                // Known already; if it is a value, this is another reader of it.
+                let member: u16 = *member;
+                if let Target::Slot(slot) = self.members[usize::from(member)].target {
+                    slots[*number] = slot;
+                }
                 continue;
             }
             let member = narrow(self.members.len());
@@ -172,7 +161,7 @@ impl Shape {
             let slot = narrow(self.node_of_slot.len());
             let target = if place.path.len() == depth + 1 {
                 self.node_of_slot.push(id);
-                slots[place.column][place.source] = slot;
+                slots[*number] = slot;
                 Target::Slot(slot)
             } else {
                 Target::Node(NONE)
@@ -182,9 +171,9 @@ impl Shape {
                 target,
             });
             if target == Target::Node(NONE) {
-                let inside: Vec<Entry<'_>> = places
+                let inside: Vec<(usize, Place<'_>)> = places
                     .iter()
-                    .filter(|other| other.path[depth] == *name)
+                    .filter(|(_, other)| other.path[depth] == *name)
                     .copied()
                     .collect();
                 let node = self.grow(Some(id), name, &inside, depth + 1, slots);
@@ -208,6 +197,13 @@ impl Shape {
                 Target::Slot(_) => None,
             }
         })
+    }
+
+    /// The slot or the object at a path of keys.
+    pub(super) fn target_at(&self, path: &[String]) -> Option<Target> {
+        let (last, outer) = path.split_last()?;
+        let member = *self.nodes[self.node_at(outer)?].by_name.get(last)?;
+        Some(self.members[usize::from(member)].target)
     }
 
     /// The start of an object, before its first key.
@@ -255,13 +251,12 @@ impl Shape {
     }
 }
 
-/// One source of one column, while the tree is built.
+/// A place of a message that somebody reads.
 #[derive(Clone, Copy)]
-struct Entry<'a> {
-    path: &'a [String],
-    declared: bool,
-    column: usize,
-    source: usize,
+pub(super) struct Place<'a> {
+    pub(super) path: &'a [String],
+    /// The contract has a property here, not only an alias.
+    pub(super) declared: bool,
 }
 
 fn token(key: &str) -> String {

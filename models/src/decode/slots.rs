@@ -1,5 +1,7 @@
 //! Where the values of one message are: positions, not texts. Filled by `scan`, read by `read`, reset for every message.
 
+use super::shape::Shape;
+
 /// What stands at a place of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -20,6 +22,19 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Everything but nothing.
+    pub(super) const PRESENT: [Self; 9] = [
+        Self::Null,
+        Self::Text,
+        Self::Escaped,
+        Self::Integer,
+        Self::Number,
+        Self::True,
+        Self::False,
+        Self::Object,
+        Self::Array,
+    ];
+
     /// How a person calls it.
     pub(super) fn describe(self) -> &'static str {
         match self {
@@ -76,34 +91,45 @@ pub(super) struct Unnamed {
 }
 
 /// Everything that was found in one message.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slots {
     pub(super) slots: Vec<Slot>,
     /// What stands at each object of the contract, by its number in `shape`.
     pub(super) nodes: Vec<Kind>,
     pub(super) unnamed: Vec<Unnamed>,
+    /// What stands in place of an object that the contract declares, and is none.
+    pub(super) misplaced: Vec<Unnamed>,
 }
 
 impl Slots {
-    pub(super) fn new(slots: usize, nodes: usize) -> Self {
+    /// Room for the slots of a shape, and behind them for one that no message fills: see [`Slots::nowhere`].
+    pub(super) fn new(shape: &Shape) -> Self {
         Self {
-            slots: vec![Slot::ABSENT; slots],
-            nodes: vec![Kind::Absent; nodes],
+            slots: vec![Slot::ABSENT; Self::nowhere(shape) + 1],
+            nodes: vec![Kind::Absent; shape.nodes.len()],
             unnamed: Vec::new(),
+            misplaced: Vec::new(),
         }
+    }
+
+    /// The slot of a column that is nowhere in the message.
+    pub(super) fn nowhere(shape: &Shape) -> usize {
+        shape.node_of_slot.len()
     }
 
     pub(super) fn reset(&mut self) {
         self.slots.fill(Slot::ABSENT);
         self.nodes.fill(Kind::Absent);
         self.unnamed.clear();
+        self.misplaced.clear();
     }
 
     /// Forgets everything below an object that appears a second time: the last one counts.
     pub(super) fn forget(&mut self, slots: std::ops::Range<usize>, nodes: std::ops::Range<usize>) {
         self.slots[slots].fill(Slot::ABSENT);
         self.nodes[nodes.clone()].fill(Kind::Absent);
-        self.unnamed
-            .retain(|member| !nodes.contains(&usize::from(member.node)));
+        let outside = |member: &Unnamed| !nodes.contains(&usize::from(member.node));
+        self.unnamed.retain(outside);
+        self.misplaced.retain(outside);
     }
 }

@@ -3,6 +3,8 @@
 //! RFC 3339, with the liberties it allows (`t`, `z` and a space instead of `T`), and the same without an offset. A second
 //! of 60 is refused: no column could keep it.
 
+use crate::contract::Zone;
+
 const MS_PER_DAY: i64 = 86_400_000;
 
 /// A time as written: what the wall clock shows, and the offset if one is given.
@@ -47,6 +49,43 @@ impl Default for Clock {
 }
 
 impl Clock {
+    /// Reads a time as people write it, and the zone that is named behind it, if one is. In words of a validator: the contract's
+    /// `TIME_PATTERN`, and the name is one of the IANA database.
+    pub(crate) fn read_as_people_write(&mut self, text: &str) -> Option<(Written, Option<Zone>)> {
+        let bytes = text.as_bytes();
+        if let Some(written) = self.read(bytes) {
+            return Some((written, None));
+        }
+        let mut end = 19;
+        if let Some(b'.' | b',') = bytes.get(end) {
+            let digits = bytes[end + 1..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            end += 1 + digits;
+        }
+        let (head, tail) = text.split_at_checked(end)?;
+        let written = match head.contains(',') {
+            true => self.read(head.replace(',', ".").as_bytes())?,
+            false => self.read(head.as_bytes())?,
+        };
+        let (name, apart) = match tail.strip_prefix(' ') {
+            Some(name) => (name, true),
+            None => (tail, false),
+        };
+        if let Some(offset) = loose_offset(name.as_bytes()) {
+            let offset = Some(offset);
+            return Some((Written { offset, ..written }, None));
+        }
+        match name {
+            "" if !apart => Some((written, None)),
+            _ if apart && name.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                Some((written, Some(name.parse().ok()?)))
+            }
+            _ => None,
+        }
+    }
+
     /// Reads a time; `None` if it is none.
     #[inline]
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<Written> {
@@ -109,6 +148,28 @@ fn offset(text: &[u8]) -> Option<Option<i32>> {
     };
     let (hours, minutes) = (i32::from(two(h1, h2)?), i32::from(two(m1, m2)?));
     (hours < 24 && minutes < 60).then_some(Some(sign * (hours * 60 + minutes)))
+}
+
+/// `Z`, or an offset with or without its colon and minutes.
+fn loose_offset(text: &[u8]) -> Option<i32> {
+    let colon;
+    let text = match *text {
+        [sign, h1, h2] => {
+            colon = [sign, h1, h2, b':', b'0', b'0'];
+            &colon
+        }
+        [sign, h1, h2, m1, m2] => {
+            colon = [sign, h1, h2, b':', m1, m2];
+            &colon
+        }
+        _ => text,
+    };
+    offset(text).flatten()
+}
+
+/// Whether a text is a number of one to nineteen digits.
+pub(crate) fn is_epoch(text: &[u8]) -> bool {
+    (1..=19).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
 }
 
 #[inline]

@@ -25,7 +25,7 @@ pub use view::{
     Test, ValueType, Window,
 };
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::domain::Domain;
 use crate::error::{ConfigError, Problem};
@@ -65,7 +65,7 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ConfigError> {
     }
 }
 
-/// Reads one view. Its name is the name of its file, and begins with the domain's: all views share one schema.
+/// Reads one view. Its name is the name of its file, and no other domain has a view of that name: all views share one schema.
 fn one(file: &Path, domain: &Domain) -> Result<FeatureView, Problem> {
     let text = crate::project::read_file(file)?;
     let view = read::view(file, &text, &domain.contract)?;
@@ -77,14 +77,33 @@ fn one(file: &Path, domain: &Domain) -> Result<FeatureView, Problem> {
         );
         return Err(Problem::new(file, Some(1), message));
     }
-    if !view.name.starts_with(&format!("{}_", domain.name)) {
+    if let Some(other) = named_the_same(domain, &stem) {
         let message = format!(
-            "feature_view `{}` does not begin with `{}_`: the views of all domains share the schema `online`",
-            view.name, domain.name
+            "there is a feature_view `{}` in {} as well, and the views of all domains share the schema `online`: rename one, for instance \
+             to `{}_{}`",
+            view.name,
+            other.display(),
+            domain.name,
+            view.name
         );
         return Err(Problem::new(file, Some(1), message));
     }
     Ok(view)
+}
+
+/// The file of another domain's view with this name.
+fn named_the_same(domain: &Domain, name: &str) -> Option<PathBuf> {
+    let models = domain.dir.parent()?;
+    let others = crate::domain::known(models).ok()?.into_iter();
+    others
+        .filter(|other| *other != domain.name)
+        .map(|other| {
+            models
+                .join(other)
+                .join("features")
+                .join(format!("{name}.yml"))
+        })
+        .find(|file| file.is_file())
 }
 
 /// Reads one view from text: for tests of what is computed from it.
@@ -95,7 +114,6 @@ pub fn parse(text: &str, contract: &crate::contract::Contract) -> Result<Feature
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     fn webtoon() -> Domain {
         let models = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -363,6 +381,33 @@ features:
                 "{to}: said `{said}`, should say `{message}`"
             );
         }
+    }
+
+    #[test]
+    fn a_view_needs_no_prefix_but_a_name_of_its_own() {
+        let models = tempfile::tempdir().expect("a folder");
+        let good = GOOD.replace("webtoon_v", "visits");
+        let domains = ["one", "two"].map(|name| {
+            let dir = models.path().join(name);
+            std::fs::create_dir_all(dir.join("features")).expect("a folder");
+            let contract = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("webtoon/contract.json");
+            let contract = std::fs::read_to_string(contract).expect("the contract");
+            let contract = contract.replace(
+                "\"x-domain\": \"webtoon\"",
+                &format!("\"x-domain\": \"{name}\""),
+            );
+            std::fs::write(dir.join("contract.json"), contract).expect("written");
+            dir
+        });
+        std::fs::write(domains[0].join("features/visits.yml"), &good).expect("written");
+        let domain = Domain::load(models.path(), "one").expect("the domain");
+        assert_eq!(load(&domain).expect("good views")[0].name, "visits");
+        std::fs::write(domains[1].join("features/visits.yml"), &good).expect("written");
+        let said = load(&domain).expect_err("two of a name").to_string();
+        assert!(
+            said.contains("two/features/visits.yml as well") && said.contains("`one_visits`"),
+            "{said}"
+        );
     }
 
     #[test]

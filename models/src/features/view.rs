@@ -330,6 +330,7 @@ impl ValueType {
             ColumnType::Boolean => Self::Boolean,
             ColumnType::Timestamp => Self::Timestamp,
             ColumnType::Date => Self::BigInt,
+            ColumnType::List => Self::TextArray,
         }
     }
 }

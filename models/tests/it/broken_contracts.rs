@@ -137,7 +137,6 @@ fn keywords_that_nobody_would_check() {
 fn required_keywords_that_are_missing() {
     for keyword in [
         "x-domain",
-        "x-event-id",
         "x-event-type",
         "x-event-time",
         "x-key",
@@ -150,6 +149,20 @@ fn required_keywords_that_are_missing() {
             format!("c.json at /: missing `{keyword}`: every contract has one")
         );
     }
+    // Without an id an event is its place in Kafka.
+    let text = NESTED.replacen("\"x-event-id\": \"", "\"title\": \"", 1);
+    let contract = Contract::parse(Path::new("c.json"), &text).unwrap();
+    assert_eq!(
+        (contract.event_id(), contract.without_event_id()),
+        (None, vec![""])
+    );
+    // But one that is there in some messages only would tell some repeats.
+    wrong(
+        "\"x-event-id\": \"id\"",
+        "\"x-event-id\": \"coupon\"",
+        "/x-event-id",
+        &["`coupon` may be absent"],
+    );
     wrong("\"max_depth\": 6, ", "", "/x-limits", &["max_depth"]);
     wrong(
         "{\"name\": \"born\", \"type\": \"date\"}",
@@ -435,7 +448,7 @@ fn what_the_contracts_say_is_what_was_written() {
     let webtoon = webtoon();
     assert_eq!(webtoon.domain(), "webtoon");
     assert_eq!(
-        (webtoon.event_id(), webtoon.event_type()),
+        (webtoon.event_id().unwrap(), webtoon.event_type()),
         ("event_id", "event_type")
     );
     assert_eq!(

@@ -11,8 +11,10 @@
 )]
 
 mod broken_contracts;
+mod broken_dialects;
 mod contracts;
 mod domains;
+mod envelopes;
 mod extra;
 mod generate;
 mod grammar;

@@ -50,6 +50,16 @@ fn cell(column: &dyn Array, row: usize) -> Option<String> {
             .as_primitive::<TimestampMicrosecondType>()
             .value(row)
             .to_string(),
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            let items = (0..items.len()).map(|item| cell(items.as_ref(), item).unwrap());
+            format!("[{}]", items.collect::<Vec<_>>().join(", "))
+        }
+        DataType::Struct(_) => {
+            let fields = column.as_struct().columns().iter();
+            let fields = fields.map(|field| cell(field.as_ref(), row).unwrap_or_default());
+            fields.collect::<Vec<_>>().join("|")
+        }
         other => panic!("no column of a contract has type {other}"),
     })
 }

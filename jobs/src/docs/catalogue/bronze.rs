@@ -22,9 +22,13 @@ pub(super) fn events(contract: &Contract, topic: &str) -> Entry {
                 .iter()
                 .map(|source| format!("`{}`", source.pointer));
             let places = places.collect::<Vec<_>>().join(", else ");
+            let places = match places.as_str() {
+                "" => "in no message: derived from other fields".to_owned(),
+                places => format!("in messages: {places}"),
+            };
             column.description = match field.description.as_str() {
-                "" => format!("in messages: {places}"),
-                text => format!("{text}; in messages: {places}"),
+                "" => places,
+                text => format!("{text}; {places}"),
             };
             column.tests = field.rules().into_iter().map(Rule::in_words).collect();
         } else if column.name == contract.partition() {
@@ -34,13 +38,34 @@ pub(super) fn events(contract: &Contract, topic: &str) -> Entry {
     });
     Entry {
         columns: columns.collect(),
-        facts: vec![
-            ("Event types", contract.event_types().join(", ")),
-            ("Key of the topic", contract.key().to_owned()),
-            ("Event time", contract.event_time().to_owned()),
-        ],
+        facts: facts(contract),
         ..of_bronze(table, contract, topic)
     }
+}
+
+fn facts(contract: &Contract) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Event types", contract.event_types().join(", ")),
+        ("Key of the topic", contract.key().to_owned()),
+        ("Event time", contract.event_time().to_owned()),
+    ];
+    let dialects = contract.dialects();
+    if !dialects.is_empty() {
+        facts.push(("Dialects", dialects.join(", ")));
+    }
+    let place = "an event is its place in Kafka (topic, partition, offset), so an event that is sent again is another row and counts again";
+    match (contract.event_id(), contract.without_event_id().as_slice()) {
+        (Some(id), []) => facts.push(("Repeats", format!("told by {id}"))),
+        (Some(id), without) => facts.push((
+            "Repeats",
+            format!(
+                "told by {id}; in the dialect {} there is none: {place}",
+                without.join(" and ")
+            ),
+        )),
+        (None, _) => facts.push(("Repeats", format!("cannot be told: without an id {place}"))),
+    }
+    facts
 }
 
 /// The messages that were refused.

@@ -5,13 +5,16 @@
 
 mod flaw;
 mod numbers;
+mod records;
 mod texts;
 mod times;
 mod values;
 
 use super::columns::Cell;
+use super::dialect::{DialectPlan, RulePlan};
 use super::plan::{ColumnPlan, Need, SourcePlan};
 use super::problem::{Problem, Reason};
+use super::record::Record;
 use super::shape::Shape;
 use super::slots::{Kind, Slot, Slots, Unnamed};
 use super::timestamp::{self, Clock};
@@ -25,33 +28,52 @@ pub(in crate::decode) struct Reader {
     /// Texts that are not as they stand in the message.
     pub(in crate::decode) scratch: String,
     pub(in crate::decode) cells: Vec<Cell>,
+    /// The cells of the records in lists.
+    pub(in crate::decode) items: Vec<Cell>,
     event_day: Cell,
     pub(in crate::decode) problems: Vec<Problem>,
+    records: Vec<Record>,
+    /// The text of a JSON that came as a string.
+    inner: String,
+    max_depth: usize,
 }
 
 /// The message at hand.
 #[derive(Clone, Copy)]
 pub(in crate::decode) struct Message<'a> {
     pub(in crate::decode) text: &'a str,
+    /// Where the text begins in the whole message; `None` if it stands elsewhere.
+    pub(in crate::decode) start: Option<u32>,
     /// The event times that are believed, in UTC milliseconds.
     pub(in crate::decode) earliest_ms: i64,
     pub(in crate::decode) latest_ms: i64,
 }
 
 impl Reader {
-    /// Fills `cells`, and `problems` if there are any. Aliases that were not used move to the unnamed members.
+    pub(in crate::decode) fn new(records: Vec<Record>, max_depth: usize) -> Self {
+        Self {
+            records,
+            max_depth,
+            ..Self::default()
+        }
+    }
+
+    /// Fills `cells`, and `problems` if there are any. Aliases that were not used, and what only other dialects have, move to the unnamed
+    /// members.
     pub(in crate::decode) fn read(
         &mut self,
         message: Message<'_>,
-        plans: &[ColumnPlan],
+        dialect: &DialectPlan,
         shape: &Shape,
         slots: &mut Slots,
     ) {
         self.scratch.clear();
         self.cells.clear();
+        self.items.clear();
         self.problems.clear();
         self.event_day = Cell::Null;
-        let misplaced = misplaced(shape, slots);
+        let plans = dialect.columns.as_slice();
+        let misplaced = misplaced(&dialect.objects, slots);
         for plan in plans {
             let slot = slots.slots[plan.slot];
             let length = slot.end.wrapping_sub(slot.start);
@@ -62,8 +84,48 @@ impl Reader {
             }
             self.checked_cell(plan, message, plans, shape, slots, &misplaced);
         }
+        for inside in &dialect.inside {
+            self.inside(message, inside, slots);
+        }
+        if !dialect.rules.is_empty() {
+            self.obey(&dialect.rules, plans, message, slots);
+        }
+        unread(dialect, shape, slots);
         let event_day = self.event_day;
         self.cells.push(event_day);
+    }
+
+    /// Makes sure of what a message of its kind must have, and fills in what it need not say.
+    fn obey(
+        &mut self,
+        rules: &[RulePlan],
+        plans: &[ColumnPlan],
+        message: Message<'_>,
+        slots: &Slots,
+    ) {
+        for rule in rules
+            .iter()
+            .filter(|rule| rule.when.holds(message.text, slots))
+        {
+            for (slot, column, pointer) in &rule.needs {
+                let field = &plans[*column].name;
+                let said = || self.problems.iter().any(|problem| problem.field == *field);
+                if slots.slots[*slot].kind <= Kind::Null && !said() {
+                    self.problems.push(Problem {
+                        reason: Reason::MissingField,
+                        field: field.clone(),
+                        detail: format!("no value at {pointer}, which such an event has"),
+                    });
+                }
+            }
+            for (column, text) in &rule.sets {
+                if self.cells[*column] == Cell::Null {
+                    self.cells[*column] = self.keep(text);
+                }
+            }
+        }
+        let place = |problem: &Problem| plans.iter().position(|plan| plan.name == problem.field);
+        self.problems.sort_by_key(place);
     }
 
     /// Pushes the cell of a column that asks for more than to be taken as it is.
@@ -186,12 +248,32 @@ fn absent(
 }
 
 /// The objects of the contract that are something else in this message.
-fn misplaced(shape: &Shape, slots: &Slots) -> Vec<usize> {
+fn misplaced(objects: &[usize], slots: &Slots) -> Vec<usize> {
     let wrong = |node: &usize| {
         let kind = slots.nodes[*node];
-        shape.nodes[*node].declared && kind > Kind::Null && kind != Kind::Object
+        kind > Kind::Null && kind != Kind::Object
     };
-    (1..shape.nodes.len()).filter(wrong).collect()
+    objects.iter().copied().filter(wrong).collect()
+}
+
+/// What only other dialects have is a field that nobody names.
+fn unread(dialect: &DialectPlan, shape: &Shape, slots: &mut Slots) {
+    for slot in &dialect.foreign {
+        let found = slots.slots[*slot];
+        if found.kind != Kind::Absent {
+            slots.unnamed.push(Unnamed {
+                node: shape.node_of_slot[*slot],
+                in_place_of_node: false,
+                start: found.key,
+                end: found.outer_end(),
+            });
+        }
+    }
+    let ours = |member: &Unnamed| dialect.objects.contains(&usize::from(member.node));
+    let Slots {
+        unnamed, misplaced, ..
+    } = slots;
+    unnamed.extend(misplaced.iter().filter(|member| !ours(member)));
 }
 
 fn not_an_object(plan: &ColumnPlan, pointer: &str, kind: Kind) -> Problem {

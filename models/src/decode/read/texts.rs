@@ -31,6 +31,9 @@ impl Reader {
         slot: Slot,
     ) -> Result<Cell, Flaw> {
         let (Kind::Text | Kind::Escaped, true) = (slot.kind, source.text) else {
+            if source.object && slot.kind == Kind::Object {
+                return Ok(Cell::Text(slot.start, slot.end));
+            }
             return Err(not_a(
                 if source.number {
                     "string or integer"
@@ -75,7 +78,7 @@ impl Reader {
         }
     }
 
-    fn keep(&mut self, text: &str) -> Cell {
+    pub(super) fn keep(&mut self, text: &str) -> Cell {
         let start = self.scratch.len() as u32;
         self.scratch.push_str(text);
         Cell::Scratch(start, self.scratch.len() as u32)

@@ -23,10 +23,15 @@ impl Reader {
             Kind::Text | Kind::Escaped if source.text => {
                 self.written_time(raw, plan, source, slot)?
             }
-            Kind::Integer | Kind::Number if source.number => whole(raw)?,
+            Kind::Integer | Kind::Number if source.number => {
+                if !source.fraction {
+                    whole(raw)?;
+                }
+                epoch(raw, source)?
+            }
             _ => {
                 let wanted = if source.number {
-                    "time or integer of milliseconds"
+                    source.unit.described()
                 } else {
                     "time"
                 };
@@ -67,6 +72,9 @@ impl Reader {
         source: &SourcePlan,
         slot: Slot,
     ) -> Result<i64, Flaw> {
+        if source.written_time {
+            return self.people_time(raw, plan, source, slot);
+        }
         let written = if slot.kind == Kind::Text {
             self.clock.read(raw.as_bytes())
         } else {
@@ -92,6 +100,40 @@ impl Reader {
         })
     }
 
+    /// A time as people write it: with a blank for the `T`, the name of a zone behind it, or an epoch in digits.
+    fn people_time(
+        &mut self,
+        raw: &str,
+        plan: &ColumnPlan,
+        source: &SourcePlan,
+        slot: Slot,
+    ) -> Result<i64, Flaw> {
+        let mut unescaped = String::new();
+        let mut text = raw;
+        if slot.kind == Kind::Escaped {
+            unescape(raw, &mut unescaped);
+            text = &unescaped;
+        }
+        if text.is_empty() {
+            let detail = format!("empty text at {}", source.pointer);
+            return Err(flaw(Reason::MissingField, detail));
+        }
+        if timestamp::is_epoch(text.as_bytes()) {
+            return epoch(text, source);
+        }
+        let Some((written, zone)) = self.clock.read_as_people_write(text) else {
+            return Err(no_time(source, "a time such as 2026-11-01 12:00:00 UTC"));
+        };
+        match (written.utc_ms(), zone.or(plan.zone)) {
+            (Some(utc_ms), _) => Ok(utc_ms),
+            (None, Some(zone)) => {
+                let (seconds, ms) = written.local();
+                Ok(zone.to_utc(seconds) * 1000 + ms)
+            }
+            (None, None) => Err(no_time(source, "a time with an offset or a zone")),
+        }
+    }
+
     pub(super) fn date(
         &mut self,
         raw: &str,
@@ -114,4 +156,10 @@ impl Reader {
             None => Err(no_time(source, "a date such as 2026-11-01")),
         }
     }
+}
+
+/// The milliseconds of a number that counts the source's unit.
+fn epoch(number: &str, source: &SourcePlan) -> Result<i64, Flaw> {
+    (source.unit.milliseconds(number.as_bytes()))
+        .ok_or_else(|| flaw(Reason::OutOfRange, "more than 64 bits"))
 }

@@ -35,6 +35,7 @@ impl Reader {
                 _ => Err(not_a("boolean", source, slot)),
             },
             ColumnType::Date => self.date(raw, source, slot),
+            ColumnType::List => self.list(message, plan, source, slot),
         }
     }
 }

@@ -233,5 +233,6 @@ fn column_type(column_type: ColumnType) -> Value {
         ColumnType::Boolean => json!(["boolean"]),
         ColumnType::Timestamp => json!(["timestamp"]),
         ColumnType::Date => json!(["date"]),
+        ColumnType::List => json!(["list"]),
     }
 }

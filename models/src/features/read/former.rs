@@ -182,5 +182,6 @@ fn column_type(column_type: ColumnType) -> String {
         ColumnType::Boolean => "Boolean".to_owned(),
         ColumnType::Timestamp => "Timestamp".to_owned(),
         ColumnType::Date => "Date".to_owned(),
+        ColumnType::List => "List".to_owned(),
     }
 }

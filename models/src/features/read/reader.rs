@@ -58,7 +58,12 @@ impl Reader<'_> {
         let index = self.column(name, column)?;
         let column_type = self.contract.columns()[index].column_type;
         let wide = matches!(column_type, ColumnType::Decimal { precision, .. } if precision > 18);
-        if wide || matches!(column_type, ColumnType::Double | ColumnType::Date) {
+        if wide
+            || matches!(
+                column_type,
+                ColumnType::Double | ColumnType::Date | ColumnType::List
+            )
+        {
             let message = format!(
                 "`{name}`: `{column}` cannot be aggregated exactly: make it a decimal(p,s) with p <= 18, a bigint or a timestamp in the contract"
             );

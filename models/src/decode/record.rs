@@ -1,0 +1,56 @@
+//! A record: an object inside a value. An item of a list, or the JSON that a property keeps as an object or as its text.
+
+use super::columns::Cell;
+use super::plan::{self, ColumnPlan};
+use super::shape::{Place, Shape};
+use super::slots::Slots;
+use crate::contract::Column;
+
+/// How a record is read, and room for reading one.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) shape: Option<Shape>,
+    pub(super) slots: Slots,
+    pub(super) fields: Vec<ColumnPlan>,
+    /// The cells of the record at hand.
+    pub(super) cells: Vec<Cell>,
+}
+
+impl Record {
+    /// Adds the record with these fields and returns its number; the items of its lists are records as well.
+    pub(super) fn add(records: &mut Vec<Self>, fields: &[&Column]) -> usize {
+        let paths: Vec<&[String]> = (fields.iter())
+            .map(|field| {
+                let source = field
+                    .sources
+                    .first()
+                    .expect("a field has a place in its record");
+                source.inside.as_deref().unwrap_or(&source.path)
+            })
+            .collect();
+        let places: Vec<Place<'_>> = paths
+            .iter()
+            .map(|path| Place {
+                path,
+                declared: false,
+            })
+            .collect();
+        let (shape, slots) = Shape::compile(&places);
+        let mut plans = Vec::new();
+        for (field, slot) in fields.iter().zip(&slots) {
+            let mut plan = plan::column(field, &[*slot], &shape, u32::MAX);
+            plan.plain_text = false;
+            if !field.items.is_empty() {
+                plan.record = Some(Self::add(records, &field.items.iter().collect::<Vec<_>>()));
+            }
+            plans.push(plan);
+        }
+        records.push(Self {
+            slots: Slots::new(&shape),
+            shape: Some(shape),
+            fields: plans,
+            cells: Vec::new(),
+        });
+        records.len() - 1
+    }
+}
