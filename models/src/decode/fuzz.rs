@@ -19,9 +19,12 @@ struct Case {
     good: &'static str,
 }
 
-/// The contract that ships is flat; the other one has objects in objects, aliases and every type of column.
-static CASES: LazyLock<[Case; 2]> = LazyLock::new(|| {
-    let shipped = Domain::load(Path::new(env!("CARGO_MANIFEST_DIR")), "webtoon");
+/// Of the contracts that ship one is flat and one has dialects, JSON inside a string and lists; the other one has objects in objects, aliases
+/// and every other type of column.
+static CASES: LazyLock<[Case; 4]> = LazyLock::new(|| {
+    let load = |name| Domain::load(Path::new(env!("CARGO_MANIFEST_DIR")), name);
+    let shipped = load("webtoon");
+    let dialects = || load("ecommerce").expect("the domain").contract;
     let nested = Contract::parse(
         Path::new("nested.json"),
         include_str!("../../tests/it/nested.json"),
@@ -34,6 +37,14 @@ static CASES: LazyLock<[Case; 2]> = LazyLock::new(|| {
         Case {
             contract: nested.expect("the contract"),
             good: r#"{"id":7,"kind":"view","at":"2026-11-01T11:00:00","context":{"device":{"type":"phone","cores":8},"place":{"city":"Seoul"}},"price":1.25,"x":{}}"#,
+        },
+        Case {
+            contract: dialects(),
+            good: r#"{"event_id":"e1","event_type":"purchase","user_id":"U1","session_id":"s1","timestamp":"2026-11-01 11:00:00 UTC","platform":"web","device_type":"desktop","order_id":7,"total_amount":25000,"payment_method":"p","extra_data":"{\"products\":[{\"product_id\":\"P\u00e9\",\"quantity\":2,\"unit_price\":1.5},{}],\"coupon_code\":\"c\"}","properties":{"price":1}}"#,
+        },
+        Case {
+            contract: dialects(),
+            good: r#"{"event_id":"e1","event_type":"view","user_id":7,"session_id":"s1","timestamp":1793530800000,"context":{"page":{"url":"/p"},"device":{"type":"mobile"},"more":[]},"properties":{"product_id":"P1","price":12.5,"products":[{"product_id":1,"quantity":2}]},"device_type":"flat"}"#,
         },
     ]
 });

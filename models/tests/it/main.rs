@@ -13,6 +13,7 @@
 mod broken_contracts;
 mod broken_dialects;
 mod contracts;
+mod dialects;
 mod domains;
 mod envelopes;
 mod extra;

@@ -26,13 +26,15 @@ def test_every_model_is_listed_with_what_it_reads_after_what_it_reads():
         assert sorted([*model["depends_on"], *model["seeds"]]) == sorted(found), model["name"]
         assert {name for name in model["depends_on"] if name in files} <= set(names[:position])
         assert (model["domain"], model["layer"]) == files[model["name"]].parts[-3:-1]
-    assert answer["sources"] == ["bronze.webtoon_events", "bronze.webtoon_quarantine"]
+    domains = sorted(path.parent.name for path in MODELS.glob("*/contract.json"))
+    assert answer["sources"] == [f"bronze.{name}_{table}" for name in domains for table in ("events", "quarantine")]
     [sessions] = [model for model in answer["models"] if model["name"] == "silver.webtoon_sessions"]
     assert (sessions["margin_hours"], sessions["lookback_days"]) == (2.0, 0)
     assert sorted(view["name"] for view in answer["views"]) == sorted(path.stem for path in MODELS.glob("*/features/*.yml"))
     compared = {view["name"]: view["batch"] for view in answer["views"] if view["batch"]}
     assert compared == {"webtoon_session": "silver.webtoon_sessions"}
-    assert {view["domain"] for view in answer["views"]} == {"webtoon"}
+    folders = {path.stem: path.parts[-3] for path in MODELS.glob("*/features/*.yml")}
+    assert {view["name"]: view["domain"] for view in answer["views"]} == folders
 
 
 def test_a_selection_is_that_of_every_job():

@@ -1,5 +1,6 @@
 //! End to end, on real servers and the real binaries; one file per guarantee.
 
+mod agreement;
 mod evolution;
 mod exactly_once;
 mod failpoints;
