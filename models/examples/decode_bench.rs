@@ -59,7 +59,94 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         theirs.median * mb_per_event
     );
     println!("ratio {:.2}", ours.median / theirs.median);
+    dialects(models, seconds, ours.median * mb_per_event)
+}
+
+/// The contract with dialects, each of them alone and all in turn, against the flat contract per byte.
+fn dialects(models: &Path, seconds: f64, flat_mb: f64) -> Result<(), Box<dyn std::error::Error>> {
+    let contract = Domain::load(models, "ecommerce")?.contract;
+    let sets = dialect_events();
+    let mixed = (0..EVENTS).map(|number| sets[number % sets.len()].1[number / sets.len()].clone());
+    let mixed = ("mixed", mixed.collect());
+    for (name, events) in sets.iter().chain([&mixed]) {
+        let mut decoder = Decoder::new(&contract);
+        let mut rates = Vec::new();
+        for _ in 0..ROUNDS {
+            rates.push(rate(seconds, events, |event| {
+                if decoder.decode(event, START_MS + 86_400_000).is_err() {
+                    return false;
+                }
+                if decoder.rows() == BATCH {
+                    black_box(decoder.finish());
+                }
+                true
+            })?);
+        }
+        let rates = Spread::of(rates);
+        let bytes: usize = events.iter().map(Vec::len).sum();
+        let mb = rates.median * bytes as f64 / events.len() as f64 / 1e6;
+        println!(
+            "dialect {name:<8} {:>4} bytes   {rates}  {mb:.0} MB/s, {:.2} of the flat contract's time per byte",
+            bytes / events.len(),
+            flat_mb / mb
+        );
+    }
     Ok(())
+}
+
+/// Events of each dialect: one in eight is an order with its details as JSON inside a string, where the dialect has them.
+fn dialect_events() -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let (mut flat, mut nested, mut short) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..EVENTS {
+        let ms = START_MS + number as i64 * 800;
+        let user = random.below(1_000_000);
+        let ids = format!(
+            "\"event_id\":\"{:016x}-{:012x}\",\"user_id\":\"U{user:07}\",\"session_id\":\"s_{:016x}\"",
+            random.below(1 << 62),
+            random.below(1 << 48),
+            random.below(1 << 62)
+        );
+        let (product, price) = (random.below(5_000), random.below(100_000));
+        let own = match random.below(8) {
+            0 => format!(
+                "\"event_type\":\"purchase\",\"order_id\":\"O{number:08}\",\"total_amount\":{price},\"payment_method\":\"toss_pay\",\
+                 \"extra_data\":\"{{\\\"products\\\":[{{\\\"product_id\\\":\\\"P{product:05}\\\",\\\"quantity\\\":1,\\\"unit_price\\\":{price}}}],\
+                 \\\"discount_amount\\\":0,\\\"shipping_fee\\\":2500}}\""
+            ),
+            1 | 2 => format!(
+                "\"event_type\":\"add_to_cart\",\"product_id\":\"P{product:05}\",\"quantity\":2,\"unit_price\":{price},\"is_recommendation\":false"
+            ),
+            _ => format!(
+                "\"event_type\":\"page_view\",\"page_url\":\"https://shop.example/p/{product}\",\"page_type\":\"product\",\
+                 \"product_id\":\"P{product:05}\",\"price\":{price}"
+            ),
+        };
+        flat.push(
+            format!(
+                "{{{ids},\"timestamp\":\"{}\",\"platform\":\"web\",\"device_type\":\"desktop\",\"os\":\"macOS\",\
+                 \"browser\":\"Safari\",{own}}}",
+                time(ms, 0)
+            )
+            .into_bytes(),
+        );
+        nested.push(
+            format!(
+                "{{{ids},\"event_type\":\"page_view\",\"timestamp\":{ms},\"context\":{{\"page\":{{\"url\":\"https://shop.example/p/{product}\",\
+                 \"referrer\":\"https://search.example/\"}},\"device\":{{\"type\":\"mobile\"}},\"weather\":{{\"status\":\"rain\",\"temperature\":9.5}},\
+                 \"temporal\":{{\"time_of_day\":\"evening\",\"day_of_week\":\"monday\"}},\"user\":{{\"login_status\":\"logged_in\",\"segment\":\"vip\"}},\
+                 \"campaign\":{{\"utm_source\":\"news\",\"utm_campaign\":\"fall\"}}}},\"properties\":{{\"product_id\":\"P{product:05}\",\"price\":{price}}}}}"
+            )
+            .into_bytes(),
+        );
+        let clock = time(ms, 0).replace('T', " ");
+        let kind = ["view", "view", "cart", "purchase"][random.below(4)];
+        short.push(
+            format!("{{\"event_time\":\"{}\",\"event_type\":\"{kind}\",\"user_id\":\"U{user:07}\",\"price\":{price}}}", &clock[..19])
+                .into_bytes(),
+        );
+    }
+    vec![("flat", flat), ("nested", nested), ("short", short)]
 }
 
 /// Events per second of processor time over at least `seconds` of it.

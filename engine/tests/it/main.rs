@@ -3,6 +3,7 @@
 //! are ahead, silence and jumps; at random moments the state goes through a snapshot. A stream that fails is shrunk.
 
 mod busy;
+mod identity;
 mod patterns;
 mod shuffled;
 mod stream;

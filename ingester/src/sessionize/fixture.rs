@@ -41,6 +41,12 @@ pub(super) fn contract() -> Contract {
     Contract::parse(Path::new("contract.json"), CONTRACT).expect("a contract")
 }
 
+/// The same contract, where a message may be a list of events.
+pub(super) fn contract_with_lists() -> Contract {
+    let text = CONTRACT.replacen("\"x-domain\"", "\"x-envelope\": \"array\", \"x-domain\"", 1);
+    Contract::parse(Path::new("contract.json"), &text).expect("a contract")
+}
+
 pub(super) fn plan() -> Arc<Plan> {
     let contract = contract();
     let view = features::parse(VIEW, &contract).expect("a view");

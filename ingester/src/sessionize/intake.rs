@@ -101,7 +101,7 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sessionize::fixture::{NOON, event, intake, partitions};
+    use crate::sessionize::fixture::{self, NOON, event, intake, partitions};
 
     #[test]
     fn every_message_moves_its_partition_on_whether_it_is_an_event_or_not() {
@@ -133,6 +133,36 @@ mod tests {
         // What was counted is counted once.
         let counted = intake.count(&mut partitions, Instant::now());
         assert_eq!(counted, Counted::default());
+    }
+
+    #[test]
+    fn a_list_of_events_is_one_message_and_counts_each_of_them() {
+        let mut partitions = partitions(&[(0, 5)]);
+        let mut intake = Intake::new(&fixture::contract_with_lists(), Duration::from_secs(10));
+        let list = [event(1, "ann", 0), event(2, "bob", 1), event(1, "ann", 0)];
+        let list = list
+            .map(|event| String::from_utf8(event).expect("JSON"))
+            .join(",");
+        for (offset, payload) in [(5, format!("[{list}]")), (6, format!("[{list},1]"))] {
+            let message = Message {
+                partition: 0,
+                offset,
+                kafka_ms: Some(NOON / 1_000),
+                payload: Some(payload.as_bytes()),
+            };
+            intake.message(&message, NOON);
+        }
+        let counted = intake.count(&mut partitions, Instant::now());
+        let expected = Counted {
+            events: 3,
+            rejected: 1,
+        };
+        assert_eq!(counted, expected);
+        assert_eq!(
+            (partitions.places()[&0].0, partitions.changed_rows()),
+            (7, 2)
+        );
+        assert_eq!(partitions.count_since(1).repeats, 1);
     }
 
     #[test]

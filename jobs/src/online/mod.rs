@@ -117,6 +117,13 @@ impl Task<'_> {
         let found = shape(connection).await?;
         for view in self.views {
             let name = &view.name;
+            if let Some(other) = registered
+                .get(name)
+                .and_then(|known| of_another_domain(view, known))
+            {
+                refusals.push(other);
+                continue;
+            }
             let action = if self.recreate.contains(name) {
                 let left = !online::left_columns(view, &found).is_empty();
                 match left
@@ -148,6 +155,22 @@ impl Task<'_> {
             Err(WrongSetup(refusals.join("\n")).into())
         }
     }
+}
+
+/// Why a view cannot be made: its name is that of another domain's, perhaps from another folder of models. Its rows are never dropped for this one.
+fn of_another_domain(view: &FeatureView, known: &Registered) -> Option<String> {
+    let relation = known.relation.as_ref()?;
+    let ours = relation.starts_with(&format!("{}_", view.domain));
+    let elsewhere = view.recognises(&known.fingerprint) && *relation != online::relation(view);
+    (!ours || elsewhere).then(|| {
+        format!(
+            "{schema}.{name} is a view of another domain, with rows in {schema}.{relation}: the views of all domains share the schema, so \
+             rename this one, for instance to {domain}_{name}",
+            schema = online::SCHEMA,
+            name = view.name,
+            domain = view.domain,
+        )
+    })
 }
 
 /// Why a view that is registered cannot stay as it is.

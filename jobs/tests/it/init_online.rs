@@ -237,6 +237,25 @@ fn what_others_made_or_need_is_not_dropped_in_passing() {
 }
 
 #[test]
+fn a_name_of_another_domain_is_refused_whatever_is_asked_for() {
+    let (first, database) = (world(), Database::new());
+    init(&first, &database, &[]);
+    // Another folder of models, of a domain that has a view of that name: once with the same meaning, once with another.
+    for view in [VISIT.to_owned(), VISIT.replace("10m", "20m")] {
+        let other = World::only_contract("other");
+        other.put("other/features/demo_visit.yml", &view);
+        let words = [
+            "online.demo_visit is a view of another domain",
+            "demo_visit_id__local",
+            "other_demo_visit",
+        ];
+        refused(&other, &database, &[], &words);
+        refused(&other, &database, &["--recreate", "demo_visit"], &words);
+    }
+    assert_eq!(database.relations(), ALL);
+}
+
+#[test]
 fn a_view_without_a_file_is_reported_and_kept() {
     let (world, database) = (world(), Database::new());
     init(&world, &database, &[]);

@@ -128,17 +128,29 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A domain without tables.
-    pub(crate) fn bare() -> Self {
+    /// A domain of some name that has only a contract.
+    pub(crate) fn only_contract(name: &str) -> Self {
+        let world = Self::empty();
+        let contract = CONTRACT.replace("\"demo\"", &format!("\"{name}\""));
+        world.put(&format!("{name}/contract.json"), &contract);
+        world
+    }
+
+    fn empty() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let world = Self {
+        Self {
             dir: tempfile::tempdir().unwrap(),
             runtime,
-        };
+        }
+    }
+
+    /// A domain without tables.
+    pub(crate) fn bare() -> Self {
+        let world = Self::empty();
         world.put("demo/contract.json", CONTRACT);
         world.put("demo/silver/visits.sql", VISITS_SQL);
         world.put("demo/silver/visits.yml", VISITS_YML);

@@ -81,7 +81,9 @@ fn no_condition_inside_a_value(dialects: &[Dialect], place: &Place<'_>) -> Resul
     });
     for path in conditions.flat_map(Condition::paths) {
         let inside = |source: &&super::Source| {
-            path.len() > source.path.len() && path.starts_with(&source.path)
+            source.inside.is_none()
+                && path.len() > source.path.len()
+                && path.starts_with(&source.path)
         };
         if let Some(source) = columns().flat_map(|column| &column.sources).find(inside) {
             return Err(place.error(format!(

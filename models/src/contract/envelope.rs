@@ -16,19 +16,30 @@ pub enum Envelope {
 }
 
 impl Envelope {
+    const ALL: [Self; 3] = [Self::Array, Self::KafkaConnect, Self::CloudEvents];
+
+    /// The name in the contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Array => "array",
+            Self::KafkaConnect => "kafka-connect",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+
     /// Reads one name or a list of them.
     pub(super) fn parse(tree: &Tree, place: &Place<'_>) -> Result<Vec<Self>, ConfigError> {
         let names = match tree {
             Tree::Text(one) => vec![one.clone()],
             several => several.texts(place)?,
         };
-        let envelopes = names.iter().map(|name| match name.as_str() {
-            "array" => Ok(Self::Array),
-            "kafka-connect" => Ok(Self::KafkaConnect),
-            "cloudevents" => Ok(Self::CloudEvents),
-            other => Err(place.error(format!(
-                "unknown envelope `{other}`: use array, kafka-connect or cloudevents"
-            ))),
+        let envelopes = names.iter().map(|name| {
+            let known = Self::ALL.into_iter().find(|known| known.name() == name);
+            known.ok_or_else(|| {
+                place.error(format!(
+                    "unknown envelope `{name}`: use array, kafka-connect or cloudevents"
+                ))
+            })
         });
         envelopes.collect()
     }

@@ -6,6 +6,7 @@ use super::keyword::known_keywords;
 use super::leaf::{Leaf, leaves};
 use super::name::column_name;
 use super::place::Place;
+use super::pointer::{pointer_of, pointer_path};
 use super::source::source;
 use super::tree::Tree;
 use crate::error::ConfigError;
@@ -31,7 +32,7 @@ pub(super) fn declared(
     let mut fields = Vec::new();
     for (name, field) in items.object(&place)? {
         let place = place.key(name);
-        known_keywords(field.object(&place)?, &["type"], &place)?;
+        known_keywords(field.object(&place)?, &["type", "pointer"], &place)?;
         column_name(name, &place)?;
         let type_place = place.key("type");
         let Some(field_type) = field.get("type") else {
@@ -43,7 +44,14 @@ pub(super) fn declared(
                 .error("a list in a list is not possible: keep the inner one as a string"));
         }
         let mut column = Column::new(name, field_type, "", Vec::new());
-        column.sources = vec![source(vec![name.clone()], None, field_type)?];
+        let path = match field.get("pointer") {
+            Some(pointer) => {
+                let place = place.key("pointer");
+                pointer_path(pointer.text(&place)?, &place)?
+            }
+            None => vec![name.clone()],
+        };
+        column.sources = vec![source(path, None, field_type)?];
         fields.push(column);
     }
     if fields.is_empty() {
@@ -68,13 +76,15 @@ pub(super) fn at(leaf: &Leaf<'_>, fields: &mut [Column]) -> Result<(), ConfigErr
     }
     let found = leaves(items, &place)?;
     for field in fields.iter_mut() {
-        let Some(leaf) = found.iter().find(|leaf| leaf.path == [field.name.clone()]) else {
+        let path = field.sources[0].path.clone();
+        let Some(leaf) = found.iter().find(|leaf| leaf.path == path) else {
             return Err(place.key("properties").error(format!(
-                "`{}` is a field of the column and no property here: add it",
-                field.name
+                "`{}` is a field of the column, at {}, and no property here: add it",
+                field.name,
+                pointer_of(&path)
             )));
         };
-        let source = source(leaf.path.clone(), Some(leaf), field.column_type)?;
+        let source = source(path, Some(leaf), field.column_type)?;
         if !source.accepts.null {
             return Err(leaf
                 .place
@@ -84,10 +94,12 @@ pub(super) fn at(leaf: &Leaf<'_>, fields: &mut [Column]) -> Result<(), ConfigErr
         field.checks = checks(leaf, &Tree::Null, &leaf.place, field.column_type)?;
         field.sources = vec![source];
     }
-    match found
-        .iter()
-        .find(|leaf| !fields.iter().any(|field| leaf.path == [field.name.clone()]))
-    {
+    let of_field = |leaf: &&Leaf<'_>| {
+        fields
+            .iter()
+            .any(|field| field.sources[0].path == leaf.path)
+    };
+    match found.iter().find(|leaf| !of_field(leaf)) {
         Some(leaf) => Err(leaf
             .place
             .error("no field of the column: add it to the column's items, or remove it here")),

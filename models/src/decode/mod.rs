@@ -52,7 +52,8 @@ pub struct Decoder {
     reader: Reader,
     extra: String,
     columns: Columns,
-    envelopes: Option<Envelopes>,
+    /// In a box, because it is taken out for every message and most contracts have none.
+    envelopes: Option<Box<Envelopes>>,
     /// Whether a column says which event of a list a row is.
     indexed: bool,
 }
@@ -72,7 +73,7 @@ impl Decoder {
             reader: Reader::new(records, limits.max_depth),
             extra: String::new(),
             columns: Columns::new(contract.schema()),
-            envelopes: Envelopes::compile(contract),
+            envelopes: Envelopes::compile(contract).map(Box::new),
             indexed: contract.has_several(),
         }
     }

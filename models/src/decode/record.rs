@@ -19,20 +19,16 @@ pub(super) struct Record {
 impl Record {
     /// Adds the record with these fields and returns its number; the items of its lists are records as well.
     pub(super) fn add(records: &mut Vec<Self>, fields: &[&Column]) -> usize {
-        let paths: Vec<&[String]> = (fields.iter())
+        let places: Vec<Place<'_>> = (fields.iter())
             .map(|field| {
                 let source = field
                     .sources
                     .first()
                     .expect("a field has a place in its record");
-                source.inside.as_deref().unwrap_or(&source.path)
-            })
-            .collect();
-        let places: Vec<Place<'_>> = paths
-            .iter()
-            .map(|path| Place {
-                path,
-                declared: false,
+                let path = source.inside.as_deref().unwrap_or(&source.path);
+                // What is around a field of an item is declared with it; of a JSON of its own nothing is.
+                let declared = source.declared && source.inside.is_none();
+                Place { path, declared }
             })
             .collect();
         let (shape, slots) = Shape::compile(&places);

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use userflow_models::ConfigError;
 use userflow_models::contract::{Contract, TIME_PATTERN};
 
+use super::rows::problems;
+
 /// A small contract of two dialects that is good.
 fn good() -> Value {
     json!({
@@ -15,7 +17,7 @@ fn good() -> Value {
         "x-columns": {
             "id": {"type": "string"}, "kind": {"type": "string", "values": {"view": "page_view"}}, "at": {"type": "timestamp"},
             "who": {"type": "id"}, "page": {"type": "string"}, "note": {"type": "string"}, "code": {"type": "string"},
-            "lines": {"type": "list", "items": {"sku": {"type": "id"}, "count": {"type": "bigint"}}},
+            "lines": {"type": "list", "items": {"sku": {"type": "id", "pointer": "/goods/sku"}, "count": {"type": "bigint"}}},
         },
         "required": ["who"],
         "properties": {"who": {"type": ["string", "integer"], "minLength": 1, "x-column": "who"}},
@@ -31,7 +33,7 @@ fn good() -> Value {
                     "at": {"type": ["string", "number"], "format": "x-time", "pattern": TIME_PATTERN, "x-unit": "s", "x-column": "at"},
                     "context": {"type": ["object", "null"], "properties": {"page": {"type": ["string", "null"], "x-column": "page"}}},
                     "lines": {"type": ["array", "null"], "x-column": "lines", "items": {"type": "object", "properties": {
-                        "sku": {"type": ["string", "integer", "null"]}, "count": {"type": ["integer", "null"]},
+                        "goods": {"type": ["object", "null"], "properties": {"sku": {"type": ["string", "integer", "null"]}}}, "count": {"type": ["integer", "null"]},
                     }}},
                 },
                 "allOf": [{
@@ -106,6 +108,34 @@ fn the_contract_itself_is_good() {
         names,
         ["at", "code", "id", "kind", "lines", "note", "page", "who"]
     );
+}
+
+#[test]
+fn a_field_of_an_item_may_stand_deeper() {
+    let contract = parse(&good()).unwrap();
+    let decode = |lines: Value| {
+        let mut decoder = userflow_models::decode::Decoder::new(&contract);
+        let event = json!({"who": 1, "id": "e", "kind": "buy", "at": 1_793_534_400.25, "context": {}, "lines": lines});
+        let decoded = decoder.decode(event.to_string().as_bytes(), -1);
+        let lines = contract.schema().index_of("lines").unwrap();
+        decoded
+            .map(|()| {
+                super::rows::rows(&decoder.finish())
+                    .remove(0)
+                    .swap_remove(lines)
+            })
+            .map_err(|rejection| problems(&rejection))
+    };
+    let lines =
+        json!([{"goods": {"sku": 7}, "count": 2}, {"goods": null}, {"goods": {}, "count": null}]);
+    assert_eq!(decode(lines).unwrap().as_deref(), Some("[2|7, |, |]"));
+    for wrong in [
+        json!([{"goods": 7}]),
+        json!([{"goods": {"sku": true}}]),
+        json!([{"goods": [], "count": 1}]),
+    ] {
+        assert_eq!(decode(wrong), Err(vec!["wrong_type lines".to_owned()]));
+    }
 }
 
 #[test]

@@ -369,6 +369,14 @@ fn a_list_in_the_message_is_part_of_its_type() {
         nested(json!([{"product_id": "a", "quantity": 1, "unit_price": 2}])).unwrap()["products"],
         "[a|1|200]"
     );
+    // What an item has beyond its fields is kept, with the list.
+    let more = nested(json!([{"product_id": "a", "gift": true}, {}])).unwrap();
+    let extra: Value = serde_json::from_str(&more["extra"]).unwrap();
+    assert_eq!(more["products"], "[a||, ||]");
+    assert_eq!(
+        extra,
+        json!({"properties": {"products": [{"product_id": "a", "gift": true}, {}]}})
+    );
     for wrong in [
         json!("a"),
         json!({}),

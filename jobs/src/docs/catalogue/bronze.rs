@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use userflow_models::bronze::{self, BronzeTable};
-use userflow_models::contract::Contract;
+use userflow_models::contract::{Contract, INDEX};
 use userflow_models::project::PARTITION_COLUMN;
 
 use super::entry::{Column, Entry, Home, Rule, group};
@@ -53,6 +53,10 @@ fn facts(contract: &Contract) -> Vec<(&'static str, String)> {
     if !dialects.is_empty() {
         facts.push(("Dialects", dialects.join(", ")));
     }
+    let envelopes: Vec<&str> = contract.envelopes().iter().map(|one| one.name()).collect();
+    if !envelopes.is_empty() {
+        facts.push(("Envelopes", envelopes.join(", ")));
+    }
     let place = "an event is its place in Kafka (topic, partition, offset), so an event that is sent again is another row and counts again";
     match (contract.event_id(), contract.without_event_id().as_slice()) {
         (Some(id), []) => facts.push(("Repeats", format!("told by {id}"))),
@@ -89,7 +93,10 @@ fn of_bronze(table: &BronzeTable, contract: &Contract, topic: &str) -> Entry {
         group: group(&table.name),
         home: Home::Lake,
         description: table.description.clone(),
-        grain: bronze::IDENTITY.map(str::to_owned).into(),
+        grain: (bronze::IDENTITY.into_iter())
+            .chain(table.schema.field_with_name(INDEX).is_ok().then_some(INDEX))
+            .map(str::to_owned)
+            .collect(),
         columns: of_schema(table).collect(),
         tests: Vec::new(),
         facts: Vec::new(),

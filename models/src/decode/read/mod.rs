@@ -30,6 +30,8 @@ pub(in crate::decode) struct Reader {
     pub(in crate::decode) cells: Vec<Cell>,
     /// The cells of the records in lists.
     pub(in crate::decode) items: Vec<Cell>,
+    /// Whether an item of the list at hand has members that are no field.
+    unnamed_in_items: bool,
     event_day: Cell,
     pub(in crate::decode) problems: Vec<Problem>,
     records: Vec<Record>,
@@ -153,7 +155,17 @@ impl Reader {
                 if plan.sources.len() > 1 {
                     unused_aliases(plan, source, shape, slots);
                 }
-                self.cell(message, plan, source, slot)
+                let cell = self.cell(message, plan, source, slot);
+                if plan.record.is_some() && std::mem::take(&mut self.unnamed_in_items) {
+                    // What the items of a list have beyond their fields is kept with the list around it.
+                    slots.unnamed.push(Unnamed {
+                        node: shape.node_of_slot[source.slot],
+                        in_place_of_node: false,
+                        start: slot.key,
+                        end: slot.outer_end(),
+                    });
+                }
+                cell
             }
             None => absent(plan, plans, shape, slots, misplaced),
         };

@@ -58,6 +58,8 @@ impl Reader {
             Err(_) => self.items.truncate(items),
         }
         self.records[inside.record] = record;
+        // The JSON itself is kept.
+        self.unnamed_in_items = false;
     }
 
     /// A list of records.
@@ -151,6 +153,11 @@ impl Reader {
             }
             Err((fault, _)) => return Err(flaw(Reason::InvalidJson, fault.describe())),
         }
+        if !record.slots.misplaced.is_empty() {
+            let detail = "found a value around a field, expected an object";
+            return Err(flaw(Reason::WrongType, detail));
+        }
+        self.unnamed_in_items |= !record.slots.unnamed.is_empty();
         for field in &record.fields {
             let slot = record.slots.slots[field.slot];
             let cell = match slot.kind {
