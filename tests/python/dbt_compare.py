@@ -23,13 +23,14 @@ import yaml
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from deltalake import DeltaTable
+from deltalake.schema import ArrayType, StructType
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITION = "event_date"
 # Quotients of exact sums are equal to the last bit; exp, ln and sqrt come from two libraries and may differ in it.
 TOLERANCE = 1e-12
 # Delta types whose DuckDB name is another.
-DUCKDB_TYPES = {"string": "varchar", "long": "bigint", "timestamp": "timestamptz", "binary": "blob", "array": "varchar[]"}
+DUCKDB_TYPES = {"string": "varchar", "long": "bigint", "timestamp": "timestamptz", "binary": "blob"}
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -120,12 +121,20 @@ def view(
         for day, paths in sorted(files.items())
         if dates is None or day in dates
     ]
-    types = {field.name: getattr(field.type, "type", "string") for field in delta.schema().fields}
-    empty = ", ".join(f"null::{DUCKDB_TYPES.get(kind, kind)} as {name}" for name, kind in types.items())
+    empty = ", ".join(f"null::{duckdb_type(field.type)} as {field.name}" for field in delta.schema().fields)
     connection.execute(f"create schema if not exists {schema}")
     connection.execute(
         f"create or replace view {schema}.{table} as " + (" union all ".join(parts) or f"select {empty} where false")
     )
+
+
+def duckdb_type(kind: object) -> str:
+    """What a Delta type is called in DuckDB."""
+    if isinstance(kind, ArrayType):
+        return f"{duckdb_type(kind.element_type)}[]"
+    if isinstance(kind, StructType):
+        return "struct(" + ", ".join(f"{field.name} {duckdb_type(field.type)}" for field in kind.fields) + ")"
+    return DUCKDB_TYPES.get(kind.type, kind.type)
 
 
 def compute(arguments: argparse.Namespace, folder: Path, database: Path, dates: list[date]) -> list[Model]:

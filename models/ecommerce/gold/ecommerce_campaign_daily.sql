@@ -1,0 +1,48 @@
+-- What a campaign brought on one day, by sessions in the date of their start.
+-- Grain: one row per event_date, utm_source and utm_campaign.
+{{ config(schema='gold') }}
+
+with
+
+sessions as (
+    select
+        event_date,
+        coalesce(utm_source, 'UNKNOWN') as utm_source,
+        coalesce(utm_campaign, 'UNKNOWN') as utm_campaign,
+        user_id,
+        converted,
+        revenue
+    from {{ ref('ecommerce_sessions') }}
+    where
+        event_date >= cast(cast('{{ var("window_start") }}' as timestamp) as date)
+        and event_date < cast(cast('{{ var("window_end") }}' as timestamp) as date)
+),
+
+-- per user first, so that users are counted without a distinct
+users as (
+    select
+        event_date,
+        utm_source,
+        utm_campaign,
+        user_id,
+        count(*) as sessions,
+        count(*) filter (where converted) as conversions,
+        sum(revenue) as revenue
+    from sessions
+    group by event_date, utm_source, utm_campaign, user_id
+),
+
+final as (
+    select
+        event_date,
+        utm_source,
+        utm_campaign,
+        sum(sessions) as sessions,
+        count(*) as users,
+        sum(conversions) as conversions,
+        try_cast(sum(revenue) as decimal(14, 2)) as revenue
+    from users
+    group by event_date, utm_source, utm_campaign
+)
+
+select * from final
