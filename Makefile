@@ -7,8 +7,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
 		printf 'make %-10s %s\n' "$$target" "$$text"; done
 
-demo: ## two simulated days through the whole pipeline, printed as tables, and sessions live; needs no Java
-	@deploy/demo
+demo: ## two simulated days through the whole pipeline, printed as tables, and sessions live; DOMAIN=webtoon; needs no Java
+	@deploy/demo $(DOMAIN)
 
 test: ## every suite on real servers; one suite: make test ARGS="e2e -- -k restart"
 	@deploy/setup rust python
