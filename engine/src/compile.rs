@@ -106,6 +106,7 @@ pub(super) fn compile(
                 (Accumulator::Run(plan), &run::EMPTY, true)
             }
             Aggregation::Ratio(..)
+            | Aggregation::Elapsed(..)
             | Aggregation::Case(_)
             | Aggregation::Appeared(_)
             | Aggregation::Detail(_)

@@ -154,6 +154,10 @@ impl<'a> Row<'a> {
                     _ => 0.0,
                 })
             }
+            (Aggregation::Elapsed(from, to), _) => {
+                let micros = i128::from(self.int(*to)?) - i128::from(self.int(*from)?);
+                Some(micros as f64 / 1e6)
+            }
             (Aggregation::Coalesce(others), _) => others.iter().find_map(|at| self.real(*at)),
             (Aggregation::Avg { scale, .. }, _) => {
                 let sum = self.sum(feature)? as f64;

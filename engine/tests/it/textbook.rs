@@ -554,6 +554,8 @@ impl Textbook {
             .filter(|e| e.kind == "c")
             .map(|e| e.time)
             .max();
+        let first_c = (events.iter().filter(|e| e.kind == "c").map(|e| e.time)).min();
+        let last = events.iter().map(|e| e.time).max();
         let pairs: BTreeSet<(&str, &str)> = events
             .iter()
             .filter_map(|e| Some((e.item.as_str(), e.genre.as_deref()?)))
@@ -622,6 +624,12 @@ impl Textbook {
             (
                 "share_b".into(),
                 Cell::Real(if all == 0 { 0.0 } else { b as f64 / all as f64 }),
+            ),
+            (
+                "since_c".into(),
+                first_c.zip(last).map_or(Cell::Null, |(from, to)| {
+                    Cell::Real((to - from) as f64 / 1e6)
+                }),
             ),
             (
                 "streak".into(),

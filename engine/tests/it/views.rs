@@ -59,6 +59,9 @@ const EVERYTHING: &str = "
   pairs: {distinct_count: [item, genre], exact_up_to: 16}
   top: {top_k: item, k: 2}
   share_b: {ratio: [count_b, count]}
+  first_c: {min: time, when: {type: c}, hidden: true}
+  last_time: {max: time, hidden: true}
+  since_c: {elapsed: [first_c, last_time]}
   streak: {streak: {of: {type: b}, until: {type: c}}}
   big: {count: {when: {n: {above: 2, at_most: 5}}}}
 ";

@@ -121,6 +121,9 @@ fn meaning(feature: &Feature, view: &FeatureView, contract: &Contract) -> String
         Aggregation::Ratio(of, by) => {
             format!("{} / {}; 0 when the latter is 0", other(of), other(by))
         }
+        Aggregation::Elapsed(from, to) => {
+            format!("seconds from {} to {}", other(from), other(to))
+        }
         Aggregation::Streak { until } => format!(
             "number of events since the newest one where {}",
             predicate(until, contract)

@@ -18,7 +18,9 @@ features:
   mean_amount: {avg: amount}
   least_weight: {min: weight, round: 1}
   most_amount: {max: amount}
+  oldest: {min: event_time, hidden: true}
   newest: {max: event_time}
+  span: {elapsed: [oldest, newest]}
   first_city: {first: city, default: NOWHERE}
   last_city: {last: city}
   cities: {last_n: city, n: 3}
@@ -90,6 +92,10 @@ fn expected(events: &[Event]) -> Vec<(&'static str, String)> {
             amounts.iter().max().map_or_else(null, i64::to_string),
         ),
         ("newest", newest),
+        (
+            "span",
+            (events.last().unwrap().time - events[0].time).to_string(),
+        ),
         (
             "first_city",
             with_city.first().unwrap_or(&"NOWHERE").to_string(),

@@ -185,6 +185,7 @@ fn partial(feature: &str, source: Source, events: &[&Event], kept: usize) -> Str
             )
         }
         ("most_amount", Source::Value(_)) => number(amounts.iter().max()),
+        ("oldest", Source::Value(_)) => time(events[0].time),
         ("newest", Source::Value(_)) => time(events.last().unwrap().time),
         ("first_city" | "last_city", Source::Value(_)) => text(city.and_then(|event| event.city)),
         (_, Source::TimeOf(_)) => city.map_or("NULL".to_owned(), |event| time(event.time)),

@@ -163,6 +163,8 @@ pub enum Aggregation {
     },
     /// One feature divided by another; 0 if that is 0 or null.
     Ratio(usize, usize),
+    /// Seconds from one time to another; null as long as one of them is.
+    Elapsed(usize, usize),
     /// Number of events since (later than) the newest event that passes the predicate.
     Streak {
         /// What ends it.

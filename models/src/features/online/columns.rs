@@ -137,7 +137,10 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
                 );
                 add(with("since"), DataType::Int64, Source::StreakUntil(index));
             }
-            Aggregation::Ratio(..) | Aggregation::Case(_) | Aggregation::Coalesce(_) => {}
+            Aggregation::Ratio(..)
+            | Aggregation::Elapsed(..)
+            | Aggregation::Case(_)
+            | Aggregation::Coalesce(_) => {}
             Aggregation::Absence(_)
             | Aggregation::Run(_)
             | Aggregation::Appeared(_)

@@ -29,7 +29,10 @@ pub(super) fn merged(view: &FeatureView) -> String {
         let name = quoted(&feature.name);
         let computed = matches!(
             feature.aggregation,
-            Aggregation::Ratio(..) | Aggregation::Case(_) | Aggregation::Coalesce(_)
+            Aggregation::Ratio(..)
+                | Aggregation::Elapsed(..)
+                | Aggregation::Case(_)
+                | Aggregation::Coalesce(_)
         );
         if !computed {
             inner.push(format!("{} AS {name}", merged_feature(view, feature)));
@@ -92,6 +95,10 @@ fn expression(view: &FeatureView, index: usize) -> String {
             format!(
                 "CASE WHEN {whole} <> 0 THEN coalesce({part}::double precision / {whole}, 0) ELSE 0 END"
             )
+        }
+        Aggregation::Elapsed(from, to) => {
+            let [from, to] = [from, to].map(|index| expression(view, *index));
+            format!("extract(epoch FROM {to} - {from})::double precision")
         }
         Aggregation::Coalesce(features) => {
             let values: Vec<String> = (features.iter())
@@ -228,7 +235,10 @@ fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
         | Aggregation::Run(_)
         | Aggregation::Appeared(_)
         | Aggregation::Detail(_) => unreachable!("{LOCAL_ONLY}"),
-        Aggregation::Ratio(..) | Aggregation::Case(_) | Aggregation::Coalesce(_) => {
+        Aggregation::Ratio(..)
+        | Aggregation::Elapsed(..)
+        | Aggregation::Case(_)
+        | Aggregation::Coalesce(_) => {
             unreachable!("{} is computed from merged features", feature.name)
         }
     };

@@ -10,7 +10,7 @@ use crate::features::view::{Aggregation, Feature, Predicate, ValueType};
 const EXACT: usize = 512;
 
 /// What the person who wrote an unknown aggregation wants to know.
-pub(super) const KINDS: &str = "use count, seen, sum, avg, min, max, first, last, last_n, distinct_count, top_k, ratio, streak, absence, run, appeared, detail, coalesce or case";
+pub(super) const KINDS: &str = "use count, seen, sum, avg, min, max, first, last, last_n, distinct_count, top_k, ratio, elapsed, streak, absence, run, appeared, detail, coalesce or case";
 
 /// What is written beside the aggregation.
 #[derive(Default)]
@@ -112,6 +112,10 @@ impl Reader<'_> {
                 let (part, whole) = self.two_features(name, argument, before)?;
                 (Aggregation::Ratio(part, whole), ValueType::Double)
             }
+            "elapsed" => {
+                let (from, to) = self.two_times(name, argument, before)?;
+                (Aggregation::Elapsed(from, to), ValueType::Double)
+            }
             "streak" => {
                 let (Some(of), Some(until)) = (argument.get("of"), argument.get("until")) else {
                     let message =
@@ -148,17 +152,15 @@ impl Reader<'_> {
         argument: &Value,
         before: &[Feature],
     ) -> Result<(usize, usize), Problem> {
-        let names: Vec<&str> = (argument.as_sequence().into_iter().flatten())
-            .filter_map(Value::as_str)
-            .collect();
-        let [part, whole] = names[..] else {
-            let message = format!("`{name}`: write `ratio: [feature, feature]`");
-            return Err(self.problem(name, message));
-        };
+        let [part, whole] = self.two_names(name, "ratio", argument)?;
         let numeric = |wanted: &str| {
             let found = self.earlier(name, wanted, before)?;
             let feature = &before[found];
-            let number = !matches!(feature.aggregation, Aggregation::Ratio(..))
+            let computed = matches!(
+                feature.aggregation,
+                Aggregation::Ratio(..) | Aggregation::Elapsed(..)
+            );
+            let number = !computed
                 && matches!(
                     feature.value_type,
                     ValueType::BigInt | ValueType::Decimal { .. } | ValueType::Double
@@ -168,6 +170,40 @@ impl Reader<'_> {
             })
         };
         Ok((numeric(part)?, numeric(whole)?))
+    }
+
+    fn two_times(
+        &self,
+        name: &str,
+        argument: &Value,
+        before: &[Feature],
+    ) -> Result<(usize, usize), Problem> {
+        let [from, to] = self.two_names(name, "elapsed", argument)?;
+        let time = |wanted: &str| {
+            let found = self.earlier(name, wanted, before)?;
+            match before[found].value_type {
+                ValueType::Timestamp => Ok(found),
+                _ => Err(self.problem(name, format!("`{name}`: `{wanted}` is no time"))),
+            }
+        };
+        Ok((time(from)?, time(to)?))
+    }
+
+    fn two_names<'v>(
+        &self,
+        name: &str,
+        kind: &str,
+        argument: &'v Value,
+    ) -> Result<[&'v str; 2], Problem> {
+        let names: Vec<&str> = (argument.as_sequence().into_iter().flatten())
+            .filter_map(Value::as_str)
+            .collect();
+        <[&str; 2]>::try_from(names).map_err(|_| {
+            self.problem(
+                name,
+                format!("`{name}`: write `{kind}: [feature, feature]`"),
+            )
+        })
     }
 
     pub(super) fn earlier(

@@ -113,7 +113,7 @@ impl Reader<'_> {
         if options.default.is_some() && value_type != ValueType::Text {
             return wrong("default", "texts");
         }
-        let of_features = ["ratio", "case", "appeared", "detail", "coalesce"];
+        let of_features = ["ratio", "elapsed", "case", "appeared", "detail", "coalesce"];
         if options.when.is_some() && of_features.contains(&kind) {
             return wrong("when", "aggregations of events");
         }

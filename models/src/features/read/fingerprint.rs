@@ -145,6 +145,9 @@ impl Form<'_> {
             Aggregation::Ratio(part, whole) => {
                 json!(["ratio", self.feature_name(*part), self.feature_name(*whole)])
             }
+            Aggregation::Elapsed(from, to) => {
+                json!(["elapsed", self.feature_name(*from), self.feature_name(*to)])
+            }
             Aggregation::Streak { until } => json!(["streak", self.predicate(until)]),
             Aggregation::Case(cases) => {
                 let cases: Vec<Value> = cases.iter().map(|case| self.case(case)).collect();

@@ -121,6 +121,7 @@ fn aggregation(aggregation: &Aggregation) -> String {
         | Aggregation::Run(_)
         | Aggregation::Appeared(_)
         | Aggregation::Detail(_)
+        | Aggregation::Elapsed(..)
         | Aggregation::Coalesce(_) => NO_FORMER.to_owned(),
     }
 }
