@@ -142,3 +142,17 @@ def test_a_simulated_day_passes_its_own_checks_and_fills_every_table(brokers, tm
     found = seven(simulated, FIRST)
     assert all(rate >= 99 for _, _, rate in found.values()), found
     assert found["duplicate_event_id"][1] > 0
+
+
+def test_simulated_garbage_is_refused_for_the_reasons_that_the_summary_tells(brokers, tmp_path):
+    topic = f"test.shop.garbage.{os.getpid()}.{time.time_ns()}"
+    run(
+        "userflow-ingester", "simulate", "--domain", "ecommerce", "--brokers", brokers, "--topic", topic, "--seed", 5,
+        "--sessions", 600, "--garbage", 0.1, "--damage", 0.2, "--summary", tmp_path / "summary.json",
+    )  # fmt: skip
+    truth = json.loads((tmp_path / "summary.json").read_text())
+    shared = ["--domain", "ecommerce", "--brokers", brokers, "--topic", topic, "--group", topic, "--lake", tmp_path / "lake"]
+    landed = run("userflow-ingester", "ingest", *shared, "--until-caught-up", "--output", "json")
+    assert landed["quarantined_by_reason"] == truth["garbage_by_reason"]
+    assert len(truth["garbage_by_reason"]) == 7 and truth["damaged"] > 100
+    assert landed["rows_written"] == truth["events"]
