@@ -1,7 +1,7 @@
 //! A view compiled to its layout.
 
 use userflow_models::contract::{ColumnType, Contract};
-use userflow_models::features::{Aggregation, FeatureView, Predicate, Window, online};
+use userflow_models::features::{Aggregation, FeatureView, Predicate, Ties, Window, online};
 
 use super::absence;
 use super::ids::ColumnId;
@@ -13,22 +13,50 @@ use super::run::{self, RunPlan};
 /// An exact window with too many events leaves in so many steps.
 const STEPS: i64 = 60;
 
+/// Where the columns of a view are in an event.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    /// So many are the event's own.
+    pub(super) own: usize,
+    /// Where the first one is that the view takes from a dimension.
+    pub(super) joined: usize,
+}
+
+impl Columns {
+    fn id(self, column: usize) -> ColumnId {
+        ColumnId::new(match column.checked_sub(self.own) {
+            None => column,
+            Some(taken) => self.joined + taken,
+        })
+    }
+
+    fn predicate(self, Predicate(tests): &Predicate) -> Predicate {
+        let tests = tests.iter();
+        let moved = tests.map(|(column, test)| (self.id(*column).index(), test.clone()));
+        Predicate(moved.collect())
+    }
+}
+
 /// Compiles a view of a contract; filters that are new are added to `filters`.
 pub(super) fn compile(
     contract: &Contract,
     view: &FeatureView,
+    columns: Columns,
     lateness: i64,
     filters: &mut Vec<Predicate>,
 ) -> ViewPlan {
+    let contract = &view.joined(contract);
+    let id = |column: usize| columns.id(column);
     let mut filter = |predicate: &Predicate| {
-        let known = filters.iter().position(|known| known == predicate);
+        let predicate = columns.predicate(predicate);
+        let known = filters.iter().position(|known| *known == predicate);
         known.unwrap_or_else(|| {
-            filters.push(predicate.clone());
+            filters.push(predicate);
             filters.len() - 1
         })
     };
-    let is_text = |column: ColumnId| {
-        let column_type = contract.columns()[column.index()].column_type;
+    let is_text = |column: usize| {
+        let column_type = contract.columns()[column].column_type;
         matches!(column_type, ColumnType::String | ColumnType::Id)
     };
     let (mut slots, mut empty) = (Vec::new(), Vec::new());
@@ -37,45 +65,41 @@ pub(super) fn compile(
         let (accumulator, none, text): (_, &[i64], _) = match &feature.aggregation {
             Aggregation::Count | Aggregation::Seen => (Accumulator::Count, &[0], false),
             Aggregation::Sum { column, .. } | Aggregation::Avg { column, .. } => {
-                let column = ColumnId::new(*column);
+                let column = id(*column);
                 (Accumulator::Sum { column }, &[0, 0, 0], false)
             }
             Aggregation::Min(column) => {
-                let column = ColumnId::new(*column);
+                let column = id(*column);
                 (Accumulator::Min { column }, &[i64::MAX], false)
             }
             Aggregation::Max(column) => {
-                let column = ColumnId::new(*column);
+                let column = id(*column);
                 (Accumulator::Max { column }, &[i64::MIN], false)
             }
-            Aggregation::First(column) => {
-                let column = ColumnId::new(*column);
-                (
-                    Accumulator::First { column },
-                    &[i64::MAX, 0],
-                    is_text(column),
-                )
+            Aggregation::First(of) => {
+                let column = id(*of);
+                (Accumulator::First { column }, &[i64::MAX, 0], is_text(*of))
             }
-            Aggregation::Last(column) => {
-                let column = ColumnId::new(*column);
-                (
-                    Accumulator::Last { column },
-                    &[i64::MIN, 0],
-                    is_text(column),
-                )
+            Aggregation::Last(of) => {
+                let column = id(*of);
+                (Accumulator::Last { column }, &[i64::MIN, 0], is_text(*of))
             }
             Aggregation::LastN { column, n } => {
-                let (column, n) = (ColumnId::new(*column), *n);
+                let (column, n) = (id(*column), *n);
                 (Accumulator::Newest { column, n }, &[0], true)
             }
-            Aggregation::DistinctCount { columns, exact } => {
-                let columns = columns.iter().copied().map(ColumnId::new).collect();
+            Aggregation::DistinctCount { columns: of, exact } => {
+                let columns = of.iter().copied().map(id).collect();
                 let size = exact + 1;
                 (Accumulator::Sketch { columns, size }, &[0], false)
             }
-            Aggregation::TopK { column, .. } => {
-                let column = ColumnId::new(*column);
-                (Accumulator::Counts { column }, &[0], true)
+            Aggregation::TopK { column, ties, .. } => {
+                let column = id(*column);
+                let accumulator = match ties {
+                    Ties::Smaller => Accumulator::Counts { column },
+                    Ties::Latest => Accumulator::DatedCounts { column },
+                };
+                (accumulator, &[0], true)
             }
             Aggregation::Streak { until } => {
                 let until = filter(until);
@@ -89,18 +113,18 @@ pub(super) fn compile(
                 let accumulator = Accumulator::Absence {
                     without: filter(&absence.without),
                     within: absence.within,
-                    detail: absence.detail.map(ColumnId::new),
+                    detail: absence.detail.map(id),
                 };
                 (accumulator, &absence::EMPTY, true)
             }
             Aggregation::Run(run) => {
                 let plan = RunPlan {
-                    same: ColumnId::new(run.same),
+                    same: id(run.same),
                     times: run.times,
                     then: filter(&run.then),
                     then_times: run.then_times,
                     within: run.within,
-                    among: run.among.map(ColumnId::new),
+                    among: run.among.map(id),
                     until: run.until.as_ref().map(&mut filter),
                 };
                 (Accumulator::Run(plan), &run::EMPTY, true)
@@ -115,7 +139,7 @@ pub(super) fn compile(
         empty.extend_from_slice(none);
         slots.push(Slot {
             at,
-            column_scale: scale_of(contract, &accumulator),
+            column_scale: scale_of(contract, &feature.aggregation),
             accumulator,
             filter: feature.when.as_ref().map(&mut filter),
             text,
@@ -165,15 +189,16 @@ pub(super) fn compile(
     }
 }
 
-fn scale_of(contract: &Contract, accumulator: &Accumulator) -> u32 {
-    let (Accumulator::Min { column }
-    | Accumulator::Max { column }
-    | Accumulator::First { column }
-    | Accumulator::Last { column }) = accumulator
+/// Decimals of the column that a feature takes values of.
+fn scale_of(contract: &Contract, aggregation: &Aggregation) -> u32 {
+    let (Aggregation::Min(column)
+    | Aggregation::Max(column)
+    | Aggregation::First(column)
+    | Aggregation::Last(column)) = aggregation
     else {
         return 0;
     };
-    match contract.columns()[column.index()].column_type {
+    match contract.columns()[*column].column_type {
         ColumnType::Decimal { scale, .. } => u32::from(scale),
         _ => 0,
     }

@@ -1,11 +1,30 @@
 //! The columns of a decoded batch as the engine reads them: by the contract's column number and the row, without names.
 
 use arrow::array::{
-    Array, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 
 use super::ids::ColumnId;
+
+impl Cells {
+    fn of(column: &ArrayRef) -> Self {
+        let any = column.as_any();
+        if let Some(texts) = any.downcast_ref::<StringArray>() {
+            Self::Text(texts.clone())
+        } else if let Some(numbers) = any.downcast_ref::<Int64Array>() {
+            Self::Int(numbers.clone())
+        } else if let Some(numbers) = any.downcast_ref::<Decimal128Array>() {
+            Self::Decimal(numbers.clone())
+        } else if let Some(times) = any.downcast_ref::<TimestampMicrosecondArray>() {
+            Self::Time(times.clone())
+        } else if let Some(truths) = any.downcast_ref::<BooleanArray>() {
+            Self::Truth(truths.clone())
+        } else {
+            Self::Other
+        }
+    }
+}
 
 /// A decoded batch.
 pub struct Events {
@@ -27,27 +46,17 @@ enum Cells {
 impl Events {
     /// Takes the columns of a batch of the contract's schema; `time` is the number of the event time.
     pub fn new(batch: &RecordBatch, time: usize) -> Self {
-        let cells = |column: &std::sync::Arc<dyn Array>| {
-            let any = column.as_any();
-            if let Some(texts) = any.downcast_ref::<StringArray>() {
-                Cells::Text(texts.clone())
-            } else if let Some(numbers) = any.downcast_ref::<Int64Array>() {
-                Cells::Int(numbers.clone())
-            } else if let Some(numbers) = any.downcast_ref::<Decimal128Array>() {
-                Cells::Decimal(numbers.clone())
-            } else if let Some(times) = any.downcast_ref::<TimestampMicrosecondArray>() {
-                Cells::Time(times.clone())
-            } else if let Some(truths) = any.downcast_ref::<BooleanArray>() {
-                Cells::Truth(truths.clone())
-            } else {
-                Cells::Other
-            }
-        };
         Self {
-            columns: batch.columns().iter().map(cells).collect(),
+            columns: batch.columns().iter().map(Cells::of).collect(),
             time: ColumnId::new(time),
             rows: batch.num_rows(),
         }
+    }
+
+    /// Keeps the first columns, and adds others after them.
+    pub(super) fn with_columns(&mut self, kept: usize, more: &[ArrayRef]) {
+        self.columns.truncate(kept);
+        self.columns.extend(more.iter().map(Cells::of));
     }
 
     /// Number of rows.

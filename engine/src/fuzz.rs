@@ -52,6 +52,7 @@ const PATTERNS: &str = "
   missing_at: {appeared: missing}
   run: {run: {of: {kind: a}, same: item, times: 2, then: {of: {kind: b}, times: 2, within: 30m, among: item}}}
   run_what: {detail: run}
+  top: {top: item, ties: latest}
 ";
 
 fn contract() -> Contract {

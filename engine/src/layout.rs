@@ -116,6 +116,8 @@ pub(super) enum Accumulator {
     Sketch { columns: Vec<ColumnId>, size: usize },
     /// (1) a list of values and counts.
     Counts { column: ColumnId },
+    /// (1) a list of values, counts and newest times.
+    DatedCounts { column: ColumnId },
     /// (4) a list of times, the number of older ones, the newest of those, the newest end.
     Streak { until: usize },
     /// (4) see `absence.rs`; the filter of what is missed.

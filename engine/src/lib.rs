@@ -11,7 +11,7 @@
 //! ```
 //!
 //! * `state`: an engine; `apply`: events change it; `time`: so does time; `exact`: windows whose events leave one by one; `sessions`: those without an id; `take`: changed rows leave it. `settings`, `observer`: what callers say.
-//! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it.
+//! * `plan`, `layout`, `compile`, `filter`: views compiled to where state lies. `events`, `event`, `key`: a batch as views see it; `dimension`, `join`: what is joined to it.
 //! * `pane`, `merge`, `lists`, `sketch`: what state means. `patterns`, `absence`, `run`: the same of patterns. `table`, `pool`, `symbols`, `ids`, `session_list`: where it lies. `wheel`: timers. `dedup`: events sent
 //!   again.
 //! * `gathered`, `rows`, `value`: state as columns of Arrow. `snapshot`, `restore`, `summary`, `segment`, `pattern_bytes`, `bytes`: state as bytes.
@@ -25,6 +25,7 @@ mod apply;
 mod bytes;
 mod compile;
 mod dedup;
+mod dimension;
 mod event;
 mod events;
 mod exact;
@@ -34,6 +35,7 @@ pub mod fuzz;
 mod gathered;
 mod hash;
 mod ids;
+mod join;
 mod key;
 mod layout;
 mod lists;
@@ -63,6 +65,7 @@ mod value;
 mod wheel;
 
 pub use bytes::RestoreError;
+pub use dimension::Dimension;
 pub use events::Events;
 pub use observer::{Nobody, Observer};
 pub use plan::Plan;

@@ -58,6 +58,29 @@ pub(super) fn add_count(list: &mut Vec<(i64, i64)>, value: i64, count: i64) {
     }
 }
 
+/// A value, how often it was counted, and when last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Dated {
+    pub(super) value: i64,
+    pub(super) count: i64,
+    pub(super) newest: i64,
+}
+
+/// Counts a value, with its newest time; as [`add_count`] does.
+pub(super) fn add_dated(list: &mut Vec<Dated>, more: Dated) {
+    if let Some(known) = list.iter_mut().find(|known| known.value == more.value) {
+        known.count += more.count;
+        known.newest = known.newest.max(more.newest);
+    } else if list.len() < COUNTERS {
+        list.push(more);
+    } else if let Some(least) = list.iter_mut().min_by_key(|known| known.count) {
+        *least = Dated {
+            count: least.count + more.count,
+            ..more
+        };
+    }
+}
+
 /// Keeps the newest times; the others are only counted. `rest`: their number, the newest of them.
 pub(super) fn shorten_streak(times: &mut Vec<i64>, rest: &mut [i64]) {
     while times.len() > STREAK_TIMES {

@@ -1,7 +1,7 @@
 //! Panes merged: what two parts of the time counted, counted together.
 
 use super::layout::{Accumulator, PanePlan};
-use super::lists::{add_count, keep_newest, set_total, shorten_streak, total};
+use super::lists::{add_count, add_dated, keep_newest, set_total, shorten_streak, total};
 use super::pane::Arena;
 
 impl Arena {
@@ -57,6 +57,16 @@ impl Arena {
                             add_count(list, *value, *count);
                         }
                         self.pools.counts.put(from[0], other);
+                    }
+                }
+                Accumulator::DatedCounts { .. } => {
+                    if from[0] != 0 {
+                        let other = self.pools.dated.take(from[0]);
+                        let list = self.pools.dated.of(&mut into[0]);
+                        for more in &other {
+                            add_dated(list, *more);
+                        }
+                        self.pools.dated.put(from[0], other);
                     }
                 }
                 Accumulator::Streak { .. } => self.merge_streak(into, from),

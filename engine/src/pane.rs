@@ -3,7 +3,7 @@
 
 use super::event::Seen;
 use super::layout::{Accumulator, PanePlan, Slot};
-use super::lists::{add_count, keep_newest, set_total, shorten_streak, total};
+use super::lists::{Dated, add_count, add_dated, keep_newest, set_total, shorten_streak, total};
 use super::pool::Pools;
 use super::symbols::Symbols;
 
@@ -82,6 +82,16 @@ impl Arena {
                     add_count(self.pools.counts.of(&mut words[0]), value, 1);
                 }
             }
+            Accumulator::DatedCounts { column } => {
+                if let Some(value) = cells.word(index, *column, true, &mut self.symbols) {
+                    let more = Dated {
+                        value,
+                        count: 1,
+                        newest: event.time,
+                    };
+                    add_dated(self.pools.dated.of(&mut words[0]), more);
+                }
+            }
             Accumulator::Streak { .. } => {
                 if event.time > words[3] {
                     let times = self.pools.times.of(&mut words[0]);
@@ -118,6 +128,7 @@ impl Arena {
                 Accumulator::Newest { .. } => self.pools.newest.release(&mut word[0]),
                 Accumulator::Sketch { .. } => self.pools.sketches.release(&mut word[0]),
                 Accumulator::Counts { .. } => self.pools.counts.release(&mut word[0]),
+                Accumulator::DatedCounts { .. } => self.pools.dated.release(&mut word[0]),
                 Accumulator::Streak { .. } => self.pools.times.release(&mut word[0]),
                 Accumulator::Absence { .. } => self.pools.newest.release(&mut word[0]),
                 Accumulator::Run(_) => self.pools.runs.release(&mut word[0]),
@@ -146,7 +157,8 @@ impl Arena {
                 Accumulator::First { column }
                 | Accumulator::Last { column }
                 | Accumulator::Newest { column, .. }
-                | Accumulator::Counts { column } => {
+                | Accumulator::Counts { column }
+                | Accumulator::DatedCounts { column } => {
                     event.cells.word(index, *column, slot.text, symbols)
                 }
                 Accumulator::Sketch { columns, .. } => (event.cells)

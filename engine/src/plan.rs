@@ -3,12 +3,19 @@
 //! Views of one entity share a record, so an event finds its user once, however many views there are of users.
 
 use userflow_models::contract::Contract;
-use userflow_models::features::{FeatureView, Predicate, Window};
+use userflow_models::features::{FeatureView, Join, Predicate, Window};
 
-use super::compile::compile;
+use super::compile::{Columns, compile};
 use super::ids::{ColumnId, ViewId};
 use super::layout::{TablePlan, ViewPlan};
 use super::rows::RowsBuilder;
+
+/// A join of some views.
+pub(super) struct JoinPlan {
+    pub(super) join: Join,
+    /// The event's column with the key.
+    pub(super) on: ColumnId,
+}
 
 /// Everything an engine needs to know of the views.
 pub struct Plan {
@@ -18,6 +25,10 @@ pub struct Plan {
     pub(super) filters: Vec<Predicate>,
     /// Number of the column with the event's identifier. Without one no repeat can be told.
     pub(super) event_id: Option<ColumnId>,
+    /// Columns that events have of their own.
+    pub(super) contract_columns: usize,
+    /// What they get beside them, each join once; in the order of their columns.
+    pub(super) joins: Vec<JoinPlan>,
     /// For each view, in the order given: its table and its place in it.
     pub(super) places: Vec<ViewId>,
     has_exact: bool,
@@ -34,6 +45,8 @@ impl Plan {
             tables: Vec::new(),
             filters: Vec::new(),
             event_id: contract.event_id().map(number),
+            contract_columns: contract.columns().len(),
+            joins: Vec::new(),
             places: Vec::new(),
             has_exact: views
                 .iter()
@@ -54,7 +67,8 @@ impl Plan {
                 });
                 plan.tables.len() - 1
             });
-            let mut compiled = compile(contract, view, lateness, &mut plan.filters);
+            let columns = plan.columns_of(view, number);
+            let mut compiled = compile(contract, view, columns, lateness, &mut plan.filters);
             compiled.number = index;
             compiled.at = plan.tables[table].stride;
             plan.tables[table].stride += compiled.words;
@@ -77,6 +91,34 @@ impl Plan {
             ));
         }
         Ok(plan)
+    }
+
+    /// Where the columns of a view are: those that it takes from a dimension are behind those of the joins before.
+    fn columns_of(&mut self, view: &FeatureView, number: impl Fn(&str) -> ColumnId) -> Columns {
+        let mut first = self.contract_columns;
+        for known in &self.joins {
+            if view.join.as_ref() == Some(&known.join) {
+                break;
+            }
+            first += known.join.take.len();
+        }
+        if let Some(join) = &view.join
+            && self.joins.iter().all(|known| known.join != *join)
+        {
+            self.joins.push(JoinPlan {
+                on: number(&join.on),
+                join: join.clone(),
+            });
+        }
+        Columns {
+            own: self.contract_columns,
+            joined: first,
+        }
+    }
+
+    /// What views take from dimensions, each join once.
+    pub fn joins(&self) -> impl Iterator<Item = &Join> {
+        self.joins.iter().map(|plan| &plan.join)
     }
 
     /// The views, in the order given.

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::lists::Dated;
 use super::run::RunState;
 use super::sketch::Sketch;
 
@@ -108,6 +109,8 @@ pub(super) struct Pools {
     pub(super) newest: Pool<Vec<(i64, i64)>>,
     /// Values with counts.
     pub(super) counts: Pool<Vec<(i64, i64)>>,
+    /// Values with counts and newest times.
+    pub(super) dated: Pool<Vec<Dated>>,
     /// Times, oldest first.
     pub(super) times: Pool<Vec<i64>>,
     /// Events of `last` windows, oldest first.

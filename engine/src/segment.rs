@@ -2,6 +2,7 @@
 
 use super::bytes::{Reader, RestoreError, number, put_number, put_symbol};
 use super::layout::{Accumulator, EVENTS, HEAD, Kind, PANES, PanePlan, RING, ViewPlan, panes_of};
+use super::lists::Dated;
 use super::pane::Arena;
 use super::pattern_bytes::{read_absence, read_run, write_absence, write_run};
 use super::pool::Kept;
@@ -109,6 +110,15 @@ fn write_pane(
                 for (symbol, count) in list {
                     put_number(out, *count);
                     put_symbol(out, *symbol, arena, marked);
+                }
+            }
+            Accumulator::DatedCounts { .. } => {
+                let list = pools.dated.get(words[0]).map_or(&[][..], Vec::as_slice);
+                put_number(out, number(list.len()));
+                for known in list {
+                    put_number(out, known.count);
+                    put_number(out, known.newest);
+                    put_symbol(out, known.value, arena, marked);
                 }
             }
             Accumulator::Sketch { .. } => {
@@ -223,6 +233,17 @@ fn read_pane(
                 for _ in 0..reader.number()? {
                     let (count, symbol) = (reader.number()?, reader.symbol(arena)?);
                     arena.pools.counts.of(&mut words[0]).push((symbol, count));
+                }
+            }
+            Accumulator::DatedCounts { .. } => {
+                words[0] = 0;
+                for _ in 0..reader.number()? {
+                    let known = Dated {
+                        count: reader.number()?,
+                        newest: reader.number()?,
+                        value: reader.symbol(arena)?,
+                    };
+                    arena.pools.dated.of(&mut words[0]).push(known);
                 }
             }
             Accumulator::Sketch { .. } => {

@@ -192,6 +192,7 @@ impl<'a> Row<'a> {
                 let found = (cases.iter()).find(|case| case.conditions.iter().all(holds));
                 found.map(|case| case.value.as_str())
             }
+            Aggregation::TopK { .. } => self.top(feature).next(),
             Aggregation::Detail(pattern) => self.detail(*pattern),
             Aggregation::Coalesce(others) => others.iter().find_map(|at| self.text(*at)),
             _ => self.single(feature).map(|symbol| symbols.text(symbol)),
@@ -225,18 +226,32 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The values of a list, as readers see them.
-    pub(super) fn list(&self, feature: usize, mut each: impl FnMut(&'a str)) {
+    /// The most frequent values, most frequent first.
+    fn top(&self, feature: usize) -> impl Iterator<Item = &'a str> + use<'a> {
         let (pools, symbols) = (&self.arena.pools, &self.arena.symbols);
         let word = self.words(feature)[0];
+        let mut values: Vec<(i64, i64, &str)> = match self.view.pane.slots[feature].accumulator {
+            Accumulator::DatedCounts { .. } => (pools.dated.get(word).into_iter().flatten())
+                .map(|known| {
+                    (
+                        -known.count,
+                        known.newest.saturating_neg(),
+                        symbols.text(known.value),
+                    )
+                })
+                .collect(),
+            _ => (pools.counts.get(word).into_iter().flatten())
+                .map(|(value, count)| (-count, 0, symbols.text(*value)))
+                .collect(),
+        };
+        values.sort_unstable();
+        values.into_iter().map(|(_, _, text)| text)
+    }
+
+    /// The values of a list, as readers see them.
+    pub(super) fn list(&self, feature: usize, each: impl FnMut(&'a str)) {
         match &self.view.view.features[feature].aggregation {
-            Aggregation::TopK { k, .. } => {
-                let mut counts: Vec<(i64, &str)> = (pools.counts.get(word).into_iter().flatten())
-                    .map(|(value, count)| (-count, symbols.text(*value)))
-                    .collect();
-                counts.sort_unstable();
-                counts.iter().take(*k).for_each(|(_, text)| each(text));
-            }
+            Aggregation::TopK { k, .. } => self.top(feature).take(*k).for_each(each),
             _ => self.kept(feature, each),
         }
     }

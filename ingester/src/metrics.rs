@@ -102,6 +102,12 @@ pub struct SessionizeMetrics {
     pub set_aside: IntCounterVec,
     /// Rows not written because their entity has a newer row from another partition, by view.
     pub split: IntCounterVec,
+    /// Events with a key that a dimension does not have, by dimension.
+    pub dimension_misses: IntCounterVec,
+    /// Times that a dimension's file had changed, by dimension and whether it could be read.
+    pub dimension_reloads: IntCounterVec,
+    /// Rows of a dimension that events find, by dimension.
+    dimension_rows: IntGaugeVec,
     /// Writes that were sent in halves because the store found them too much.
     pub too_much: IntCounter,
     /// Seconds since when nothing could be written; 0 while the store takes rows.
@@ -139,6 +145,13 @@ pub struct SessionizeMetrics {
 }
 
 impl SessionizeMetrics {
+    /// Shows how many rows a dimension has.
+    pub fn dimension_rows(&self, dimension: &str, rows: usize) {
+        let rows = i64::try_from(rows).expect("memory holds fewer");
+        let gauge = &self.dimension_rows;
+        gauge.with_label_values(&[dimension]).set(rows);
+    }
+
     /// Registers all metrics.
     pub fn new() -> Result<Self, Error> {
         let registry = Registry::new("userflow_sessionize")?;
@@ -185,6 +198,21 @@ impl SessionizeMetrics {
             split: by_view(
                 "split_entities_total",
                 "Rows not written because their entity has a newer row from another partition",
+            )?,
+            dimension_misses: registry.counters(
+                "dimension_misses_total",
+                "Events with a key that a dimension does not have: the joined columns are null",
+                &["dimension"],
+            )?,
+            dimension_reloads: registry.counters(
+                "dimension_reloads_total",
+                "Times that a dimension's file had changed; failed: the rows of before go on",
+                &["dimension", "outcome"],
+            )?,
+            dimension_rows: registry.gauges(
+                "dimension_rows",
+                "Rows of a dimension that events find",
+                "dimension",
             )?,
             too_much: counter(
                 "writes_halved_total",

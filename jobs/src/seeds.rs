@@ -1,14 +1,16 @@
 //! Seeds: the small dimensions that lie beside the models as CSV, read into memory with their declared types. Judging them by their
 //! tests is the business of [`crate::quality`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
-use userflow_models::project::{Ref, Seed};
+use userflow_models::project::{Column, Ref, Seed};
 use userflow_process::exit::WrongSetup;
 
 /// The schema under which sessions know the seeds.
@@ -29,24 +31,25 @@ pub fn table_name(input: &Ref) -> String {
 
 /// A seed as a table. An empty field is null.
 pub fn table(seed: &Seed) -> Result<Arc<dyn TableProvider>> {
-    let batch = read(seed)?;
+    let batch = read(&seed.path, &seed.columns)?;
     Ok(Arc::new(MemTable::try_new(
         batch.schema(),
         vec![vec![batch]],
     )?))
 }
 
-fn read(seed: &Seed) -> Result<RecordBatch> {
-    let shown = seed.path.display();
+/// The rows of a seed's file, with the columns that are declared.
+pub fn read(path: &Path, columns: &[Column]) -> Result<RecordBatch> {
+    let shown = path.display();
     let wrong = |line: u64, message: String| WrongSetup(format!("{shown}:{line}: {message}"));
-    let mut reader = csv::Reader::from_path(&seed.path).with_context(|| format!("read {shown}"))?;
+    let mut reader = csv::Reader::from_path(path).with_context(|| format!("read {shown}"))?;
     let header = reader
         .headers()
         .with_context(|| format!("read {shown}"))?
         .clone();
     let unknown = header
         .iter()
-        .find(|name| seed.columns.iter().all(|column| column.name != *name));
+        .find(|name| columns.iter().all(|column| column.name != *name));
     if let Some(unknown) = unknown {
         return Err(wrong(
             1,
@@ -64,8 +67,11 @@ fn read(seed: &Seed) -> Result<RecordBatch> {
         lines.push(record.position().map_or(0, csv::Position::line));
         rows.push(record);
     }
-    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(seed.columns.len());
-    for (column, field) in seed.columns.iter().zip(seed.schema().fields()) {
+    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
+    let fields =
+        (columns.iter()).map(|column| Field::new(&column.name, column.data_type.arrow(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    for (column, field) in columns.iter().zip(schema.fields()) {
         let at = header.iter().position(|name| name == column.name);
         let at = at.ok_or_else(|| {
             wrong(
@@ -90,7 +96,7 @@ fn read(seed: &Seed) -> Result<RecordBatch> {
         }
         arrays.push(typed);
     }
-    Ok(RecordBatch::try_new(seed.schema(), arrays)?)
+    Ok(RecordBatch::try_new(Arc::clone(&schema), arrays)?)
 }
 
 #[cfg(test)]
@@ -98,7 +104,7 @@ mod tests {
     use super::*;
     use datafusion::arrow::array::AsArray;
     use datafusion::arrow::datatypes::{Int32Type, TimestampMicrosecondType};
-    use userflow_models::project::{Column, ColumnType};
+    use userflow_models::project::ColumnType;
 
     fn seed(text: &str) -> Result<RecordBatch> {
         let folder = tempfile::tempdir()?;
@@ -110,21 +116,12 @@ mod tests {
             description: String::new(),
             tests: vec![],
         };
-        read(&Seed {
-            name: "dimension".into(),
-            domain: "demo".into(),
-            path,
-            description: String::new(),
-            columns: vec![
-                column("id", ColumnType::String),
-                column("position", ColumnType::Integer),
-                column("at", ColumnType::Timestamp),
-            ],
-            tests: Vec::new(),
-            yml: "_seeds.yml".into(),
-            checks: Vec::new(),
-            fingerprint: 0,
-        })
+        let columns = [
+            column("id", ColumnType::String),
+            column("position", ColumnType::Integer),
+            column("at", ColumnType::Timestamp),
+        ];
+        read(&path, &columns)
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod busy;
 mod identity;
+mod join;
 mod patterns;
 mod shuffled;
 mod stream;

@@ -548,6 +548,32 @@ impl Textbook {
             .map(|item| (-count(&|e| e.item == *item), *item))
             .collect();
         top.sort_unstable();
+        // Of values that are equally frequent the latest first, then the smaller.
+        let latest = |of: &dyn Fn(&Event) -> Option<String>| {
+            let mut values: Vec<(i64, i64, String)> = Vec::new();
+            for value in events.iter().filter_map(|e| of(e)).collect::<BTreeSet<_>>() {
+                let with: Vec<&&Event> = events
+                    .iter()
+                    .filter(|e| of(e).as_ref() == Some(&value))
+                    .collect();
+                let newest = with.iter().map(|e| e.time).max().expect("it has one");
+                values.push((-i64::try_from(with.len()).expect("few"), -newest, value));
+            }
+            values.sort_unstable();
+            values
+                .into_iter()
+                .map(|(_, _, value)| value)
+                .collect::<Vec<_>>()
+        };
+        let latest_items = latest(&|e| Some(e.item.clone()));
+        let latest_genre = latest(&|e| e.genre.clone()).into_iter().next();
+        let smaller_genre = (events
+            .iter()
+            .filter_map(|e| e.genre.as_deref())
+            .collect::<BTreeSet<_>>())
+        .into_iter()
+        .map(|genre| (-count(&|e| e.genre.as_deref() == Some(genre)), genre))
+        .min();
         let list = |texts: Vec<&str>| Cell::Texts(texts.into_iter().map(str::to_owned).collect());
         let last_c = events
             .iter()
@@ -620,6 +646,18 @@ impl Textbook {
             (
                 "top".into(),
                 list(top.into_iter().take(2).map(|(_, item)| item).collect()),
+            ),
+            (
+                "top_latest".into(),
+                Cell::Texts(latest_items.into_iter().take(3).collect()),
+            ),
+            (
+                "top_one".into(),
+                Cell::Text(latest_genre.unwrap_or_else(|| "NONE".into())),
+            ),
+            (
+                "top_smaller".into(),
+                text(smaller_genre.map(|(_, genre)| genre)),
             ),
             (
                 "share_b".into(),

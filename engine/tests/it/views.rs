@@ -58,6 +58,9 @@ const EVERYTHING: &str = "
   genres: {distinct_count: genre, exact_up_to: 16}
   pairs: {distinct_count: [item, genre], exact_up_to: 16}
   top: {top_k: item, k: 2}
+  top_latest: {top_k: item, k: 3, ties: latest}
+  top_one: {top: genre, ties: latest, default: NONE}
+  top_smaller: {top: genre}
   share_b: {ratio: [count_b, count]}
   first_c: {min: time, when: {type: c}, hidden: true}
   last_time: {max: time, hidden: true}

@@ -11,6 +11,7 @@ use userflow_models::features;
 use userflow_tests::faulty::Faulty;
 
 use super::checkpoints::Checkpoints;
+use super::dimensions::Dimensions;
 use super::intake::{Intake, Message};
 use super::partitions::Partitions;
 use crate::metrics::SessionizeMetrics;
@@ -83,8 +84,14 @@ pub(super) fn partitions(next: &[(i32, i64)]) -> Partitions {
     partitions
 }
 
+/// Messages of a contract whose events are joined with nothing.
+pub(super) fn intake_of(contract: &Contract) -> Intake {
+    let dimensions = Dimensions::load(plan(), &[], Arc::new(metrics())).expect("none");
+    Intake::new(contract, Duration::from_secs(10), Arc::new(dimensions))
+}
+
 pub(super) fn intake() -> Intake {
-    Intake::new(&contract(), Duration::from_secs(10))
+    intake_of(&contract())
 }
 
 /// An event of a user, so many seconds after noon.

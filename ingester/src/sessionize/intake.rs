@@ -1,11 +1,13 @@
 //! Messages on their way into engines: decoded as they come, given to the engines of their partitions a burst at a time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use userflow_engine::Events;
 use userflow_models::contract::Contract;
 use userflow_models::decode::Decoder;
 
+use super::dimensions::Dimensions;
 use super::partitions::{Partitions, Step};
 use super::time::micros;
 
@@ -36,10 +38,15 @@ pub(super) struct Intake {
     steps: Vec<(i32, Step)>,
     /// Ends of partitions: nothing before this offset will ever be a message.
     ends: Vec<(i32, i64)>,
+    dimensions: Arc<Dimensions>,
 }
 
 impl Intake {
-    pub(super) fn new(contract: &Contract, max_ahead: Duration) -> Self {
+    pub(super) fn new(
+        contract: &Contract,
+        max_ahead: Duration,
+        dimensions: Arc<Dimensions>,
+    ) -> Self {
         Self {
             decoder: Decoder::new(contract),
             event_time: (contract.columns().iter())
@@ -48,6 +55,7 @@ impl Intake {
             ahead: micros(max_ahead),
             steps: Vec::new(),
             ends: Vec::new(),
+            dimensions,
         }
     }
 
@@ -81,7 +89,8 @@ impl Intake {
         let mut counted = Counted::default();
         if !self.steps.is_empty() {
             let batch = self.decoder.finish();
-            let events = Events::new(&batch, self.event_time);
+            let mut events = Events::new(&batch, self.event_time);
+            self.dimensions.join(&mut events);
             for (partition, step) in self.steps.drain(..) {
                 if step.rows.is_empty() {
                     counted.rejected += 1;
@@ -138,7 +147,7 @@ mod tests {
     #[test]
     fn a_list_of_events_is_one_message_and_counts_each_of_them() {
         let mut partitions = partitions(&[(0, 5)]);
-        let mut intake = Intake::new(&fixture::contract_with_lists(), Duration::from_secs(10));
+        let mut intake = fixture::intake_of(&fixture::contract_with_lists());
         let list = [event(1, "ann", 0), event(2, "bob", 1), event(1, "ann", 0)];
         let list = list
             .map(|event| String::from_utf8(event).expect("JSON"))

@@ -14,7 +14,7 @@
 //!   `checkpoint_writer` and `checkpoints` (how states become objects), `expiry` (rows beyond their ttl), `fences` (others that claim what
 //!   is ours), `report` (metrics).
 //! * `store`: the door to the online store. A row gives way only to a newer one, and only the owner of a partition writes.
-//! * `service`: threads, targets, the end; `setup`: what they need; `shared`: what they share; `progress`: how far; `summary`: what it was;
+//! * `service`: threads, targets, the end; `setup`: what they need; `dimensions`: what events are joined with; `shared`: what they share; `progress`: how far; `summary`: what it was;
 //!   `status`: what people see of it meanwhile.
 //!
 //! Why nothing is lost or counted twice: a checkpoint is taken when every row that its state made is in the store, so a restart from it
@@ -27,6 +27,7 @@ mod checkpointer;
 mod checkpoints;
 mod claim;
 mod delivery;
+mod dimensions;
 mod expiry;
 mod fences;
 #[cfg(test)]

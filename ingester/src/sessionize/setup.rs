@@ -13,6 +13,7 @@ use userflow_process::workers::Stop;
 
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
+use super::dimensions::Dimensions;
 use super::progress::Progress;
 use super::restore::Restorer;
 use super::shared::{Shared, Totals};
@@ -45,8 +46,13 @@ pub(super) async fn set_up(
         dedup_horizon: micros(args.time.dedup_horizon),
         dedup_most: args.time.dedup_most,
     };
+    let declared = features::dimensions(&domain)?;
     let contract = domain.contract;
     let plan = Plan::new(&contract, &views, settings.lateness).map_err(WrongSetup)?;
+    let plan = Arc::new(plan);
+    let metrics = Arc::new(SessionizeMetrics::new()?);
+    let dimensions = Dimensions::load(Arc::clone(&plan), &declared, Arc::clone(&metrics))?;
+    let dimensions = Arc::new(dimensions);
     let Source { topic, id, logs } = source;
     let metrics = Arc::new(SessionizeMetrics::new()?);
     for reason in REDIS_TROUBLES {
@@ -86,7 +92,7 @@ pub(super) async fn set_up(
     }
     let restorer = Restorer {
         views: views.iter().map(|view| view.name.clone()).collect(),
-        plan: Arc::new(plan),
+        plan,
         settings,
         checkpoints,
         location: args.checkpoints.location.clone(),
@@ -100,8 +106,12 @@ pub(super) async fn set_up(
         &health,
         args.until_caught_up,
     );
+    if !dimensions.is_empty() {
+        runtime.spawn(Arc::clone(&dimensions).watch(args.dimension_interval));
+    }
     Ok(Shared {
         args: args.clone(),
+        dimensions,
         connection,
         topic: topic.clone(),
         topic_id: id.clone(),

@@ -9,6 +9,7 @@ use userflow_process::health::Health;
 use userflow_process::workers::Stop;
 
 use super::delivery::Delivery;
+use super::dimensions::Dimensions;
 use super::progress::Progress;
 use super::restore::Restorer;
 use super::store::{OnlineStore, Redis};
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) owner: String,
     pub(super) contract: Contract,
     pub(super) views: Vec<FeatureView>,
+    pub(super) dimensions: Arc<Dimensions>,
     /// Most bytes of state, over all workers.
     pub(super) state_limit: usize,
     pub(super) store: Arc<dyn OnlineStore>,

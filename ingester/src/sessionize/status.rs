@@ -6,6 +6,7 @@ use userflow_process::metrics::{counts, values};
 use userflow_process::postgres;
 use userflow_process::status::{Cell, Column, Counter, Status, Table};
 
+use super::dimensions::Shown;
 use super::shared::Shared;
 
 /// What the process is doing now.
@@ -28,6 +29,7 @@ pub(super) fn status(shared: &Shared) -> Status {
             partitions(shared),
             views(shared, &rows, &late),
             set_aside(&counts(&metrics.set_aside, &["view", "reason"])),
+            dimensions(shared),
             passed_over(shared),
         ],
     }
@@ -179,6 +181,42 @@ fn set_aside(rows: &BTreeMap<Vec<String>, u64>) -> Table {
             })
             .collect(),
         empty: "None: the store took every row since the start.",
+    }
+}
+
+fn dimensions(shared: &Shared) -> Table {
+    let column = |name, about| Column { name, about };
+    let missed = counts(&shared.metrics.dimension_misses, &["dimension"]);
+    let row = |shown: Shown| {
+        let misses = missed.get(&vec![shown.name.clone()]).copied();
+        vec![
+            Cell::Text(shown.name),
+            Cell::Text(shown.file.display().to_string()),
+            count(u64::try_from(shown.rows).unwrap_or(u64::MAX)),
+            Cell::Time(shown.since),
+            count(misses.unwrap_or(0)),
+            shown.problem.map_or(Cell::Nothing, Cell::Text),
+        ]
+    };
+    Table {
+        title: "Dimensions",
+        about: "What events are joined with. A file is read again when it changes.".to_owned(),
+        columns: vec![
+            column("dimension", "its name"),
+            column("file", "where its rows come from"),
+            column("rows", "that events find now"),
+            column("read", "when these rows were read"),
+            column(
+                "misses",
+                "events with a key that it does not have, since the start",
+            ),
+            column(
+                "problem",
+                "why a newer file is not read; the rows of before go on",
+            ),
+        ],
+        rows: shared.dimensions.shown().into_iter().map(row).collect(),
+        empty: "No view joins one.",
     }
 }
 

@@ -75,7 +75,11 @@ impl Worker {
         Ok(Self {
             member: Member::join(&joining, health)?,
             turns: health.watch_loop(name),
-            intake: Intake::new(&shared.contract, shared.args.time.max_ahead),
+            intake: Intake::new(
+                &shared.contract,
+                shared.args.time.max_ahead,
+                Arc::clone(&shared.dimensions),
+            ),
             partitions: Partitions::default(),
             flusher: Flusher::new(RowsOut::new(shared), runtime.clone(), pace, views),
             checkpointer: Checkpointer::new(

@@ -1,7 +1,9 @@
 //! Feature views in words: what a window holds, what a feature is.
 
 use userflow_models::contract::Contract;
-use userflow_models::features::{Absence, Aggregation, Feature, FeatureView, Window};
+use userflow_models::features::{
+    Absence, Aggregation, Feature, FeatureView, Ties, ValueType, Window,
+};
 
 use super::condition::{case, column_name, feature_name, predicate};
 use super::text::span;
@@ -115,8 +117,22 @@ fn meaning(feature: &Feature, view: &FeatureView, contract: &Contract) -> String
                 names.join(", ")
             )
         }
-        Aggregation::TopK { column: of, k } => {
-            format!("the {k} most frequent {}, most frequent first", column(of))
+        Aggregation::TopK {
+            column: of,
+            k,
+            ties,
+        } => {
+            let ties = match ties {
+                Ties::Smaller => "",
+                Ties::Latest => "; of equally frequent ones the latest first",
+            };
+            match feature.value_type {
+                ValueType::Text => format!("the most frequent {}{ties}", column(of)),
+                _ => format!(
+                    "the {k} most frequent {}, most frequent first{ties}",
+                    column(of)
+                ),
+            }
         }
         Aggregation::Ratio(of, by) => {
             format!("{} / {}; 0 when the latter is 0", other(of), other(by))

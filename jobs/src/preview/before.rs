@@ -33,7 +33,8 @@ pub(super) fn before(
             None => return Ok(None),
         },
     };
-    let read = features::parse(&text, &domain.contract);
+    let dimensions = features::dimensions(domain)?;
+    let read = features::parse_with(&text, &domain.contract, &dimensions);
     let before = read.map_err(|error| {
         WrongSetup(format!(
             "the definition of {from} does not fit the contract of today: {error}"

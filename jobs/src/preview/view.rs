@@ -60,7 +60,7 @@ pub(super) async fn run(
         );
         return Err(WrongSetup(message).into());
     }
-    let stream = |view: &FeatureView| Stream::new(contract, std::slice::from_ref(view));
+    let stream = |view: &FeatureView| Stream::new(domain, std::slice::from_ref(view));
     let mut trial = Trial {
         args,
         domain,

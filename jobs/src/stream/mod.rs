@@ -11,18 +11,22 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use datafusion::arrow::array::RecordBatch;
-use userflow_engine::{Engine, Events, Observer, Plan};
-use userflow_models::contract::Contract;
-use userflow_models::features::FeatureView;
+use userflow_engine::{Dimension, Engine, Events, Observer, Plan};
+use userflow_models::domain::Domain;
+use userflow_models::features::{self, FeatureView, Join};
 use userflow_process::exit::WrongSetup;
 
 pub use rows::{Key, ViewRows};
 pub use settings::MAX_AHEAD;
 use settings::{IDLE_TIMEOUT, SETTINGS};
 
+use crate::seeds;
+
 /// The views of a domain over one stream of events.
 pub struct Stream {
     plan: Arc<Plan>,
+    /// What events are joined with, in the order of the plan.
+    dimensions: Vec<Arc<Dimension>>,
     engine: Engine,
     /// Number of the event time's column.
     event_time: usize,
@@ -50,12 +54,16 @@ pub struct Effect {
 }
 
 impl Stream {
-    /// A stream without events.
-    pub fn new(contract: &Contract, views: &[FeatureView]) -> Result<Self> {
+    /// A stream without events; views find what they join among the domain's seeds.
+    pub fn new(domain: &Domain, views: &[FeatureView]) -> Result<Self> {
+        let contract = &domain.contract;
         let whole: Vec<FeatureView> = views.iter().map(whole).collect();
         let plan = Plan::new(contract, &whole, SETTINGS.lateness).map_err(WrongSetup)?;
         let plan = Arc::new(plan);
+        let declared = features::dimensions(domain)?;
+        let dimensions = plan.joins().map(|join| dimension(join, &declared));
         Ok(Self {
+            dimensions: dimensions.collect::<Result<_>>()?,
             engine: Engine::new(Arc::clone(&plan), SETTINGS, 0, 0),
             event_time: (contract.columns().iter())
                 .position(|column| column.name == contract.event_time())
@@ -80,7 +88,8 @@ impl Stream {
         row: usize,
         arrived: Option<i64>,
     ) -> Result<Effect> {
-        let events = Events::new(batch, self.event_time);
+        let mut events = Events::new(batch, self.event_time);
+        self.plan.join(&mut events, &self.dimensions);
         let ceiling = arrived.map_or(i64::MAX, |time| time.saturating_add(MAX_AHEAD));
         let before = self.engine.counts().clone();
         let mut ended = Ended::default();
@@ -155,6 +164,15 @@ impl Stream {
         }
         Ok(changed)
     }
+}
+
+/// The rows of a seed that a view joins.
+fn dimension(join: &Join, declared: &[features::Dimension]) -> Result<Arc<Dimension>> {
+    let seed = declared.iter().find(|seed| seed.name == join.dimension);
+    let seed = seed.expect("a view joins a seed of its domain");
+    let dimension = Dimension::new(join, &seeds::read(&seed.file, &seed.columns)?);
+    let wrong = |problem| WrongSetup(format!("{}: {problem}", seed.file.display()));
+    Ok(Arc::new(dimension.map_err(wrong)?))
 }
 
 /// A view as one partition sees it.

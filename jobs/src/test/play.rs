@@ -48,7 +48,7 @@ pub(super) async fn play(bench: &Bench, case: &Case) -> Result<Vec<Failure>> {
         case,
         clock: Clock { date: case.date },
         decoder: Decoder::new(contract),
-        stream: Stream::new(contract, &bench.views)?,
+        stream: Stream::new(&bench.domain, &bench.views)?,
         tables: Tables::new(bench),
         story: Story::default(),
         now: None,

@@ -204,6 +204,19 @@ impl Contract {
         self
     }
 
+    /// The contract as a reader of joined events sees it: with further columns after its own, which no message has.
+    #[must_use]
+    pub(crate) fn with_joined(
+        mut self,
+        columns: impl IntoIterator<Item = (String, ColumnType)>,
+    ) -> Self {
+        let columns = columns.into_iter();
+        let joined =
+            columns.map(|(name, column_type)| Column::new(&name, column_type, "", Vec::new()));
+        self.columns.extend(joined);
+        self
+    }
+
     /// The columns whose values are bounded by `max_key_bytes`, in the order of bronze.
     pub fn keys(&self) -> Vec<&str> {
         let columns = self.columns.iter().enumerate();

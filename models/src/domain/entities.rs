@@ -16,10 +16,10 @@ pub(crate) enum Entity {
 }
 
 impl Entity {
-    pub(crate) fn columns(self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         match self {
-            Self::One(column) => vec![column],
-            Self::More(columns) => columns,
+            Self::One(column) => vec![column.clone()],
+            Self::More(columns) => columns.clone(),
         }
     }
 }

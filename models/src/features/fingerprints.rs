@@ -243,6 +243,30 @@ fn every_part_of_a_pattern_is_in_its_fingerprint() {
 }
 
 #[test]
+fn how_ties_are_resolved_is_in_the_fingerprint() {
+    let contract = Contract::parse(Path::new("contract.json"), CONTRACT).expect("a contract");
+    let of = |feature: &str| {
+        let text = format!(
+            "feature_view: test_v\ndescription: v\nentity: user\npartition_local: true\nwindow: lifetime\nfeatures: {{top: {feature}}}\n"
+        );
+        parse(&text, &contract).expect("a view").fingerprint
+    };
+    // What it was before there was a choice.
+    assert_eq!(
+        of("{top_k: kind, k: 1, ties: smaller}"),
+        of("{top_k: kind, k: 1}")
+    );
+    let others = [
+        "{top_k: kind, k: 1}",
+        "{top_k: kind, k: 1, ties: latest}",
+        "{top: kind}",
+        "{top: kind, ties: latest}",
+    ];
+    let different: std::collections::HashSet<String> = others.map(of).into();
+    assert_eq!(different.len(), others.len());
+}
+
+#[test]
 fn a_contract_that_gains_a_column_changes_no_view() {
     let more = CONTRACT.replacen(
         "\"properties\": {",

@@ -10,19 +10,22 @@
 //!
 //! Not here: state, time, Kafka, a connection to a database.
 
+mod dimension;
 #[cfg(test)]
 mod fingerprints;
 #[cfg(test)]
 mod in_redis;
 pub mod online;
+mod predicate;
 mod read;
 mod redis;
 mod view;
 
+pub use dimension::Dimension;
 pub use redis::{KeyPart, RESERVED, RedisRows, RedisShape};
 pub use view::{
-    Absence, Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Predicate, Run,
-    Test, ValueType, Window,
+    Absence, Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Join, Predicate,
+    Run, Taken, Test, Ties, ValueType, Window,
 };
 
 use std::path::{Path, PathBuf};
@@ -45,9 +48,10 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ConfigError> {
         }
     }
     files.sort();
+    let dimensions = dimension::of(domain)?;
     let (mut views, mut problems): (Vec<FeatureView>, Vec<Problem>) = (Vec::new(), Vec::new());
     for file in files {
-        match one(&file, domain) {
+        match one(&file, domain, &dimensions) {
             Ok(view) => views.push(view),
             Err(problem) => problems.push(problem),
         }
@@ -66,9 +70,9 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ConfigError> {
 }
 
 /// Reads one view. Its name is the name of its file, and no other domain has a view of that name: all views share one schema.
-fn one(file: &Path, domain: &Domain) -> Result<FeatureView, Problem> {
+fn one(file: &Path, domain: &Domain, dimensions: &[Dimension]) -> Result<FeatureView, Problem> {
     let text = crate::project::read_file(file)?;
-    let view = read::view(file, &text, &domain.contract)?;
+    let view = read::view(file, &text, &domain.contract, dimensions)?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     if view.name != stem {
         let message = format!(
@@ -108,7 +112,26 @@ fn named_the_same(domain: &Domain, name: &str) -> Option<PathBuf> {
 
 /// Reads one view from text: for tests of what is computed from it.
 pub fn parse(text: &str, contract: &crate::contract::Contract) -> Result<FeatureView, ConfigError> {
-    Ok(read::view(Path::new("view.yml"), text, contract)?)
+    parse_with(text, contract, &[])
+}
+
+/// The same of a view that may join a dimension.
+pub fn parse_with(
+    text: &str,
+    contract: &crate::contract::Contract,
+    dimensions: &[Dimension],
+) -> Result<FeatureView, ConfigError> {
+    Ok(read::view(
+        Path::new("view.yml"),
+        text,
+        contract,
+        dimensions,
+    )?)
+}
+
+/// The dimensions that views of a domain can join: its seeds.
+pub fn dimensions(domain: &Domain) -> Result<Vec<Dimension>, ConfigError> {
+    dimension::of(domain)
 }
 
 #[cfg(test)]
@@ -177,6 +200,21 @@ features:
                 "  n: {count: {}}",
                 "  n: {count: {}, round: 2}",
                 "6: `n`: round is for min and max of a decimal",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {top: country, ties: newest}",
+                "6: `n`: ties is smaller or latest",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {last: country, ties: latest}",
+                "6: `n`: ties is for top and top_k, not for last",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {top: country, ties: latest}",
+                "6: `n`: which value came latest is not merged from several partitions",
             ),
             (
                 "  n: {count: {}}",
@@ -408,6 +446,111 @@ features:
             said.contains("two/features/visits.yml as well") && said.contains("`one_visits`"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_join_is_said() {
+        let domain = webtoon();
+        let dimensions = dimensions(&domain).expect("the seeds");
+        let good = "feature_view: webtoon_v
+description: A view
+entity: user_id
+join: {dimension: episode_metadata, on: episode_id, take: [genre, is_free, {images: image_count}]}
+window: lifetime
+features:
+  free: {count: {when: {is_free: true}}}
+  images: {sum: images}
+  genres: {top_k: genre, k: 2}
+";
+        let view = parse_with(good, &domain.contract, &dimensions).expect("a good view");
+        let types: Vec<ValueType> = view.features.iter().map(|f| f.value_type).collect();
+        assert_eq!(
+            types,
+            [ValueType::BigInt, ValueType::BigInt, ValueType::TextArray]
+        );
+        // What is put in place of what, and what the message must say.
+        let cases = [
+            (
+                "dimension: episode_metadata",
+                "dimension: episodes",
+                "4: `join`: there is no dimension `episodes`: the domain's seeds are episode_metadata",
+            ),
+            (
+                "on: episode_id",
+                "on: reader",
+                "4: `join`: the contract has no column `reader`",
+            ),
+            (
+                "on: episode_id",
+                "on: country",
+                "4: `join`: `episode_metadata` has no column `country`: it has webtoon_id",
+            ),
+            (
+                "[genre,",
+                "[kind,",
+                "4: `join`: `episode_metadata` has no column `kind`",
+            ),
+            (
+                "[genre,",
+                "[webtoon_id,",
+                "4: `join`: the events have a column `webtoon_id` already: take it by another name: `{episode_metadata_webtoon_id: webtoon_id}`",
+            ),
+            (
+                "[genre,",
+                "[genre, genre,",
+                "4: `join`: the events have a column `genre` already",
+            ),
+            (
+                "[genre, is_free, {images: image_count}]",
+                "[]",
+                "4: write `join: {dimension:",
+            ),
+            (
+                "on: episode_id",
+                "by: episode_id",
+                "4: write `join: {dimension:",
+            ),
+            (
+                "entity: user_id",
+                "entity: genre",
+                "3: `entity`: the contract has no column `genre`",
+            ),
+            (
+                "{is_free: true}",
+                "{is_new: true}",
+                "7: `free`: the contract has no column `is_new`",
+            ),
+        ];
+        for (from, to, message) in cases {
+            assert_eq!(good.matches(from).count(), 1, "{from}");
+            let said = parse_with(&good.replace(from, to), &domain.contract, &dimensions);
+            let said = said.map_or_else(|e| e.to_string(), |_| "nothing".to_owned());
+            assert!(
+                said.contains(message),
+                "{to}: said `{said}`, should say `{message}`"
+            );
+        }
+        // What is joined is a part of the meaning; a view that joins nothing means what it did.
+        let of = |text: &str| {
+            parse_with(text, &domain.contract, &dimensions)
+                .expect(text)
+                .fingerprint
+        };
+        assert_eq!(
+            of(GOOD),
+            parse(GOOD, &domain.contract).expect("good").fingerprint
+        );
+        let mut seen = std::collections::HashSet::from([of(good)]);
+        for (from, to) in [
+            ("on: episode_id", "on: webtoon_id"),
+            ("{images: image_count}", "{images: episode_no}"),
+            ("[genre, is_free,", "[is_free, genre,"),
+        ] {
+            assert!(
+                seen.insert(of(&good.replace(from, to))),
+                "{from} is not in it"
+            );
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+pub use super::predicate::{Predicate, Test};
 use super::redis::RedisRows;
-use crate::contract::ColumnType;
+use crate::contract::{ColumnType, Contract};
 
 /// A hidden feature that every session has whose partials are merged: the time of its first event in a partition.
 pub(super) const BEGAN: &str = "_began";
@@ -21,6 +22,8 @@ pub struct FeatureView {
     pub entity: Vec<String>,
     /// Whether all events of an entity are in one Kafka partition. If not, the table holds one partial per partition.
     pub partition_local: bool,
+    /// Further columns that its events get before they are counted.
+    pub join: Option<Join>,
     /// Which events of an entity count at a time.
     pub window: Window,
     /// In the order of the file.
@@ -35,6 +38,28 @@ pub struct FeatureView {
     pub fingerprint: String,
     /// What releases up to 0.1 would have called the same view.
     pub former_fingerprint: String,
+}
+
+/// Columns of a dimension, found by a column of the event. They are numbered after those of the contract, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Join {
+    /// The dimension's name: a seed of the domain.
+    pub dimension: String,
+    /// The column whose value must be equal in the event and in the dimension.
+    pub on: String,
+    /// What is taken.
+    pub take: Vec<Taken>,
+}
+
+/// A column taken from a dimension.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    /// Its name in the view.
+    pub name: String,
+    /// Its name in the dimension.
+    pub column: String,
+    /// Its type.
+    pub column_type: ColumnType,
 }
 
 /// A window, all durations in microseconds.
@@ -154,12 +179,14 @@ pub enum Aggregation {
         /// Size of the sketch: the standard error beyond it is `1/sqrt(exact - 2)`.
         exact: usize,
     },
-    /// The most frequent values, most frequent first; of equal counts, the smaller value first.
+    /// The most frequent values, most frequent first; a feature whose values are single texts has the first of them.
     TopK {
         /// The column.
         column: usize,
         /// How many.
         k: usize,
+        /// Which of equal counts is first.
+        ties: Ties,
     },
     /// One feature divided by another; 0 if that is 0 or null.
     Ratio(usize, usize),
@@ -182,6 +209,15 @@ pub enum Aggregation {
     Detail(usize),
     /// The value of the first of these features that has one.
     Coalesce(Vec<usize>),
+}
+
+/// Which of values that are equally frequent is first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ties {
+    /// The smaller one.
+    Smaller,
+    /// The one that came latest by event time; of equal times the smaller one.
+    Latest,
 }
 
 /// A pattern: an event that counts, and none that passes `without` at its time or up to `within` later. It appears when the watermark
@@ -232,51 +268,6 @@ pub enum Condition {
     Feature(usize, Test),
     /// The session ended because nothing came for longer than the gap.
     TimedOut,
-}
-
-/// All of these columns pass their tests. A null passes none.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predicate(pub Vec<(usize, Test)>);
-
-/// A test of one value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Test {
-    /// One of these texts.
-    OneOf(Vec<String>),
-    /// This truth value.
-    Is(bool),
-    /// Within bounds, in the units of the column (a decimal's: its digits without the point; a rounded feature's: its own).
-    Within {
-        /// At least.
-        from: Option<i64>,
-        /// At most.
-        to: Option<i64>,
-        /// The bounds themselves do not pass: (from, to).
-        open: (bool, bool),
-    },
-}
-
-impl Test {
-    /// Whether a number passes.
-    pub fn number(&self, value: i64) -> bool {
-        match self {
-            Self::Within { from, to, open } => {
-                from.is_none_or(|from| value > from || (value == from && !open.0))
-                    && to.is_none_or(|to| value < to || (value == to && !open.1))
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a text passes.
-    pub fn text(&self, value: &str) -> bool {
-        matches!(self, Self::OneOf(known) if known.iter().any(|known| known == value))
-    }
-
-    /// Whether a truth value passes.
-    pub fn truth(&self, value: bool) -> bool {
-        matches!(self, Self::Is(wanted) if *wanted == value)
-    }
 }
 
 /// Type of a feature's values in the online store.
@@ -347,6 +338,13 @@ pub struct Batch {
 }
 
 impl FeatureView {
+    /// The contract with the columns that the view's events get from a dimension: the numbers of columns in the view are numbers of it.
+    pub fn joined(&self, contract: &Contract) -> Contract {
+        let taken = self.join.iter().flat_map(|join| &join.take);
+        let taken = taken.map(|taken| (taken.name.clone(), taken.column_type));
+        contract.clone().with_joined(taken)
+    }
+
     /// Whether a table or a checkpoint with this fingerprint was made from this view, by this release or an earlier one.
     pub fn recognises(&self, fingerprint: &str) -> bool {
         self.fingerprint == fingerprint || self.former_fingerprint == fingerprint

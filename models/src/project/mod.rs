@@ -33,6 +33,7 @@ pub use quality::{Check, Rule, Severity};
 pub use settings::ModelConfig;
 pub use template::Vars;
 pub use window::{Window, WindowRange};
+pub(crate) use yml::columns_of_seeds as seeds;
 
 use crate::error::ConfigError;
 

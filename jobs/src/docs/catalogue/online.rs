@@ -17,17 +17,30 @@ pub(super) fn view(
     models: &Path,
     topic: &str,
 ) -> Result<Entry> {
+    let contract = &view.joined(&domain.contract);
     let path = domain
         .dir
         .join("features")
         .join(format!("{}.yml", view.name));
     let name = format!("{}.{}", online::SCHEMA, view.name);
-    let mut facts = vec![("Window", feature::window(view, &domain.contract))];
+    let mut facts = vec![("Window", feature::window(view, contract))];
     if let Some(ttl) = view.ttl {
         facts.push(("Kept for", text::span(i64::try_from(ttl.as_micros())?)));
     }
     if let Some(batch) = &view.batch {
         facts.push(("Compared daily with", batch.table.clone()));
+    }
+    if let Some(join) = &view.join {
+        let taken: Vec<&str> = join.take.iter().map(|taken| taken.name.as_str()).collect();
+        facts.push((
+            "Joined",
+            format!(
+                "{} from {} by {}",
+                taken.join(", "),
+                join.dimension,
+                join.on
+            ),
+        ));
     }
     if !view.partition_local {
         let partials = online::partials(&view.name);
@@ -48,7 +61,7 @@ pub(super) fn view(
         home: Home::Online,
         description: view.description.clone(),
         grain: view.key().into_iter().map(str::to_owned).collect(),
-        columns: feature::columns(view, &domain.contract)
+        columns: feature::columns(view, contract)
             .into_iter()
             .map(column)
             .collect(),

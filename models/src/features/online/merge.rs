@@ -220,10 +220,14 @@ fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
             )
         }
         Aggregation::TopK { k, .. } => {
-            format!(
+            let top = format!(
                 "online._top_k(online._concat({name}), online._concat({}), {k})",
                 with("n")
-            )
+            );
+            match feature.value_type {
+                ValueType::Text => format!("({top})[1]"),
+                _ => top,
+            }
         }
         Aggregation::Streak { .. } => format!(
             "online._streak(online._concat({name}), max({}), array_agg({}), array_agg({}))",

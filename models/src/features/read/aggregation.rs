@@ -4,13 +4,13 @@ use serde_yaml_ng::Value;
 
 use super::reader::Reader;
 use crate::error::Problem;
-use crate::features::view::{Aggregation, Feature, Predicate, ValueType};
+use crate::features::view::{Aggregation, Feature, Predicate, Ties, ValueType};
 
 /// Default of `exact_up_to`: 4.4 % standard error beyond it, 4 KiB per window at most.
 const EXACT: usize = 512;
 
 /// What the person who wrote an unknown aggregation wants to know.
-pub(super) const KINDS: &str = "use count, seen, sum, avg, min, max, first, last, last_n, distinct_count, top_k, ratio, elapsed, streak, absence, run, appeared, detail, coalesce or case";
+pub(super) const KINDS: &str = "use count, seen, sum, avg, min, max, first, last, last_n, distinct_count, top, top_k, ratio, elapsed, streak, absence, run, appeared, detail, coalesce or case";
 
 /// What is written beside the aggregation.
 #[derive(Default)]
@@ -21,6 +21,7 @@ pub(super) struct Options {
     pub(super) round: Option<u32>,
     pub(super) exact: Option<u32>,
     pub(super) n: Option<u32>,
+    pub(super) ties: Option<Ties>,
 }
 
 impl Reader<'_> {
@@ -91,8 +92,15 @@ impl Reader<'_> {
                     self.text_column(name, kind, argument)?,
                     options.n.unwrap_or(10),
                 );
-                let k = k as usize;
-                (Aggregation::TopK { column, k }, ValueType::TextArray)
+                let (k, ties) = (k as usize, options.ties.unwrap_or(Ties::Smaller));
+                let top = Aggregation::TopK { column, k, ties };
+                (top, ValueType::TextArray)
+            }
+            "top" => {
+                let column = self.text_column(name, kind, argument)?;
+                let ties = options.ties.unwrap_or(Ties::Smaller);
+                let top = Aggregation::TopK { column, k: 1, ties };
+                (top, ValueType::Text)
             }
             "distinct_count" => {
                 let columns = match argument {

@@ -37,7 +37,10 @@ impl Reader<'_> {
                 let index = self.earlier(name, key, before)?;
                 if matches!(
                     before[index].aggregation,
-                    Aggregation::Appeared(_) | Aggregation::Detail(_) | Aggregation::Coalesce(_)
+                    Aggregation::Appeared(_)
+                        | Aggregation::Detail(_)
+                        | Aggregation::Coalesce(_)
+                        | Aggregation::TopK { .. }
                 ) {
                     let message = format!(
                         "`{name}`: a case cannot ask for `{key}`: ask for the features that it is made of"

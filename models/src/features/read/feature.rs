@@ -5,7 +5,7 @@ use serde_yaml_ng::Value;
 use super::aggregation::{KINDS, Options};
 use super::reader::Reader;
 use crate::error::Problem;
-use crate::features::view::{Feature, ValueType};
+use crate::features::view::{Feature, Ties, ValueType};
 
 /// Names that every row has already.
 const TAKEN: [&str; 7] = [
@@ -50,11 +50,12 @@ impl Reader<'_> {
                 "round" => options.round = Some(self.number(name, key, value, 0, 15)?),
                 "exact_up_to" => options.exact = Some(self.number(name, key, value, 16, 65_536)?),
                 "n" | "k" => options.n = Some(self.number(name, key, value, 1, 10_000)?),
+                "ties" => options.ties = Some(self.ties(name, value)?),
                 _ if aggregation.is_none() => aggregation = Some((key, value)),
                 other => {
                     let message = format!(
                         "`{name}` has `{other}` beside another aggregation: one feature, one aggregation, and when, default, round, \
-                         exact_up_to, n, k, hidden"
+                         exact_up_to, n, k, ties, hidden"
                     );
                     return Err(self.problem(name, message));
                 }
@@ -110,6 +111,9 @@ impl Reader<'_> {
         if options.n.is_some() && !["last_n", "top_k"].contains(&kind) {
             return wrong("n or k", "last_n and top_k");
         }
+        if options.ties.is_some() && !["top", "top_k"].contains(&kind) {
+            return wrong("ties", "top and top_k");
+        }
         if options.default.is_some() && value_type != ValueType::Text {
             return wrong("default", "texts");
         }
@@ -126,6 +130,14 @@ impl Reader<'_> {
                 "round",
                 "min and max of a decimal with at least so many decimals",
             ),
+        }
+    }
+
+    fn ties(&self, name: &str, value: &Value) -> Result<Ties, Problem> {
+        match value.as_str() {
+            Some("smaller") => Ok(Ties::Smaller),
+            Some("latest") => Ok(Ties::Latest),
+            _ => Err(self.problem(name, format!("`{name}`: ties is smaller or latest"))),
         }
     }
 

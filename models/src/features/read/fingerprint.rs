@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::contract::{ColumnType, Contract};
 use crate::features::view::{
-    Absence, Aggregation, Case, Condition, Ending, Feature, FeatureView, Predicate, Run, Test,
-    ValueType, Window,
+    Absence, Aggregation, Case, Condition, Ending, Feature, FeatureView, Join, Predicate, Run,
+    Taken, Test, Ties, ValueType, Window,
 };
 
 /// The number of the form, in front of every fingerprint.
@@ -40,6 +40,7 @@ fn text(view: &FeatureView, contract: &Contract) -> String {
         description: _,
         entity,
         partition_local,
+        join,
         window,
         features,
         ttl: _,
@@ -50,21 +51,42 @@ fn text(view: &FeatureView, contract: &Contract) -> String {
     } = view;
     let form = Form { contract, features };
     let entity: Vec<Value> = entity.iter().map(|name| form.column_named(name)).collect();
-    json!([
-        "feature view",
-        FORM,
-        ["entity", entity],
-        ["partition_local", partition_local],
-        ["window", form.window(window)],
-        [
+    let mut parts = vec![
+        json!("feature view"),
+        json!(FORM),
+        json!(["entity", entity]),
+        json!(["partition_local", partition_local]),
+        json!(["window", form.window(window)]),
+        json!([
             "features",
             features
                 .iter()
                 .map(|feature| form.feature(feature))
                 .collect::<Vec<_>>()
-        ],
-    ])
-    .to_string()
+        ]),
+    ];
+    if let Some(join) = join {
+        parts.push(self::join(join));
+    }
+    Value::Array(parts).to_string()
+}
+
+fn join(
+    Join {
+        dimension,
+        on,
+        take,
+    }: &Join,
+) -> Value {
+    let take = take.iter().map(|taken| {
+        let Taken {
+            name,
+            column,
+            column_type,
+        } = taken;
+        json!([name, column, self::column_type(*column_type)])
+    });
+    json!(["join", dimension, on, take.collect::<Vec<_>>()])
 }
 
 /// What numbers in a view stand for.
@@ -141,7 +163,10 @@ impl Form<'_> {
                 let columns: Vec<Value> = columns.iter().map(|at| self.column(*at)).collect();
                 json!(["distinct_count", columns, exact])
             }
-            Aggregation::TopK { column, k } => json!(["top_k", self.column(*column), k]),
+            Aggregation::TopK { column, k, ties } => match ties {
+                Ties::Smaller => json!(["top_k", self.column(*column), k]),
+                Ties::Latest => json!(["top_k", self.column(*column), k, "latest"]),
+            },
             Aggregation::Ratio(part, whole) => {
                 json!(["ratio", self.feature_name(*part), self.feature_name(*whole)])
             }

@@ -113,7 +113,7 @@ fn aggregation(aggregation: &Aggregation) -> String {
             let columns = list(columns.iter().map(ToString::to_string));
             format!("DistinctCount {{ columns: {columns}, exact: {exact} }}")
         }
-        Aggregation::TopK { column, k } => format!("TopK {{ column: {column}, k: {k} }}"),
+        Aggregation::TopK { column, k, ties: _ } => format!("TopK {{ column: {column}, k: {k} }}"),
         Aggregation::Ratio(part, whole) => format!("Ratio({part}, {whole})"),
         Aggregation::Streak { until } => format!("Streak {{ until: {} }}", predicate(until)),
         Aggregation::Case(cases) => format!("Case({})", list(cases.iter().map(case))),

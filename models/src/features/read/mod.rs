@@ -1,6 +1,6 @@
 //! The YAML of a feature view: what may be written, checked against the contract. What it means is in `features/view.rs`.
 //!
-//! `view`: the view as a whole. `entity`, `window`, `batch`, `online`: its parts. `feature`, `aggregation`, `case`, `pattern`: what is
+//! `view`: the view as a whole. `entity`, `join`, `window`, `batch`, `online`: its parts. `feature`, `aggregation`, `case`, `pattern`: what is
 //! computed. `filter`: conditions on values. `reader`: what every check asks of the contract. `fingerprint`: what the view means, as a hash;
 //! `former`: the hash that earlier releases gave it.
 //!
@@ -14,6 +14,7 @@ mod feature;
 mod filter;
 mod fingerprint;
 mod former;
+mod join;
 mod online;
 mod pattern;
 mod reader;

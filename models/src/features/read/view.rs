@@ -13,10 +13,10 @@ use super::{fingerprint, former};
 use crate::contract::Contract;
 use crate::domain::Entity;
 use crate::error::Problem;
-use crate::features::online;
 use crate::features::view::{
-    Aggregation, BEGAN, Condition, Feature, FeatureView, ValueType, Window,
+    Aggregation, BEGAN, Condition, Feature, FeatureView, Join, Ties, ValueType, Window,
 };
+use crate::features::{Dimension, online};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +27,7 @@ struct Written {
     entity: Entity,
     #[serde(default)]
     partition_local: bool,
+    join: Option<Value>,
     window: Value,
     features: Mapping,
     ttl: Option<String>,
@@ -39,6 +40,7 @@ pub(in crate::features) fn view(
     path: &Path,
     text: &str,
     contract: &Contract,
+    dimensions: &[Dimension],
 ) -> Result<FeatureView, Problem> {
     let written: Written = serde_yaml_ng::from_str(text).map_err(|error| {
         let line = error.location().map(|location| location.line());
@@ -49,16 +51,29 @@ pub(in crate::features) fn view(
             message.split(" at line ").next().unwrap_or_default(),
         )
     })?;
-    Reader {
+    let reader = Reader {
         path,
         text,
         contract,
-    }
-    .view(written)
+    };
+    let Some(join) = &written.join else {
+        return reader.view(written, None);
+    };
+    // What is joined is a column like those of the contract, but for the entity.
+    reader.entity(&written.entity.columns())?;
+    let join = reader.join(join, dimensions)?;
+    let taken = (join.take.iter()).map(|taken| (taken.name.clone(), taken.column_type));
+    let contract = &contract.clone().with_joined(taken);
+    let reader = Reader {
+        path,
+        text,
+        contract,
+    };
+    reader.view(written, Some(join))
 }
 
 impl Reader<'_> {
-    fn view(&self, written: Written) -> Result<FeatureView, Problem> {
+    fn view(&self, written: Written, join: Option<Join>) -> Result<FeatureView, Problem> {
         let name = written.feature_view;
         self.identifier("feature_view", &name)?;
         if written.description.trim().is_empty() {
@@ -99,6 +114,7 @@ impl Reader<'_> {
             description: written.description,
             entity,
             partition_local: written.partition_local,
+            join,
             window,
             features,
             ttl,
@@ -141,6 +157,20 @@ impl Reader<'_> {
                 if cases.iter().any(|case| case.conditions.contains(&Condition::TimedOut)));
             if timed_out && !view.is_session() {
                 let message = format!("`{name}`: timed_out is of sessions only");
+                return Err(self.problem(name, message));
+            }
+            let latest = matches!(
+                feature.aggregation,
+                Aggregation::TopK {
+                    ties: Ties::Latest,
+                    ..
+                }
+            );
+            if latest && !view.partition_local {
+                let message = format!(
+                    "`{name}`: which value came latest is not merged from several partitions: use `ties: smaller`, or say \
+                     `partition_local: true` if the topic's key makes it so"
+                );
                 return Err(self.problem(name, message));
             }
             if feature.aggregation.is_pattern() {

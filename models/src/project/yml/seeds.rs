@@ -9,6 +9,7 @@ use super::lines::line_of_name;
 use super::parse::parse;
 use super::table::{Declared, Entry, declared};
 use crate::error::Problem;
+use crate::project::column::Column;
 use crate::project::files::read;
 
 #[derive(Deserialize)]
@@ -17,6 +18,14 @@ struct SeedFile {
     #[serde(rename = "version")]
     _version: u8,
     seeds: Vec<Entry>,
+}
+
+/// The columns of the seeds that a `.yml` of the seeds folder declares, by seed name.
+pub(crate) fn columns_of_seeds(path: &Path) -> Result<BTreeMap<String, Vec<Column>>, Problem> {
+    let seeds = seeds(path)?.into_iter();
+    Ok(seeds
+        .map(|(name, (declared, _))| (name, declared.columns))
+        .collect())
 }
 
 /// Reads a `.yml` of the seeds folder: what it declares, by seed name, with the line of each.

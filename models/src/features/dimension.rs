@@ -1,0 +1,50 @@
+//! The dimensions that a view can join: what the `.yml` of a domain's seeds folder declares. What is in them is read by who runs the views.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::Domain;
+use crate::error::{ConfigError, Problem};
+use crate::project::{self, Column};
+
+/// A dimension as it is declared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dimension {
+    /// Its name, also of its file.
+    pub name: String,
+    /// The CSV file with its rows.
+    pub file: PathBuf,
+    /// Its columns.
+    pub columns: Vec<Column>,
+}
+
+/// Those of a domain. A domain without a `seeds` folder has none.
+pub(super) fn of(domain: &Domain) -> Result<Vec<Dimension>, ConfigError> {
+    let dir = domain.dir.join("seeds");
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let unreadable = |e: std::io::Error| Problem::new(&dir, None, format!("cannot be read: {e}"));
+    let mut declared: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|end| end == "yml") {
+            declared.push(path);
+        }
+    }
+    declared.sort();
+    let mut dimensions = Vec::new();
+    for path in declared {
+        dimensions.extend(of_file(&dir, &path)?);
+    }
+    Ok(dimensions)
+}
+
+fn of_file(dir: &Path, path: &Path) -> Result<Vec<Dimension>, Problem> {
+    let seeds = project::seeds(path)?;
+    let seeds = seeds.into_iter().map(|(name, columns)| Dimension {
+        file: dir.join(format!("{name}.csv")),
+        name,
+        columns,
+    });
+    Ok(seeds.collect())
+}
