@@ -223,6 +223,21 @@ features:
             ),
             (
                 "  n: {count: {}}",
+                "  n: {case: [{is: A}, {is: B}]}",
+                "6: `n`: `A` has no conditions, so the cases below it are never reached",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {case: []}",
+                "6: `n`: write `case: [{is: A",
+            ),
+            (
+                "  n: {count: {}}",
+                "  n: {count: {}}\n  m: {elapsed: [n, n]}",
+                "7: `m`: `n` is no time",
+            ),
+            (
+                "  n: {count: {}}",
                 "  n: {first: country}\n  n: {count: {}}",
                 "duplicate entry",
             ),

@@ -58,9 +58,14 @@ impl Reader<'_> {
                 conditions,
             });
         }
-        if cases.last().is_none_or(|case| !case.conditions.is_empty()) {
-            let message =
-                format!("`{name}`: the last case has no conditions: it is what else the value is");
+        let Some((_, before)) = cases.split_last() else {
+            return Err(shape());
+        };
+        if let Some(case) = before.iter().find(|case| case.conditions.is_empty()) {
+            let message = format!(
+                "`{name}`: `{}` has no conditions, so the cases below it are never reached: make it the last one",
+                case.value
+            );
             return Err(self.problem(name, message));
         }
         Ok(Aggregation::Case(cases))
