@@ -121,6 +121,13 @@ pub(super) struct Pools {
     pub(super) runs: Pool<RunState>,
 }
 
+impl Pools {
+    /// Bytes of the events of exact windows, which may be most of a state; an estimate.
+    pub(super) fn moving_bytes(&self) -> usize {
+        self.moving.things.iter().map(Moving::bytes).sum()
+    }
+}
+
 /// The events of an exact window, oldest effective time first.
 #[derive(Default)]
 pub(super) struct Moving {
@@ -128,6 +135,17 @@ pub(super) struct Moving {
     pub(super) events: VecDeque<(i64, Kept)>,
     /// Those that were too many: number of the pane, its words.
     pub(super) panes: VecDeque<(i64, Box<[i64]>)>,
+}
+
+impl Moving {
+    /// Bytes, an estimate that leaves out what panes have in pools.
+    fn bytes(&self) -> usize {
+        let cells = (self.events.front()).map_or(0, |(_, kept)| size_of_val(&*kept.cells));
+        let words = (self.panes.front()).map_or(0, |(_, words)| size_of_val(&**words));
+        self.events.capacity() * size_of::<(i64, Kept)>()
+            + self.events.len() * cells
+            + self.panes.len() * words
+    }
 }
 
 impl Reset for Moving {

@@ -164,11 +164,11 @@ impl Engine {
         self.tables.iter().map(Table::len).collect()
     }
 
-    /// Bytes of the records, an estimate that leaves out sketches and lists.
+    /// Bytes of the records and of the events of exact windows, an estimate that leaves out sketches and lists.
     pub fn bytes(&self) -> usize {
         let tables: usize = self.tables.iter().map(Table::bytes).sum();
         let sessions: usize = self.sessions.iter().map(Sessions::bytes).sum();
-        tables + sessions + self.dedup.len() * 32
+        tables + sessions + self.arena.pools.moving_bytes() + self.dedup.len() * 32
     }
 
     /// A message that is no event has been read.

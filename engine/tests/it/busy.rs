@@ -57,6 +57,11 @@ fn an_entity_with_a_hundred_thousand_events_in_its_window_stays_small_and_nearly
     // Identifiers of events are remembered as well: 16 bytes each.
     let bytes = engine.snapshot().len() - 16 * usize::try_from(EVENTS).expect("small");
     assert!(bytes < 200_000, "{bytes} bytes for one user");
+    let state = engine.bytes() - 32 * usize::try_from(EVENTS).expect("small");
+    assert!(
+        (100_000..1_000_000).contains(&state),
+        "{state} bytes in memory"
+    );
     for second in (1..=600).step_by(7) {
         let now = time(EVENTS - 1) + second * SECOND;
         engine.advance(now, &mut Nobody);

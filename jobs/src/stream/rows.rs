@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use userflow_models::features::FeatureView;
 use userflow_models::features::online::{self, Source};
 
@@ -26,14 +26,16 @@ pub struct ViewRows {
     pub ended: BTreeMap<i64, BTreeMap<Key, Vec<Cell>>>,
     /// Which columns of the engine's rows are kept.
     kept: Vec<usize>,
+    /// The column that says that a session is part of another now: readers do not see such a row.
+    merged: Option<usize>,
 }
 
 impl ViewRows {
     pub(super) fn new(view: &FeatureView) -> Self {
         let stored = online::stored(view);
-        let is_key = |source: Source| matches!(source, Source::Key(_));
+        let is_key = |source: Source| matches!(source, Source::Key(_) | Source::Start);
         let mut kept: Vec<usize> = (0..stored.len())
-            .filter(|at| stored[*at].source != Source::Partition)
+            .filter(|at| !matches!(stored[*at].source, Source::Partition | Source::Merged))
             .collect();
         kept.sort_by_key(|at| !is_key(stored[*at].source));
         Self {
@@ -43,6 +45,7 @@ impl ViewRows {
             rows: BTreeMap::new(),
             ended: BTreeMap::new(),
             kept,
+            merged: (stored.iter()).position(|column| column.source == Source::Merged),
         }
     }
 
@@ -50,7 +53,13 @@ impl ViewRows {
     pub(super) fn change(&mut self, batch: &RecordBatch) -> Result<Vec<Key>> {
         let rows = self.read(batch)?;
         let keys = rows.iter().map(|(key, _)| key.clone()).collect();
-        self.rows.extend(rows);
+        let merged = self.merged.map(|at| batch.column(at).as_boolean());
+        for (row, (key, cells)) in rows.into_iter().enumerate() {
+            match merged.is_some_and(|merged| merged.value(row)) {
+                true => self.rows.remove(&key),
+                false => self.rows.insert(key, cells),
+            };
+        }
         Ok(keys)
     }
 

@@ -26,7 +26,7 @@ fn key(bench: &Bench, name: &str) -> Vec<String> {
     let mut key = vec![userflow_models::contract::PARTITION.to_owned()];
     key.extend(bench.domain.contract.event_id().map(str::to_owned));
     match view {
-        Some(view) => key.extend(view.entity.iter().cloned()),
+        Some(view) => key.extend(view.key().into_iter().map(str::to_owned)),
         None => {
             let model = bench.project.model(name).map(|model| model.key());
             key.extend(model.into_iter().flatten().map(str::to_owned));

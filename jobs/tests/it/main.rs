@@ -9,6 +9,7 @@
 )]
 
 mod backfills;
+mod case_windows;
 mod cases;
 mod checks;
 mod commands;

@@ -183,7 +183,7 @@ pub(super) fn kept_rows(rows: &RecordBatch, keep: Vec<bool>) -> RecordBatch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{rows, view};
+    use super::super::sample::{rows, session_rows, sessions, view};
     use super::*;
 
     fn layout(local: &str) -> Layout {
@@ -212,5 +212,12 @@ mod tests {
         let batch = rows(&[("a", 10, 7, 0), ("a", 10, 8, 0)]);
         let left = rows(&[("a", 10, 8, 0)]);
         assert_eq!(layout("").one_row_per_key(batch), (left, 1));
+    }
+    #[test]
+    fn sessions_of_one_entity_are_different_keys() {
+        let layout = Layout::new(&sessions());
+        let batch = session_rows(&[("a", 10, 7), ("a", 20, 8), ("b", 10, 9), ("a", 10, 11)]);
+        let left = session_rows(&[("a", 20, 8), ("b", 10, 9), ("a", 10, 11)]);
+        assert_eq!(layout.one_row_per_key(batch), (left, 1));
     }
 }

@@ -175,7 +175,7 @@ mod tests {
     use userflow_models::features::FeatureView;
     use userflow_models::features::online::stored;
 
-    use super::super::super::sample::{rows, view};
+    use super::super::super::sample::{rows, session_rows, sessions, view};
     use super::*;
 
     /// Views of one entity. They differ in their names, which is what tells their columns apart.
@@ -266,6 +266,41 @@ mod tests {
             }
             prop_assert_eq!(read(&tables[0], &arrays, views.len(), partials), expected);
         }
+    }
+
+    #[test]
+    fn the_start_of_a_session_is_part_of_its_key() {
+        let views = ["view_0", "view_1"].map(|name| FeatureView {
+            name: name.to_owned(),
+            ..sessions()
+        });
+        let layouts = views.each_ref().map(Layout::new);
+        let batches = [
+            session_rows(&[("a", 1, 5), ("a", 2, 6)]),
+            session_rows(&[("b", 1, 7), ("a", 2, 8)]),
+        ];
+        let tables = EntityTable::of(&views);
+        assert_eq!(tables.len(), 1);
+        let arrays = arrays(&tables[0], &batches, &layouts);
+        let of = |name: &str| {
+            let at = (tables[0].columns().iter()).position(|column| column.name == name);
+            Arc::clone(&arrays[at.expect("the column")])
+        };
+        let numbers = |name: &str| {
+            let cast = arrow::compute::cast(&of(name), &arrow::datatypes::DataType::Int64);
+            let cast = cast.expect("numbers");
+            cast.as_primitive::<arrow::datatypes::Int64Type>()
+                .iter()
+                .collect::<Vec<_>>()
+        };
+        let users: Vec<_> = (of("user_id").as_string::<i32>().iter().flatten())
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(users, ["a", "a", "b"]);
+        assert_eq!(numbers("began"), [Some(1), Some(2), Some(1)]);
+        assert_eq!(of("began").data_type(), batches[0].column(1).data_type());
+        assert_eq!(numbers("view_0.version"), [Some(5), Some(6), None]);
+        assert_eq!(numbers("view_1.version"), [None, Some(8), Some(7)]);
     }
 
     #[test]
