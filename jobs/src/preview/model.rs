@@ -71,7 +71,7 @@ pub(super) async fn run(settings: &Common, args: &TryArgs) -> Result<()> {
     };
     print::text(&format!(
         "{}\n{count} that a run of {} for {window} would give; nothing was written",
-        laid_out(args, &columns, &shown),
+        laid_out(args, &columns, &shown, None),
         model.name
     ))
 }

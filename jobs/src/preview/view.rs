@@ -1,5 +1,7 @@
 //! A feature view on events: its rows as they change, and what an edit of it changes.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 use serde_json::json;
@@ -35,6 +37,10 @@ struct Trial<'a> {
     late: u64,
     /// Rows that changed: the event's number, what it was, the row's cells.
     rows: Vec<Vec<String>>,
+    /// The same for narrow terminals: the event's number, what it was, the entity, the cells that changed.
+    narrow: Vec<Vec<String>>,
+    /// The row of each entity before, as it was shown.
+    shown: BTreeMap<Key, Vec<String>>,
     /// How many more changed.
     more: u64,
     clock: Option<Clock>,
@@ -73,6 +79,8 @@ pub(super) async fn run(
         repeats: 0,
         late: 0,
         rows: Vec::new(),
+        narrow: Vec::new(),
+        shown: BTreeMap::new(),
         more: 0,
         clock: None,
     };
@@ -159,11 +167,20 @@ impl Trial<'_> {
             let clock = self.clock.unwrap_or(Clock {
                 date: NaiveDate::MIN,
             });
-            let mut row = vec![number.to_owned(), what.to_owned()];
             let cells = view.columns.iter().zip(&view.rows[&key]);
             let cells = cells.filter(|(name, _)| !NOT_SHOWN.contains(&name.as_str()));
-            row.extend(cells.map(|(_, cell)| cell.shown(clock)));
-            self.rows.push(row);
+            let (names, texts): (Vec<&String>, Vec<String>) =
+                cells.map(|(name, cell)| (name, cell.shown(clock))).unzip();
+            let event = [number.to_owned(), what.to_owned()];
+            let before = self.shown.insert(key.clone(), texts.clone());
+            let changed = told_changes(
+                &names[view.key..],
+                before.as_ref().map(|row| &row[view.key..]),
+                &texts[view.key..],
+            );
+            let narrow = event.iter().cloned().chain([key.join(","), changed]);
+            self.narrow.push(narrow.collect());
+            self.rows.push(event.into_iter().chain(texts).collect());
         }
     }
 
@@ -211,7 +228,13 @@ impl Trial<'_> {
                 "difference": difference,
             }));
         }
-        let mut text = laid_out(self.args, &columns, &self.rows);
+        let narrow = ["#", "event", "entity", "what changed"];
+        let mut text = laid_out(
+            self.args,
+            &columns,
+            &self.rows,
+            Some((&narrow, &self.narrow)),
+        );
         let entities = self.now.views()[0]
             .rows
             .keys()
@@ -259,7 +282,7 @@ impl Trial<'_> {
             let shown = changes.cells.iter().take(self.args.limit);
             let rows: Vec<Vec<String>> = shown.map(|cells| cells.to_vec()).collect();
             text.push('\n');
-            text.push_str(&laid_out(self.args, &columns, &rows));
+            text.push_str(&laid_out(self.args, &columns, &rows, None));
             if let Some(more) = changes
                 .cells
                 .len()
@@ -273,4 +296,18 @@ impl Trial<'_> {
         }
         text
     }
+}
+
+/// The cells of a row that are others than before; of a first row those that say something.
+fn told_changes(names: &[&String], before: Option<&[String]>, now: &[String]) -> String {
+    let mut told = Vec::new();
+    for (at, (name, text)) in names.iter().zip(now).enumerate() {
+        match before.map(|before| &before[at]) {
+            Some(old) if old == text => {}
+            Some(old) => told.push(format!("{name} {old} → {text}")),
+            None if text == "null" || text == "[]" => {}
+            None => told.push(format!("{name} {text}")),
+        }
+    }
+    told.join(", ")
 }

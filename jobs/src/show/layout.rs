@@ -31,6 +31,13 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Whether all columns fit side by side, uncut.
+    pub fn fits(&self, cells: &Cells<'_>) -> bool {
+        let all = cells.columns.len();
+        self.width
+            .is_none_or(|width| fitting(cells, width, usize::MAX) == all)
+    }
+
     /// The text, and a note on what it does not show.
     pub fn of(&self, cells: &Cells<'_>) -> (String, Option<String>) {
         if self.vertical {

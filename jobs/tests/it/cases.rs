@@ -1,5 +1,6 @@
 //! `test` and `try` on the shipped domains: their cases hold, a broken rule fails the case that shows it, and so does a wrong expectation.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -370,4 +371,37 @@ fn what_is_refused_and_not_expected_fails_and_junit_says_what() {
     ] {
         assert!(xml.contains(words), "no {words} in {xml}");
     }
+}
+
+#[test]
+fn watch_plays_the_cases_again_when_a_file_changes() {
+    let copy = Copy::of("webtoon");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_userflow-jobs"))
+        .args(["test", "webtoon/windows", "--watch", "--models"])
+        .arg(copy.0.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The next sum that is printed; the process prints one for each time that it plays.
+    let mut sum = || {
+        let mut lines = lines.by_ref().map(Result::unwrap);
+        lines.find(|line| line.contains(" failed in ")).unwrap()
+    };
+    assert!(sum().starts_with("5 passed, 0 failed"));
+    copy.edit(
+        "webtoon/features/webtoon_user_recent.yml",
+        "n: 50}",
+        "n: 2}",
+    );
+    assert!(sum().starts_with("4 passed, 1 failed"));
+    copy.edit(
+        "webtoon/features/webtoon_user_recent.yml",
+        "n: 2}",
+        "n: 50}",
+    );
+    assert!(sum().starts_with("5 passed, 0 failed"));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -60,6 +60,19 @@ fn a_view_is_shown_event_by_event() {
         (&json!(4), &json!(1), &json!(1))
     );
     assert_eq!(shown["difference"], Value::Null);
+    let narrow = [
+        "try",
+        "demo_user",
+        "--events",
+        &events(&world),
+        "--width",
+        "40",
+    ];
+    let (_, out, _) = world.jobs(&narrow);
+    assert!(
+        out.contains("what changed") && out.contains("looks 1 → 2"),
+        "{out}"
+    );
     let bob = world.ok(&[
         "try",
         "demo_user",
