@@ -58,8 +58,9 @@ class World:
         assert producer.flush(60) == 0
 
     def ingest(self) -> None:
-        run("userflow-ingester", "ingest", "--domain", DOMAIN, "--models", self.models, "--brokers", self.brokers,
-            "--topic", self.topic, "--group", self.topic, "--lake", self.lake, "--until-caught-up", "--output", "json")  # fmt: skip
+        arguments = ["--domain", DOMAIN, "--models", self.models, "--brokers", self.brokers, "--topic", self.topic]
+        arguments += ["--group", self.topic, "--lake", self.lake, "--until-caught-up", "--output", "json"]
+        run("userflow-ingester", "ingest", *arguments)
 
     def replay(self) -> dict[str, object]:
         return run(
