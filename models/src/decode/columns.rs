@@ -108,7 +108,7 @@ impl Columns {
     /// Appends a row: a cell for each column but the last, which is the extra text.
     pub(super) fn append(&mut self, cells: &[Cell], texts: Texts<'_>, extra: Option<&str>) {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
-            self.text_bytes += builder.append(*cell, texts);
+            self.text_bytes += builder.append(*cell, &texts);
         }
         let Some(Builder::Text(builder)) = self.builders.last_mut() else {
             unreachable!("the last column is the extra text");
@@ -169,7 +169,7 @@ impl Builder {
 
     /// Appends a cell and returns the bytes of its text.
     #[inline]
-    fn append(&mut self, cell: Cell, texts: Texts<'_>) -> usize {
+    fn append(&mut self, cell: Cell, texts: &Texts<'_>) -> usize {
         match self {
             Self::Text(builder) => {
                 let (from, start, end) = match cell {
@@ -284,7 +284,9 @@ impl ListBuilder {
         }
     }
 
-    fn append(&mut self, cell: Cell, texts: Texts<'_>) -> usize {
+    /// Apart from the other builders, so that it does not weigh on rows without lists.
+    #[inline(never)]
+    fn append(&mut self, cell: Cell, texts: &Texts<'_>) -> usize {
         let mut bytes = 0;
         match cell {
             Cell::Null => self.nulls.append_null(),

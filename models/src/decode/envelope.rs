@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::grammar::Scanner;
-use super::scan::{Root, scan};
+use super::scan::{Root, scan_apart};
 use super::shape::{Place, Shape};
 use super::slots::{Kind, Slots};
 use crate::contract::{Contract, Envelope};
@@ -103,7 +103,8 @@ impl Envelopes {
             return as_it_stands;
         }
         self.slots.reset();
-        let Ok(Root::Object) = scan(message, self.max_depth, &mut self.shape, &mut self.slots)
+        let Ok(Root::Object) =
+            scan_apart(message, self.max_depth, &mut self.shape, &mut self.slots)
         else {
             return as_it_stands;
         };

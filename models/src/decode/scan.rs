@@ -16,7 +16,19 @@ pub(super) enum Root {
     Other(Kind),
 }
 
+/// The same for what stands inside a message or around it: apart, so that the scan of messages has a place of its own in the program.
+#[inline(never)]
+pub(super) fn scan_apart(
+    message: &str,
+    max_depth: usize,
+    shape: &mut Shape,
+    slots: &mut Slots,
+) -> Result<Root, (Fault, usize)> {
+    scan(message, max_depth, shape, slots)
+}
+
 /// Reads `message` into `slots`.
+#[inline]
 pub(super) fn scan(
     message: &str,
     max_depth: usize,

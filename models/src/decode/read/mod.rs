@@ -98,6 +98,7 @@ impl Reader {
     }
 
     /// Makes sure of what a message of its kind must have, and fills in what it need not say.
+    #[inline(never)]
     fn obey(
         &mut self,
         rules: &[RulePlan],

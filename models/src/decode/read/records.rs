@@ -8,12 +8,15 @@ use crate::decode::grammar::Scanner;
 use crate::decode::plan::{ColumnPlan, SourcePlan};
 use crate::decode::problem::Reason;
 use crate::decode::record::Record;
-use crate::decode::scan::{Root, scan};
+use crate::decode::scan::{Root, scan_apart};
 use crate::decode::slots::{Kind, Slot, Slots};
 use crate::decode::text::unescape;
 
 impl Reader {
+    // Nothing here is inlined: contracts without records do not pay for them.
+
     /// Fills the columns that are read inside a JSON of its own. It is read whole or not at all.
+    #[inline(never)]
     pub(super) fn inside(&mut self, message: Message<'_>, inside: &Inside, slots: &Slots) {
         let slot = slots.slots[inside.slot];
         let items = self.items.len();
@@ -63,6 +66,7 @@ impl Reader {
     }
 
     /// A list of records.
+    #[inline(never)]
     pub(super) fn list(
         &mut self,
         message: Message<'_>,
@@ -143,7 +147,7 @@ impl Reader {
             .expect("no record is read inside itself");
         record.slots.reset();
         record.cells.clear();
-        match scan(message.text, self.max_depth, shape, &mut record.slots) {
+        match scan_apart(message.text, self.max_depth, shape, &mut record.slots) {
             Ok(Root::Object) => {}
             Ok(Root::Other(kind)) => {
                 return Err(flaw(

@@ -101,6 +101,7 @@ impl Reader {
     }
 
     /// A time as people write it: with a blank for the `T`, the name of a zone behind it, or an epoch in digits.
+    #[inline(never)]
     fn people_time(
         &mut self,
         raw: &str,
