@@ -21,7 +21,7 @@ show_entities() {
     local shopper
     shopper=$(sql "select user_id from online.user_activity_1h where event_time >= '${end}Z' and view_count_1h > 0
         order by avg_viewed_price_1h > 0 desc, cart_count_1h > 0 desc, view_count_1h desc, user_id limit 1" --tuples-only --no-align)
-    for view in user_activity_1h user_interest_10m user_recent_products user_pattern; do
+    for view in user_activity_1h user_interest_10m user_interest_30m user_recent_products user_pattern; do
         show_view $view "user_id = '$shopper'"
     done
     if [ -n "$redis" ]; then
