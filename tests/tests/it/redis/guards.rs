@@ -77,6 +77,26 @@ fn whoever_lost_a_partition_writes_no_row_of_it_and_others_of_his_own() -> Resul
 }
 
 #[test]
+fn a_postgresql_of_an_older_dump_still_says_whose_a_partition_is() -> Result<()> {
+    let redis = Redis::start()?;
+    let mut stage = Stage::set("redis_epochs")?;
+    stage.send("ann", 10, &json!({}))?;
+    stage.sender.flush()?;
+    stage.catch_up(Some(&redis.url()))?;
+    // Redis knows epochs that PostgreSQL, restored, has yet to come to.
+    let owner = redis.cli(&["GET", &owner_key(&stage, "ann")])?;
+    let (lineage, epoch) = owner.split_once('@').context("an epoch")?;
+    redis.cli(&["SET", &owner_key(&stage, "ann"), &format!("{lineage}@99")])?;
+    stage.send("ann", 5, &json!({}))?;
+    stage.sender.flush()?;
+    stage.catch_up(Some(&redis.url()))?;
+    ensure!(redis.cli(&["HGET", "user_features:ann", "events"])? == "2");
+    let next = epoch.parse::<i64>()? + 1;
+    ensure!(redis.cli(&["GET", &owner_key(&stage, "ann")])? == format!("{lineage}@{next}"));
+    Ok(())
+}
+
+#[test]
 fn rows_of_another_postgresql_go_when_this_one_takes_over() -> Result<()> {
     let redis = Redis::start()?;
     let mut stage = Stage::set("redis_lineage")?;

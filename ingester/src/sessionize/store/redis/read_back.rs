@@ -16,7 +16,7 @@ use super::text::Value;
 
 /// Rows of a page.
 pub(super) const PAGE: i64 = 2_000;
-/// How long a page may take.
+/// How long an answer may take.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// PostgreSQL, read.
@@ -43,6 +43,23 @@ impl ReadBack {
         Self { pool }
     }
 
+    /// Whether a partition was claimed in this epoch and by nobody since.
+    pub(super) async fn owns(
+        &self,
+        topic: &str,
+        partition: i32,
+        epoch: i64,
+    ) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT EXISTS (SELECT FROM online._owners WHERE topic = $1 AND partition = $2 AND epoch = $3)";
+        let asking = sqlx::query_scalar(sql)
+            .persistent(false)
+            .bind(topic)
+            .bind(partition)
+            .bind(epoch)
+            .fetch_one(&self.pool);
+        in_time(asking).await
+    }
+
     /// The rows of some partitions after a key.
     pub(super) async fn page(
         &self,
@@ -57,11 +74,7 @@ impl ReadBack {
         for value in after.unwrap_or_default() {
             query = query.bind(value);
         }
-        let fetching = query.fetch_all(&self.pool);
-        let rows = match tokio::time::timeout(ATTEMPT, fetching).await {
-            Ok(rows) => rows?,
-            Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-        };
+        let rows = in_time(query.fetch_all(&self.pool)).await?;
         let last = match rows.last() {
             Some(row) if i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE) => {
                 let cursor =
@@ -75,6 +88,16 @@ impl ReadBack {
             changes: changes.collect::<Result<_, _>>()?,
             last,
         })
+    }
+}
+
+/// An answer that does not take too long.
+async fn in_time<T>(
+    asking: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(ATTEMPT, asking).await {
+        Ok(answer) => answer,
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
 }
 

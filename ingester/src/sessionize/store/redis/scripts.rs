@@ -64,10 +64,11 @@ fn call(script: &Script, keys: &[String]) -> Cmd {
 }
 
 impl Scripts {
-    /// A call that takes a partition.
-    pub(super) fn claim(&self, topic: &str, partition: i32, owner: &Owner) -> Cmd {
+    /// A call that takes a partition; `force`: also from an owner with a higher epoch.
+    pub(super) fn claim(&self, topic: &str, partition: i32, owner: &Owner, force: bool) -> Cmd {
         let mut cmd = call(&self.claim, &[owner_key(topic, partition)]);
-        cmd.arg(&owner.lineage).arg(owner.epoch);
+        let force = if force { "force" } else { "" };
+        cmd.arg(&owner.lineage).arg(owner.epoch).arg(force);
         cmd
     }
 

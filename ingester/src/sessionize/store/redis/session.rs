@@ -143,11 +143,16 @@ impl<'m> Session<'m> {
 
     async fn claim(&mut self, partition: i32, owner: Owner) -> Result<(), Trouble> {
         let mirror = self.mirror;
-        let call = mirror.scripts.claim(&mirror.topic, partition, &owner);
-        let said: String = self.send_one(call).await?;
+        let call = |force| (mirror.scripts).claim(&mirror.topic, partition, &owner, force);
+        let mut said: String = self.send_one(call(false)).await?;
         if said == "fenced" {
-            self.fenced(partition, &owner);
-            return Ok(());
+            // Whose a partition is, PostgreSQL says. It may have been restored from an older dump, and counts epochs anew from there.
+            let owns = mirror.source.owns(&mirror.topic, partition, owner.epoch);
+            if !owns.await.map_err(Trouble::Unsure)? {
+                self.fenced(partition, &owner);
+                return Ok(());
+            }
+            said = self.send_one(call(true)).await?;
         }
         self.owners.insert(partition, owner);
         self.behind.insert(partition);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// The words for it: labels of a metric.
-pub(in super::super::super) const REASONS: [&str; 7] = [
+pub(in super::super::super) const REASONS: [&str; 8] = [
     "unreachable",
     "silent",
     "read_only",
@@ -13,6 +13,7 @@ pub(in super::super::super) const REASONS: [&str; 7] = [
     "refused",
     "lost_rows",
     "cluster",
+    "postgresql",
 ];
 
 /// What is wrong.
@@ -26,6 +27,8 @@ pub(super) enum Trouble {
     Lost,
     #[error("another server answers than before, or the same after a restart")]
     Moved,
+    #[error("it knows a later owner of a partition, and PostgreSQL does not say whose it is: {0}")]
+    Unsure(sqlx::Error),
     #[error(
         "it is a Redis Cluster, where a script has the keys of one slot only, and ours checks the owner of a row beside it: use a Redis \
          without cluster mode"
@@ -40,6 +43,7 @@ impl Trouble {
             Self::Silent(_) => "silent",
             Self::Lost | Self::Moved => "lost_rows",
             Self::Cluster => "cluster",
+            Self::Unsure(_) => "postgresql",
             Self::Redis(error) if error.is_timeout() => "silent",
             Self::Redis(error) if error.code() == Some("OOM") => "out_of_memory",
             Self::Redis(error) => match error.kind() {
