@@ -11,6 +11,7 @@ use crate::docs::DocsArgs;
 use crate::init::InitArgs;
 use crate::list::ListArgs;
 use crate::maintain::MaintainArgs;
+use crate::new_domain::NewDomainArgs;
 use crate::plan::PlanArgs;
 use crate::preview::TryArgs;
 use crate::register::RegisterArgs;
@@ -20,8 +21,8 @@ use crate::show::ShowArgs;
 use crate::test::TestArgs;
 use crate::workspace::Workspace;
 use crate::{
-    backfill, check, compile, docs, init, list, maintain, plan, preview, register, replay, run,
-    show, spill, test,
+    backfill, check, compile, docs, init, list, maintain, new_domain, plan, preview, register,
+    replay, run, show, spill, test,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -39,6 +40,9 @@ pub struct Cli {
 /// One job per subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a domain from a sample of your own events: contract, feature views, models with tests; says what it guessed and how surely
+    #[command(after_long_help = new_domain::HELP)]
+    NewDomain(NewDomainArgs),
     /// Create the tables of the lake and of the online store, and add columns that models gained; changes nothing that is there
     Init(InitArgs),
     /// List the models with what they read, in the order in which they run
@@ -82,6 +86,7 @@ impl Cli {
         let open = || Workspace::open(&self.common);
         let done = self.common.start_runtime()?.block_on(async {
             match &self.command {
+                Command::NewDomain(args) => new_domain::run(&self.common, args),
                 Command::Init(args) => init::run(&open().await?, args).await,
                 Command::List(args) => list::run(&self.common, args),
                 Command::Compile(args) => compile::run(&open().await?, args).await,

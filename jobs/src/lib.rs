@@ -5,7 +5,7 @@
 //! compile          run/query                                 run/output  quality   run/window  └ with the versions it read (lineage)
 //! ```
 //!
-//! * Commands: [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`show`],
+//! * Commands: [`new_domain`], [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`show`],
 //!   [`docs`], [`test`], [`preview`] (`try`). The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
 //! * What a command works with: [`workspace`], which holds the domains, the SQL models, the lake and the query [`engine`] ([`scan`],
 //!   [`functions`], [`memory`], [`spill`]); feature views over events in memory: [`stream`]; cells as [`value`]s; [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
@@ -34,6 +34,7 @@ pub mod lineage;
 pub mod list;
 pub mod maintain;
 pub mod memory;
+pub mod new_domain;
 pub mod notify;
 pub mod online;
 pub mod ops;
