@@ -1,4 +1,4 @@
-"""The feature views of the shop on real servers: two days of shopping in PostgreSQL and in Redis, every cell against plain Python."""
+"""The feature views of the shop on real servers: two days in PostgreSQL and in Redis, every cell against plain Python."""
 
 import csv
 import json
@@ -126,7 +126,8 @@ def shop(brokers: str, postgres_url: str, redis_url: str, categories: dict[str, 
         events[message.partition].append(event(read))
     folder = tmp_path_factory.mktemp("shop")
     shop = Shop(brokers, topic, f"{postgres_url.rpartition('/')[0]}/{name}", redis_url, folder, events)
-    run("userflow-jobs", "init", "--domain", "ecommerce", "--lake", folder / "lake", "--postgres-url", shop.postgres, "--output", "json")
+    stores = ["--lake", folder / "lake", "--postgres-url", shop.postgres]
+    run("userflow-jobs", "init", "--domain", "ecommerce", *stores, "--output", "json")
     return shop
 
 

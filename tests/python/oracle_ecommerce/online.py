@@ -86,7 +86,7 @@ def sessions(events: list[Event]) -> dict[datetime, dict[str, object]]:
 
 
 def abandoned(events: list[Event], now: datetime) -> dict[str, object] | None:
-    """A cart without a purchase at its time or later, for more than ten minutes: since when, and the product of the oldest such cart."""
+    """A cart without a purchase at its time or later, for more than ten minutes: since when, and its product (of the oldest)."""
     paid = max((event.time for event in events if event.kind == "purchase"), default=None)
     carts = [event for event in events if event.kind == "add_to_cart" and (paid is None or event.time > paid)]
     if not carts or carts[0].time + 10 * MINUTE >= now:
