@@ -54,7 +54,8 @@ class Shop:
 
     def ask(self, *command: str) -> list[str]:
         done = subprocess.run(["redis-cli", "-u", self.redis, *command], capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+        # Of a key that is not there redis-cli prints an empty line.
+        return [] if done.stdout == "\n" else done.stdout.splitlines()
 
     def hash(self, key: str) -> dict[str, str]:
         lines = self.ask("hgetall", key)
@@ -272,3 +273,51 @@ def test_a_session_in_redis(shop, over):
     }  # fmt: skip
     assert shop.hash(key) == expected
     assert 0 < int(shop.ask("ttl", key)[0]) <= 3_600
+
+
+def test_the_example_of_the_readme(brokers, postgres_url, redis_url, tmp_path):
+    """Its script is run as it stands. The service answers with what it promises; the pattern appears without another event."""
+    from confluent_kafka import Producer
+
+    text = (ROOT / "models/ecommerce/README.md").read_text()
+    [script] = [block for block in text.split("```") if "shop.jsonl" in block and "nested()" in block]
+    subprocess.run(["bash", "-euc", script.removeprefix("bash\n")], cwd=tmp_path, check=True)
+    topic = f"test.shop.readme.{os.getpid()}.{time.time_ns()}"
+    send(brokers, topic, [])
+    producer = Producer({"bootstrap.servers": brokers})
+    for line in (tmp_path / "shop.jsonl").read_bytes().splitlines():
+        producer.produce(topic, line, b"U000001")
+    assert producer.flush(60) == 0
+    name = f"test_shop_readme_{os.getpid()}_{time.time_ns()}"
+    sql(postgres_url, f"CREATE DATABASE {name}")
+    stores = ["--postgres-url", f"{postgres_url.rpartition('/')[0]}/{name}"]
+    run("userflow-jobs", "init", "--domain", "ecommerce", "--lake", tmp_path / "lake", *stores, "--output", "json")
+    shop = Shop(brokers, topic, stores[1], redis_url, tmp_path, {})
+    with (tmp_path / "sessionize.log").open("w") as log:
+        live = subprocess.Popen(
+            [program("userflow-ingester"), "sessionize", "--domain", "ecommerce", "--brokers", brokers, "--topic", topic, *stores,
+             "--redis-url", redis_url, "--checkpoints", tmp_path / "checkpoints", "--idle-timeout", "1s"],
+            cwd=ROOT, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        promised = {
+            "user_id": "U000001", "view_count_1h": "4", "cart_count_1h": "1", "purchase_count_1h": "0",
+            "avg_viewed_price_1h": "150000.0", "avg_viewed_price_10m": "150000.0", "top_category_30m": "audio",
+        }  # fmt: skip
+        wait_for(live, lambda: promised.items() <= shop.hash("user_features:U000001").items(), shop)
+        wait_for(live, lambda: shop.hash("user_features:U000001").get("pattern_detected") == "cart_abandonment_risk", shop)
+    finally:
+        live.terminate()
+        assert live.wait(60) == 0, (tmp_path / "sessionize.log").read_text()
+
+
+def program(name: str) -> Path:
+    return Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release")) / name
+
+
+def wait_for(live: subprocess.Popen, state: Callable[[], bool], shop: Shop) -> None:
+    deadline = time.monotonic() + 120
+    while not state():
+        assert live.poll() is None, "sessionize ended"
+        assert time.monotonic() < deadline, shop.hash("user_features:U000001")
+        time.sleep(0.2)
