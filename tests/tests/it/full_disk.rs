@@ -12,17 +12,17 @@ use userflow_tests::broker::{Sender, brokers, create_topic, watermarks};
 use userflow_tests::process::{binary, must};
 
 use crate::ledger::accounts_for_every_offset;
+use crate::load::ledger::holds_every_line_once;
+use crate::load::load;
 
 /// Events of a kilobyte that hardly compresses.
 const EVENTS: i64 = 20_000;
 const KAFKA_TIME_MS: i64 = 1_793_534_400_000;
 
-/// A topic of one partition with so much in it that it fits into no small disk.
-fn large_topic(label: &str) -> Result<String> {
-    let topic = create_topic(label, 1)?;
-    let sender = Sender::new(&topic)?;
+/// So many events that they fit into no small disk.
+fn many_events() -> impl Iterator<Item = String> {
     let mut state: u64 = 1;
-    for event in 0..EVENTS {
+    (0..EVENTS).map(move |event| {
         let mut noise = String::new();
         for _ in 0..40 {
             // A linear congruential generator: the same bytes in every run.
@@ -31,9 +31,17 @@ fn large_topic(label: &str) -> Result<String> {
                 .wrapping_add(1);
             noise.push_str(&format!("{state:016x}"));
         }
-        let message = format!(
+        format!(
             r#"{{"event_id":"e{event}","event_type":"enter","user_id":{event},"session_id":"s{event}","webtoon_id":"w","episode_id":"p","utimestamptz":"2026-11-01T11:00:00Z","noise":"{noise}"}}"#
-        );
+        )
+    })
+}
+
+/// A topic of one partition with these events.
+fn large_topic(label: &str) -> Result<String> {
+    let topic = create_topic(label, 1)?;
+    let sender = Sender::new(&topic)?;
+    for message in many_events() {
         sender.send(0, Some(message.as_bytes()), KAFKA_TIME_MS)?;
     }
     sender.flush()?;
@@ -139,6 +147,43 @@ fn a_full_disk_costs_no_row_and_what_waits_lands_when_there_is_room() -> Result<
     mount.grow()?;
     must(&mut ingest(&lake, &topic))?;
     all_there(&lake, &topic)
+}
+
+#[test]
+fn a_full_disk_costs_no_line_of_a_file() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let lake = folder.path().join("disk");
+    let file = folder.path().join("a.jsonl");
+    std::fs::write(
+        &file,
+        many_events().map(|line| line + "\n").collect::<String>(),
+    )?;
+    let Some(mount) = Mount::small(&lake)? else {
+        // Only root can mount, as above.
+        return Ok(());
+    };
+    init(&lake)?;
+    let load = || {
+        let mut command = load(&lake);
+        command
+            .args(["--threads", "1", "--flush-size", "1MB"])
+            .arg(&file);
+        command
+    };
+    failed_saying(&load().output()?, &["No space left on device"])?;
+    // What is there is the start of the file.
+    let landed = userflow_tests::lake::offsets(&lake, "bronze.webtoon_events")?;
+    let found = landed.get(&0).cloned().unwrap_or_default();
+    let expected: Vec<i64> = (1..=i64::try_from(found.len())?).collect();
+    ensure!(found == expected, "{} lines with gaps", found.len());
+    ensure!(
+        i64::try_from(found.len())? < EVENTS,
+        "the disk was large enough"
+    );
+
+    mount.grow()?;
+    must(&mut load())?;
+    holds_every_line_once(&lake, &[file])
 }
 
 #[test]
