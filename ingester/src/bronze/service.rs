@@ -64,6 +64,7 @@ pub fn run(args: &IngestArgs) -> Result<()> {
     let (stop, stopping) = (&shared.stop, "stopping: committing what is held");
     service::attend(&runtime, stop, stopping, args.health.metrics_addr, service)?;
     let outcome = work(&shared, &mut follower);
+    let _ending = runtime.block_on(shared.tables.no_more_checkpoints());
     summary::print(&shared, started.elapsed())?;
     outcome
 }

@@ -1,7 +1,10 @@
 //! Opens the two tables of a domain, creating them if need be.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use arrow::datatypes::SchemaRef;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use userflow_lake::{CommitError, Lake, Table, TableName, TableSpec, WriteSettings};
 use userflow_models::bronze::{self, BronzeTable, KAFKA_OFFSET, KAFKA_PARTITION};
 use userflow_models::contract::Contract;
@@ -14,6 +17,8 @@ const CHECKPOINT_EVERY: i64 = 100;
 pub(super) struct Tables {
     pub(super) events: Target,
     pub(super) quarantine: Target,
+    /// Held while a checkpoint of bronze's log is made.
+    checkpointing: Arc<Mutex<()>>,
 }
 
 /// One table with the schema of its files.
@@ -56,6 +61,7 @@ impl Tables {
         Ok(Self {
             events: Target::open(lake, &events, settings).await?,
             quarantine: Target::open(lake, &bronze::quarantine(contract), quarantine).await?,
+            checkpointing: Arc::default(),
         })
     }
 }
@@ -68,11 +74,18 @@ impl Tables {
 
     /// Makes a checkpoint of bronze's log. Readers replay the log from the last one. A failure costs them time, nothing else.
     pub(super) async fn checkpoint(&self) {
+        let _one = self.checkpointing.lock().await;
         let table = &self.events.table;
         let written = async { table.require_snapshot().await?.checkpoint().await };
         if let Err(e) = written.await {
             tracing::warn!(table = %table.name(), "no checkpoint this time: {e}");
         }
+    }
+
+    /// Waits for a checkpoint that is being made, and lets none begin as long as what is returned is held: a process that ended
+    /// meanwhile would cut it off.
+    pub(super) async fn no_more_checkpoints(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.checkpointing).lock_owned().await
     }
 }
 
