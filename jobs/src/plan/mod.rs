@@ -54,11 +54,7 @@ pub async fn run(workspace: &Workspace, args: &PlanArgs) -> Result<()> {
             .map(|model| model.name.as_str())
             .collect(),
     };
-    let stale = stale(workspace, args.window.range()?).await?;
-    let stale: Vec<Stale<'_>> = stale
-        .into_iter()
-        .filter(|found| chosen.contains(found.model.name.as_str()))
-        .collect();
+    let stale = stale(workspace, &chosen, args.window.range()?).await?;
     if workspace.output == Output::Json {
         let lines: Vec<Line<'_>> = stale
             .iter()

@@ -21,15 +21,23 @@ pub struct Stale<'a> {
     pub reason: String,
 }
 
-/// The stale windows of all models, models in dependency order, windows by date; only those of `range` when there is one.
-pub async fn stale(workspace: &Workspace, range: Option<WindowRange>) -> Result<Vec<Stale<'_>>> {
+/// The stale windows of the chosen models, models in dependency order, windows by date; only those of `range` when there is one.
+///
+/// Whether a window is stale can be because of a model before it. Of models that no chosen one reads from, no table is looked at.
+pub async fn stale<'w>(
+    workspace: &'w Workspace,
+    chosen: &BTreeSet<&str>,
+    range: Option<WindowRange>,
+) -> Result<Vec<Stale<'w>>> {
+    let needed = with_ancestors(workspace.project.models(), chosen);
     let wanted: Option<BTreeSet<Window>> = range.map(|range| range.windows().collect());
     let mut logs = Logs::default();
     let mut found: Vec<Stale<'_>> = Vec::new();
     let mut rewritten = Dates::default();
     // By model: the dates that the sources below it have.
     let mut dates: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
-    for model in workspace.project.models() {
+    let models = workspace.project.models().iter();
+    for model in models.filter(|model| needed.contains(model.name.as_str())) {
         let freshness = Freshness::read(workspace, model).await?;
         let mut candidates: BTreeSet<i32> = freshness.source_dates();
         candidates.extend(
@@ -61,5 +69,18 @@ pub async fn stale(workspace: &Workspace, range: Option<WindowRange>) -> Result<
             }
         }
     }
+    found.retain(|stale| chosen.contains(stale.model.name.as_str()));
     Ok(found)
+}
+
+/// The chosen models and all that they are made from. `models` are in dependency order.
+fn with_ancestors<'m>(models: &'m [Model], chosen: &BTreeSet<&str>) -> BTreeSet<&'m str> {
+    let mut needed = BTreeSet::new();
+    for model in models.iter().rev() {
+        if chosen.contains(model.name.as_str()) || needed.contains(model.name.as_str()) {
+            needed.insert(model.name.as_str());
+            needed.extend(model.parents());
+        }
+    }
+    needed
 }

@@ -141,7 +141,8 @@ async fn work<'a>(
             .flat_map(|model| range.windows().map(|window| (*model, window)))
             .collect());
     }
-    let stale = plan::stale(workspace, args.window.range()?).await?;
+    let names = models.iter().map(|model| model.name.as_str()).collect();
+    let stale = plan::stale(workspace, &names, args.window.range()?).await?;
     let chosen = |name: &str| models.iter().find(|model| model.name == name).copied();
     Ok(stale
         .iter()

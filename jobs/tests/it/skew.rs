@@ -47,7 +47,7 @@ impl Skew {
 
     /// Replaces the online rows.
     fn online(&self, rows: &[&str]) {
-        self.database.execute("TRUNCATE online.demo_visit");
+        self.database.execute("DELETE FROM online.demo_visit");
         self.database.execute(&format!(
             "INSERT INTO online.demo_visit VALUES {}",
             rows.join(", ")
