@@ -54,7 +54,6 @@ pub(super) async fn set_up(
     let dimensions = Dimensions::load(Arc::clone(&plan), &declared, Arc::clone(&metrics))?;
     let dimensions = Arc::new(dimensions);
     let Source { topic, id, logs } = source;
-    let metrics = Arc::new(SessionizeMetrics::new()?);
     for reason in REDIS_TROUBLES {
         metrics.redis_errors.with_label_values(&[reason]);
     }

@@ -102,7 +102,7 @@ def pipeline(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline
 
 @pytest.fixture(scope="session")
 def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
-    """Both services at work, and everything that was sent read and written."""
+    """Both services at work, the sessionizer for both domains, and everything that was sent read and written."""
     from service import Service, wait_for
 
     folder = tmp_path_factory.mktemp("services")
@@ -115,19 +115,29 @@ def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathF
         "--garbage", 0.05, "--summary", folder / "sent.json",
     )  # fmt: skip
     sent = json.loads((folder / "sent.json").read_text())["messages"]
-    run("userflow-jobs", "init", "--domain", "webtoon", "--lake", folder / "lake", "--postgres-url", url, "--output", "json")
+    run(
+        "userflow-ingester", "simulate", "--domain", "ecommerce", "--brokers", brokers, "--topic", f"{name}.shop", "--partitions",
+        PARTITIONS, "--seed", 5, "--sessions", 100, "--start", "2026-11-01", "--days", 1,
+    )  # fmt: skip
+    run("userflow-jobs", "init", "--lake", folder / "lake", "--postgres-url", url, "--output", "json")
     shared = ["--domain", "webtoon", "--brokers", brokers, "--topic", name, "--group", name]
     ingest = Service(folder / "ingest.log", "ingest", *shared, "--lake", folder / "lake", "--flush-interval", 1)
     # Event time stands at the end of the stream, however long the tests take.
     sessionize = Service(folder / "sessionize.log", "sessionize", *shared[:-1], f"{name}.s", "--postgres-url", url,
                          "--checkpoints", folder / "checkpoints", "--checkpoint-interval", 1, "--idle-timeout", "1h")  # fmt: skip
+    shop = Service(folder / "shop.log", "sessionize", "--domain", "ecommerce", "--brokers", brokers, "--topic", f"{name}.shop",
+                   "--group", f"{name}.shop", "--postgres-url", url, "--checkpoints", folder / "checkpoints",
+                   "--checkpoint-interval", 1, "--idle-timeout", "1h")  # fmt: skip
     try:
         wait_for("bronze has it all", lambda: ingest.has("userflow_ingest_messages_total", sent)
                  and ingest.has("userflow_ingest_lag", 0, PARTITIONS))  # fmt: skip
         wait_for("the views have it all", lambda: sessionize.has("userflow_sessionize_messages_total", sent)
                  and sessionize.has("userflow_sessionize_lag", 0, PARTITIONS)
                  and sessionize.has("userflow_sessionize_checkpoint_time_seconds", None, PARTITIONS))  # fmt: skip
-        yield {"ingest": ingest, "sessionize": sessionize}
+        wait_for("so have those of the shop", lambda: shop.has("userflow_sessionize_lag", 0, PARTITIONS)
+                 and shop.has("userflow_sessionize_checkpoint_time_seconds", None, PARTITIONS))  # fmt: skip
+        yield {"ingest": ingest, "sessionize": sessionize, "shop": shop}
     finally:
         ingest.stop()
         sessionize.stop()
+        shop.stop()
