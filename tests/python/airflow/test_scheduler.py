@@ -80,7 +80,7 @@ def test_every_dag_is_there_with_its_docs_and_no_import_error(world: World):
     assert world.airflow.get("importErrors")["import_errors"] == []
     dags = {dag["dag_id"]: dag for dag in world.airflow.get("dags")["dags"]}
     rooms = ["bronze", "silver_hourly", "gold_daily", "quality", "maintenance", "backfill"]
-    assert sorted(dags) == sorted(f"webtoon_{room}" for room in rooms)
+    assert sorted(dags) == sorted(f"{domain}_{room}" for domain in ("ecommerce", "webtoon") for room in rooms)
     for name in dags:
         assert "# " in world.airflow.get(f"dags/{name}/details")["doc_md"], name
 
@@ -308,7 +308,7 @@ def test_bronze_takes_what_is_new_in_the_topic_and_only_once(world: World):
 
 
 def test_the_live_rows_of_a_day_are_held_against_silver_and_a_difference_is_red(world: World):
-    world.jobs("backfill", "+gold.*", "--from", NOV1, "--to", NOV3)
+    world.jobs("backfill", "+gold.webtoon_*", "--from", NOV1, "--to", NOV3)
     run_id, state = run_by_hand(world, QUALITY, **{"from": NOV1, "to": NOV3})
     assert state == "success", world.airflow.states(QUALITY, run_id)
     summary = world.airflow.value(QUALITY, run_id, "skew")
@@ -320,7 +320,7 @@ def test_the_live_rows_of_a_day_are_held_against_silver_and_a_difference_is_red(
     simulate(world.brokers, world.topic, 25, date.fromisoformat(day), 1, 20, world.folder)
     ingest = ["ingest", "--domain", "webtoon", "--brokers", world.brokers, "--topic", world.topic, "--group", world.topic]
     call("userflow-ingester", *ingest, "--lake", world.lake.path, "--until-caught-up")
-    world.jobs("backfill", "silver.*", "--from", day, "--to", end)
+    world.jobs("backfill", "silver.webtoon_*", "--from", day, "--to", end)
     run_id, state = run_by_hand(world, QUALITY, **{"from": day, "to": end})
     world.airflow.pause(QUALITY, True)
     states = world.airflow.states(QUALITY, run_id)

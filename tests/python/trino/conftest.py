@@ -29,6 +29,14 @@ class Shop:
     lake: Path
     url: str = ""
 
+    def shopping(self) -> None:
+        """The same days of the other domain."""
+        kafka = ["--domain", "ecommerce", "--brokers", self.brokers, "--topic", f"{self.topic}.shop"]
+        days = ["--start", f"{FIRST}T00:00:00Z", "--days", 2]
+        run("userflow-ingester", "simulate", *kafka, "--partitions", 2, "--seed", 31, "--sessions", 1_000, *days)
+        into = ["--group", f"{self.topic}.shop", "--lake", self.lake]
+        run("userflow-ingester", "ingest", *kafka, *into, "--until-caught-up", "--output", "json")
+
     def simulate(self, seed: int, sessions: int) -> None:
         run(
             "userflow-ingester", "simulate", "--domain", "webtoon", "--brokers", self.brokers, "--topic", self.topic,
@@ -112,8 +120,9 @@ def shop(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
     shop = Shop(setting("USERFLOW_TEST_BROKERS"), f"{server.rpartition('/')[0]}/{name}", name, folder / "lake")
     shop.simulate(seed=31, sessions=2_000)
     shop.ingest()
+    shop.shopping()
     shop.jobs("init", "--postgres-url", shop.postgres_url)
-    shop.jobs("run", "+gold.webtoon_*", "--from", FIRST, "--to", END)
+    shop.jobs("run", "+gold.*", "--from", FIRST, "--to", END)
     try:
         options = ["--lake", shop.lake, "--postgres-url", shop.postgres_url]
         shop.url = started("trino", folder / "trino", *options, environment=s3)["USERFLOW_TRINO_URL"]

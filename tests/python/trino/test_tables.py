@@ -12,7 +12,9 @@ import delta_read
 from readers_agree import Fingerprint, fingerprint, read_duckdb
 
 # Declared by the models, so that a table that registering forgot is missed.
-TABLES = sorted(f"{sql.parent.name}.{sql.stem}" for sql in ROOT.glob("models/webtoon/*/*.sql"))
+TABLES = sorted(f"{layer}.{sql.stem}" for layer in ("silver", "gold") for sql in ROOT.glob(f"models/*/{layer}/*.sql"))
+DOMAINS = [contract.parent.name for contract in ROOT.glob("models/*/contract.json")]
+BRONZE = {f"bronze.{domain}_{rows}" for domain in DOMAINS for rows in ("events", "quarantine")}
 COUNTED = ("tinyint", "smallint", "integer", "bigint", "decimal")
 MEASURED = ("real", "double")
 
@@ -42,7 +44,7 @@ def sums(rows: list[list[object]], names: list[str], types: dict[str, str]) -> d
 
 
 def test_there_are_tables_to_test():
-    assert len(TABLES) >= 13 and {name.split(".")[0] for name in TABLES} == {"silver", "gold"}
+    assert len(TABLES) >= 22 and len(BRONZE) == 4 and {name.split(".")[0] for name in TABLES} == {"silver", "gold"}
 
 
 def test_every_table_is_registered_and_a_second_time_changes_nothing(shop):
@@ -51,7 +53,21 @@ def test_every_table_is_registered_and_a_second_time_changes_nothing(shop):
     listed = "select table_schema, table_name from delta.information_schema.tables where table_schema <> 'information_schema'"
     registered = {f"{schema}.{table}" for schema, table in shop.sql(listed)}
     assert registered == {line["table"] for line in again["tables"]}
-    assert registered == {*TABLES, "bronze.webtoon_events", "bronze.webtoon_quarantine"}
+    assert registered == {*TABLES, *BRONZE}
+
+
+def test_a_list_of_objects_is_a_list_of_rows(shop):
+    """Products of orders, in bronze: counted and summed by Trino and by DuckDB."""
+    [found] = shop.sql(
+        "select count(*), count(distinct p.product_id), sum(p.quantity), sum(p.quantity * p.unit_price) "
+        "from delta.bronze.ecommerce_events cross join unnest(products) as p(product_id, quantity, unit_price)"
+    )
+    rows = read_duckdb(delta_read.snapshot(shop.lake, "bronze.ecommerce_events"))
+    items = [item for row in rows for item in row["products"] or []]
+    amounts = [Decimal(item["quantity"]) * Decimal(item["unit_price"]) for item in items]
+    assert len(items) > 50
+    products, pieces = {item["product_id"] for item in items}, sum(item["quantity"] for item in items)
+    assert found == [len(items), len(products), pieces, sum(amounts)]
 
 
 @pytest.mark.parametrize("table", TABLES)
