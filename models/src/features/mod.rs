@@ -1,7 +1,7 @@
 //! Streaming feature views: `models/<domain>/features/*.yml`, read and checked against the contract.
 //!
 //! A view is an entity, a window, a list of features and a time to live (Feast's words). One definition serves three readers:
-//! the streaming engine compiles it to state (`engine/src/plan.rs`), [`online`] makes its table and the SQL that merges
+//! the streaming engine compiles it to state (`engine/src/plan.rs`), [`online`] makes its columns of the entity's table and the SQL that merges
 //! partials, and `userflow-jobs check --skew` compares it with the batch layer.
 //!
 //! ```text

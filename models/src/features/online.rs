@@ -24,7 +24,7 @@ mod types;
 
 pub(super) use columns::mergeable_in_last;
 pub use columns::{Source, Stored, schema, stored};
-pub use entity_table::{Column, Columns, EntityTable, Origin, place};
+pub use entity_table::{Column, Columns, EntityTable, Origin};
 pub use names::{SCHEMA, partials, relation, table};
 pub use refusal::{REASONS, Refusal, reason, refusal};
 pub use shape::{

@@ -7,7 +7,7 @@
 //! Not here: how the table is made (`tables`), what readers see of it (`tables`, `merge`).
 
 use super::super::view::FeatureView;
-use super::columns::{MERGED, Source, Stored, stored};
+use super::columns::{MERGED, Stored, stored};
 use super::names::{self, UPDATED_AT, VERSION, is_shared, own_column, quoted, table};
 use super::types::{bound, sql_type};
 
@@ -43,7 +43,7 @@ pub struct Column {
 /// Where the values of a column come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Every view has them, at the place of the same [`Source`].
+    /// Every view has them, at the place of the same [`Source`](super::Source).
     Shared,
     /// One view has them.
     Own {
@@ -254,10 +254,4 @@ fn value(column: &Column) -> String {
         true => format!("e.{name}"),
         false => format!("e.{name}::{cast}"),
     }
-}
-
-/// Where a shared column is in the rows of a view.
-pub fn place(columns: &[Stored], source: Source) -> usize {
-    let place = columns.iter().position(|column| column.source == source);
-    place.expect("the views of a table have the columns that they share")
 }
