@@ -37,7 +37,7 @@ fmt: ## formats the Rust sources
 	cargo fmt --all
 
 bench: ## the benchmarks, release build; figures and what they are compared with
-	@deploy/setup rust python kafka databases
+	@deploy/setup rust python kafka databases redis
 	@tests/bench/run $(ARGS)
 
 setup: ## installs what building and testing need and this machine lacks

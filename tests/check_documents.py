@@ -4,8 +4,9 @@
 
 What belongs here: relative links, images and anchors of every .md that git knows; the command lines in their fenced code
 blocks and in `code` within a line; and what is `code` and looks like a path from the root. A link has to lead to something;
-a command of userflow has to be one that its `--help` knows, with flags that `--help` knows; a make target, a script of
-deploy/ or tests/ and a path have to be there. What a command does is for the tests.
+a command of userflow has to be one that its `--help` knows, with flags that `--help` knows; a benchmark and its flags have
+to be in the help of `tests/bench/run`; a make target, a script of deploy/ or tests/ and a path have to be there. What a
+command does is for the tests.
 
 CHANGELOG.md tells of the past, so only its links are checked.
 """
@@ -22,6 +23,7 @@ from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("userflow-ingester", "userflow-jobs")
+BENCH = "tests/bench/run"
 SCRIPT = re.compile(r"(?:\./)?((?:deploy|tests|\.ci)/[\w./-]+)$")
 FENCE = re.compile(r"^\s*(```+|~~~+)\s*(\S*)")
 SHELL = ("", "sh", "bash", "shell", "console")  # the languages of blocks whose lines are commands
@@ -133,7 +135,7 @@ def flags_of(help_text: str) -> set[str]:
 
 
 class Known:
-    """What a command may be. `help_of(program, command)` is its help text, or None if there is no such command."""
+    """What a command may be. `help_of(program, command)` is its help text, or None if there is no such command or program."""
 
     def __init__(self, root: Path, targets: set[str], help_of: Callable[[str, str], str | None]):
         self.root, self.targets, self.help_of = root, targets, help_of
@@ -145,9 +147,28 @@ class Known:
         if program == "make":
             wanted = [word for word in words[1:] if not word.startswith("-") and not ASSIGNMENT.match(word)]
             unknown = [word for word in wanted if word not in self.targets]
-            return f"the Makefile has no target {unknown[0]}" if unknown else None
-        if (script := SCRIPT.match(words[0])) and not (self.root / script[1]).is_file():
+            if unknown:
+                return f"the Makefile has no target {unknown[0]}"
+            given = next((word[5:].split() for word in words if word.startswith("ARGS=")), [])
+            return self._benchmarks(given) if wanted == ["bench"] else None
+        script = SCRIPT.match(words[0])
+        if script and not (self.root / script[1]).is_file():
             return f"there is no {script[1]}"
+        return self._benchmarks(words[1:]) if script and script[1] == BENCH else None
+
+    def _benchmarks(self, words: list[str]) -> str | None:
+        """Each is described at the start of a line of the help text; a flag takes the word after it."""
+        text = self.help_of(BENCH, "")
+        if text is None:
+            return f"{BENCH} has no help"
+        known = flags_of(text)
+        for before, word in zip(["", *words], words, strict=False):
+            flag = word.split("=", 1)[0]
+            if FLAG.fullmatch(flag):
+                if flag not in known:
+                    return f"{BENCH} has no flag {flag}"
+            elif not FLAG.fullmatch(before) and not re.search(rf"^{re.escape(word)}  ", text, re.MULTILINE):
+                return f"{BENCH} has no benchmark {word}"
         return None
 
     def _userflow(self, program: str, words: list[str]) -> str | None:
@@ -191,9 +212,8 @@ def make_targets(makefile: str) -> set[str]:
 def help_texts(binaries: Path) -> Callable[[str, str], str | None]:
     @cache
     def help_of(program: str, command: str) -> str | None:
-        asked = subprocess.run(
-            [binaries / program, *([command] if command else []), "--help"], capture_output=True, text=True, timeout=60
-        )
+        path = ROOT / program if "/" in program else binaries / program
+        asked = subprocess.run([path, *([command] if command else []), "--help"], capture_output=True, text=True, timeout=60)
         return asked.stdout if asked.returncode == 0 else None
 
     return help_of

@@ -18,6 +18,7 @@ HELP = {
 
   -j, --jobs <N>  How many [default: 2]
 """,
+    ("tests/bench/run", ""): "Benches\n\nonline     into the stores\n\noptions:\n  -h, --help  this\n  --events N  how many\n",
 }
 
 
@@ -32,7 +33,9 @@ checker = load()
 
 
 def commands(root: Path, *lines: str, language: str = "") -> list[str]:
-    known = checker.Known(root, {"demo", "test-trino"}, lambda program, command: HELP.get((program, command)))
+    (root / "tests/bench").mkdir(parents=True, exist_ok=True)
+    (root / "tests/bench/run").touch()
+    known = checker.Known(root, {"demo", "test-trino", "bench"}, lambda program, command: HELP.get((program, command)))
     return checker.wrong_commands(known, "d.md", "\n".join(["# D", f"```{language}", *lines, "```", ""]))
 
 
@@ -46,6 +49,9 @@ def commands(root: Path, *lines: str, language: str = "") -> list[str]:
         'make demo ARGS="a b" && make -s test-trino',
         "make",
         "docker compose --profile core up",
+        "tests/bench/run --events 1000 online",
+        "tests/bench/run --help",
+        'make bench ARGS="--events=5 online"',
         "it's a line of output",
     ],
 )
@@ -63,6 +69,9 @@ def test_what_is_right_passes(tmp_path, line):
         ("make demo && ./target/release/userflow-jobs run --date=1 --until=2", "userflow-jobs run has no flag --until"),
         ("make demos", "the Makefile has no target demos"),
         ("deploy/servers/nothing start --dir D", "there is no deploy/servers/nothing"),
+        ("tests/bench/run --events 5 offline", "tests/bench/run has no benchmark offline"),
+        ("tests/bench/run --event 5 online", "tests/bench/run has no flag --event"),
+        ("make bench ARGS=offline", "tests/bench/run has no benchmark offline"),
         ("userflow-jobs run 'open", "not a line of shell: No closing quotation"),
     ],
 )
