@@ -102,13 +102,13 @@ impl Buffer {
         Ok(())
     }
 
-    /// Takes one message, and says whether it has become a row.
+    /// Takes one message, and says how many rows it has become; none if it was not accepted.
     pub(super) fn push(
         &mut self,
         origin: Origin,
         message: Option<&[u8]>,
         known: Known,
-    ) -> Result<bool> {
+    ) -> Result<usize> {
         let before = self.decoder.rows();
         let decoded = match (message, self.read_ms) {
             _ if known.kept => None,
@@ -116,11 +116,11 @@ impl Buffer {
             (Some(bytes), None) => Some(self.decoder.decode(bytes, clock_ms(origin))),
             (Some(line), Some(read_ms)) => Some(self.decoder.decode_history(line, read_ms)),
         };
-        let accepted = matches!(decoded, Some(Ok(())));
+        let rows = self.decoder.rows() - before;
         match decoded {
             Some(Ok(())) => {
                 // A list of events is several rows of one message.
-                for _ in before..self.decoder.rows() {
+                for _ in 0..rows {
                     self.origins.append(origin);
                 }
                 if origin.capped().is_some() {
@@ -141,7 +141,7 @@ impl Buffer {
         if self.decoder.rows() >= BATCH_ROWS || self.decoder.bytes() >= self.budget.batch {
             self.encode()?;
         }
-        Ok(accepted)
+        Ok(rows)
     }
 
     /// Notes that a slot, which is being read from `start`, has been read up to `next`.

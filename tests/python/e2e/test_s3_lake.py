@@ -120,6 +120,41 @@ def test_a_store_that_is_away_is_a_clear_error(lakes):
     assert LAKE in done.stderr
 
 
+def version(lake: object, name: str) -> int:
+    """The table's newest version, -1 without one."""
+    place = f"{lake}/{name.replace('.', '/')}"
+    return DeltaTable(place).version() if DeltaTable.is_deltatable(place) else -1
+
+
+def test_a_load_that_is_killed_again_and_again_lands_each_line_once(lakes, tmp_path):
+    file, lake, folder = tmp_path / "history.jsonl", "s3://lake/loaded", tmp_path / "lake"
+    run(
+        "userflow-ingester", "simulate", "--domain", "webtoon", "--jsonl", file, "--seed", 11, "--sessions", 3_000,
+        "--start", "2024-02-28T00:00:00Z", "--days", 2, "--garbage", 0.05, "--duplicates", 0.02,
+    )  # fmt: skip
+    load = ["load", "--domain", "webtoon", "--threads", 1, "--output", "json"]
+    pieces = ["--memory-limit", "1MB", "--flush-size", "64KB", "--flush-interval", 0.01]
+    binary = Path(os.environ.get("USERFLOW_TEST_BIN", ROOT / "target/release")) / "userflow-ingester"
+    command = [str(part) for part in [binary, *load, *pieces, "--lake", lake, file]]
+    for kill in range(4):
+        before = version(lake, TABLES[0])
+        running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while version(lake, TABLES[0]) <= before + kill:
+            assert running.poll() is None, f"it ended before kill {kill}"
+        running.kill()
+        running.wait()
+    done = run("userflow-ingester", *load, "--lake", lake, file)
+    [landed] = done["inputs"]
+    assert landed["state"] == "landed" and landed["resumed_at"] > 1, done
+    run("userflow-ingester", *load, "--lake", folder, file)
+    for name in TABLES[:2]:
+        found, expected = content(lake, name), content(folder, name)
+        assert expected
+        assert found == expected, name
+    again = run("userflow-ingester", *load, "--lake", lake, file)
+    assert (again["commits"], again["lines_read"]) == (0, 0), again
+
+
 def test_a_restarted_sessionizer_goes_on_from_a_checkpoint_in_the_store(lakes, postgres_url):
     name = f"test_s3_{os.getpid()}_{time.time_ns()}"
     subprocess.run(["psql", "--quiet", postgres_url, "-c", f"CREATE DATABASE {name}"], check=True)

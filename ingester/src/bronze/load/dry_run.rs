@@ -113,8 +113,9 @@ fn count(
                 counts.blank += 1;
                 continue;
             }
+            let before = decoder.rows();
             match decoder.decode_history(line, plan.read_ms) {
-                Ok(()) => counts.rows += 1,
+                Ok(()) => counts.accepted(decoder.rows() - before),
                 Err(rejection) => {
                     counts.quarantined += 1;
                     refuse(tally, &content.file, (number, line), &rejection);

@@ -24,10 +24,12 @@ pub(super) enum State {
     Failed(String),
 }
 
-/// Lines of a file, by what became of them in this run.
+/// Lines of a file, by what became of them in this run, and the rows that they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Lines {
     /// Lines that were accepted.
+    pub(super) accepted: u64,
+    /// Rows of the accepted lines: a line that holds a list of events is several.
     pub(super) rows: u64,
     /// Lines that were refused.
     pub(super) quarantined: u64,
@@ -36,8 +38,20 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Counts a line that has become so many rows.
+    pub(super) fn accepted(&mut self, rows: usize) {
+        self.accepted += 1;
+        self.rows += rows as u64;
+    }
+
+    /// All lines that were read.
+    pub(super) fn all(&self) -> u64 {
+        self.accepted + self.quarantined + self.blank
+    }
+
     /// Counts more of them.
     pub(super) fn add(&mut self, more: Self) {
+        self.accepted += more.accepted;
         self.rows += more.rows;
         self.quarantined += more.quarantined;
         self.blank += more.blank;

@@ -64,7 +64,7 @@ fn bar(what: &'static str, total: u64) -> ProgressBar {
     }
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template(
-        "{msg} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+        "{msg} {wide_bar} {percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left",
     );
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_message(what)

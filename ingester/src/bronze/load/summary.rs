@@ -64,7 +64,8 @@ impl Summary {
             "domain": self.domain,
             "dry_run": self.dry_run,
             "table": self.table,
-            "rows_read": lines.rows + lines.quarantined,
+            "lines_read": lines.all(),
+            "lines_accepted": lines.accepted,
             "rows_written": lines.rows,
             "quarantined": lines.quarantined,
             "quarantined_by_reason": reasons,
@@ -89,32 +90,37 @@ impl Summary {
         let read = self.outcomes.iter();
         let read = read
             .filter(|outcome| outcome.state == State::Landed)
-            .count();
+            .count() as u64;
         let seconds = self.seconds;
         let mut text = match self.dry_run {
             true => format!(
-                "dry run, nothing written: {} rows{} of {} would land in {}, {} lines would be quarantined; {seconds:.1} s\n",
-                lines.rows,
+                "dry run, nothing written: of {} {} would be {}{} in {}, {} quarantined; {seconds:.1} s\n",
+                counted(read, "file"),
+                counted(lines.accepted, "line"),
+                counted(lines.rows, "row"),
                 self.of_dates(),
-                files(read),
                 self.table,
-                lines.quarantined
+                counted(lines.quarantined, "line"),
             ),
             false => format!(
-                "{} rows{} of {} to {} in {} files, {} commits (version {}), {:.1} MB; {} quarantined; {seconds:.1} s\n",
-                lines.rows,
+                "{} of {}: {}{} to {} in {}, {} (version {}), {:.1} MB; {} quarantined; {seconds:.1} s\n",
+                counted(lines.accepted, "line"),
+                counted(read, "file"),
+                counted(lines.rows, "row"),
                 self.of_dates(),
-                files(read),
                 self.table,
-                self.totals.files,
-                self.totals.commits,
+                counted(self.totals.files, "file"),
+                counted(self.totals.commits, "commit"),
                 self.totals.version,
                 self.totals.bytes as f64 / 1e6,
-                lines.quarantined,
+                counted(lines.quarantined, "line"),
             ),
         };
         for (reason, count) in &self.totals.quarantined {
-            text.push_str(&format!("  quarantined {reason}: {count}\n"));
+            text.push_str(&format!(
+                "  quarantined {reason}: {}\n",
+                counted(*count, "line")
+            ));
         }
         for (reason, refused) in &self.refused {
             let example = &refused.example;
@@ -178,10 +184,11 @@ impl Summary {
     }
 }
 
-fn files(count: usize) -> String {
+/// So many of what is named by a word for one of them.
+fn counted(count: u64, one: &str) -> String {
     match count {
-        1 => "1 file".to_owned(),
-        count => format!("{count} files"),
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
     }
 }
 

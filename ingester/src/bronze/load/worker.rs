@@ -168,8 +168,8 @@ impl<'a> Worker<'a> {
         let kept = self.committer.is_kept(slot, origin);
         let known = Known { slot, start, kept };
         match self.buffer.push(origin, Some(line), known)? {
-            true => counts.rows += 1,
-            false => counts.quarantined += 1,
+            0 => counts.quarantined += 1,
+            rows => counts.accepted(rows),
         }
         failpoint::reached("load.pushed");
         Ok(())

@@ -148,7 +148,11 @@ fn an_empty_file_and_one_of_blank_lines_are_done_at_once() -> Result<()> {
     std::fs::write(at("blank.jsonl"), "\n\n  \n")?;
     let both = [at("blank.jsonl"), at("empty.jsonl")];
     let done = summary(load(&lake).args(&both))?;
-    ensure!(done["rows_read"] == 0 && done["blank_lines"] == 3, "{done}");
+    ensure!(
+        done["lines_read"] == 3 && done["blank_lines"] == 3,
+        "{done}"
+    );
+    ensure!(done["lines_accepted"] == 0, "{done}");
     ensure!(input(&done, &both[0])?["state"] == "landed", "{done}");
     ensure!(input(&done, &both[1])?["state"] == "empty", "{done}");
     let again = summary(load(&lake).args(&both))?;
@@ -297,6 +301,8 @@ fn a_dry_run_says_what_a_load_does_and_writes_nothing() -> Result<()> {
     }
     let done = summary(load(&lake).arg(&file))?;
     for same in [
+        "lines_read",
+        "lines_accepted",
         "rows_written",
         "quarantined",
         "quarantined_by_reason",

@@ -5,6 +5,7 @@ mod beside;
 mod files;
 mod kills;
 pub(crate) mod ledger;
+mod lists;
 
 use std::path::Path;
 use std::process::{Command, Output};
