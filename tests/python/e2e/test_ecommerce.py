@@ -76,7 +76,7 @@ def seven(week: Week, day: date) -> dict[str, tuple[int, int, Decimal]]:
     }
 
 
-def test_four_marts_equal_plain_sql_on_postgresql(week, postgres_url):
+def test_sessions_and_six_marts_equal_plain_sql_on_postgresql(week, postgres_url):
     expected = marts.computed(postgres_url, week.read)
     assert all(len(rows) > 20 for rows in expected.values())
     found = marts.differences(week.lake, expected, set(DAYS))

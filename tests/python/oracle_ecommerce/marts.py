@@ -11,16 +11,20 @@ import delta_read
 from oracle_ecommerce.structure import Message
 
 SQL = Path(__file__).with_name("marts.sql")
+# What a row is known by within its date.
 KEYS = {
-    "gold.ecommerce_user_daily": "user_id",
-    "gold.ecommerce_funnel_daily": "platform",
-    "gold.ecommerce_product_daily": "product_id",
-    "gold.ecommerce_orders": "order_id",
+    "silver.ecommerce_sessions": ["session_id"],
+    "gold.ecommerce_user_daily": ["user_id"],
+    "gold.ecommerce_funnel_daily": ["platform"],
+    "gold.ecommerce_product_daily": ["product_id"],
+    "gold.ecommerce_orders": ["order_id"],
+    "gold.ecommerce_campaign_daily": ["utm_source", "utm_campaign"],
+    "gold.ecommerce_weather_daily": ["weather_status"],
 }
 
 
 def computed(url: str, messages: Iterable[Message]) -> dict[str, list[dict]]:
-    """Every row of the four tables, by table."""
+    """Every row of the tables, by table."""
     columns = "kafka_partition int, kafka_offset bigint, dialect text, body jsonb, details jsonb"
     script = ["set timezone = 'UTC';", f"create temp table messages ({columns});", "copy messages from stdin;"]
     for one in messages:
@@ -58,12 +62,12 @@ def differences(lake: Path, expected: dict[str, list[dict]], dates: set[date]) -
     """What differs, in words."""
     found = []
     for table, rows in expected.items():
-        key = KEYS[table]
-        want = {(row["event_date"], row[key]): row for row in rows if date.fromisoformat(row["event_date"]) in dates}
+        names = ["event_date", *KEYS[table]]
+        want = {tuple(row[name] for name in names): row for row in rows if date.fromisoformat(row["event_date"]) in dates}
         have = {}
         for row in delta_read.snapshot(lake, table).rows(dates):
             row = {name: plain(cell) for name, cell in row.items()}
-            at = (row["event_date"], row[key])
+            at = tuple(row[name] for name in names)
             if at in have:
                 found.append(f"{table} {at}: repeated")
             have[at] = row

@@ -1,4 +1,4 @@
--- Four gold tables from the messages as they were sent, in PostgreSQL. Table messages (kafka_partition, kafka_offset, dialect, body, details):
+-- Six gold tables and the sessions from the messages as they were sent, in PostgreSQL. Table messages (kafka_partition, kafka_offset, dialect, body, details):
 -- those that are events, details as an object. Each statement is one table, named in the line before it.
 
 -- prepare
@@ -18,6 +18,11 @@ with mapped as (
             else (body ->> 'timestamp')::timestamptz
         end as at,
         body ->> 'platform' as platform,
+        case when dialect = 'nested' then body #>> '{context,device,type}' else body ->> 'device_type' end as device_type,
+        case when dialect = 'nested' then body #>> '{context,page,url}' else body ->> 'page_url' end as page_url,
+        body #>> '{context,weather,status}' as weather_status,
+        body #>> '{context,campaign,utm_source}' as utm_source,
+        body #>> '{context,campaign,utm_campaign}' as utm_campaign,
         case when dialect = 'nested' then body -> 'properties' else body end as fields,
         details
     from messages
@@ -51,6 +56,66 @@ select
 from events
 cross join lateral jsonb_array_elements(events.details -> 'products') as line
 where events.event_type = 'purchase' and jsonb_typeof(events.details -> 'products') = 'array';
+
+-- prepare
+create temp table in_order as
+select
+    *,
+    row_number() over (partition by session_id order by at, kafka_partition, kafka_offset) as place
+from events
+where session_id is not null;
+
+-- prepare
+create temp table sessions as
+select
+    (min(at) at time zone 'UTC')::date as event_date,
+    session_id,
+    (array_agg(user_id order by place))[1] as user_id,
+    min(at) as start_time,
+    max(at) as end_time,
+    extract(epoch from max(at) - min(at)) as duration_seconds,
+    count(*) as event_count,
+    count(*) filter (where event_type = 'page_view') as page_view_count,
+    count(*) filter (where event_type = 'click') as click_count,
+    count(*) filter (where event_type = 'add_to_cart') as add_to_cart_count,
+    count(*) filter (where event_type = 'purchase') as purchase_count,
+    count(*) filter (where event_type = 'search') as search_count,
+    coalesce((array_agg(platform order by place) filter (where platform is not null))[1], 'UNKNOWN') as platform,
+    coalesce((array_agg(device_type order by place) filter (where device_type is not null))[1], 'UNKNOWN') as device_type,
+    bool_or(event_type = 'purchase') as converted,
+    coalesce(sum((fields ->> 'total_amount')::numeric) filter (where event_type = 'purchase'), 0) as revenue,
+    (array_agg(page_url order by place) filter (where page_url is not null))[1] as landing_page,
+    (array_agg(weather_status order by place) filter (where weather_status is not null))[1] as weather_status,
+    (array_agg(utm_source order by place) filter (where utm_source is not null))[1] as utm_source,
+    (array_agg(utm_campaign order by place) filter (where utm_campaign is not null))[1] as utm_campaign
+from in_order
+group by session_id;
+
+-- silver.ecommerce_sessions
+select * from sessions;
+
+-- gold.ecommerce_campaign_daily
+select
+    event_date,
+    coalesce(utm_source, 'UNKNOWN') as utm_source,
+    coalesce(utm_campaign, 'UNKNOWN') as utm_campaign,
+    count(*) as sessions,
+    count(distinct user_id) as users,
+    count(*) filter (where converted) as conversions,
+    sum(revenue) as revenue
+from sessions
+group by 1, 2, 3;
+
+-- gold.ecommerce_weather_daily
+select
+    event_date,
+    coalesce(weather_status, 'UNKNOWN') as weather_status,
+    count(*) as sessions,
+    count(distinct user_id) as users,
+    count(*) filter (where converted) as conversions,
+    sum(revenue) as revenue
+from sessions
+group by 1, 2;
 
 -- gold.ecommerce_user_daily
 with spans as (

@@ -149,6 +149,12 @@ class Shop:
         context = {"page": page, "device": {"type": device}}
         if details is not None:
             fields |= details
+        # A session's campaign and weather are those of the first event that says them, so later ones differ now and then.
+        second = int(now.timestamp())
+        if second % 7 == 0:
+            campaign = ("later", "autumn")
+        if second % 5 == 0:
+            weather = None if weather else "snow"
         if campaign:
             context["campaign"] = {"utm_source": campaign[0], "utm_campaign": campaign[1]}
         if weather:
