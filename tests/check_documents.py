@@ -22,7 +22,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("userflow-ingester", "userflow-jobs")
+PROGRAMS = ("userflow-ingester", "userflow-jobs", "userflow-serving")
+WITHOUT_COMMANDS = ("userflow-serving",)
 BENCH = "tests/bench/run"
 SCRIPT = re.compile(r"(?:\./)?((?:deploy|tests|\.ci)/[\w./-]+)$")
 FENCE = re.compile(r"^\s*(```+|~~~+)\s*(\S*)")
@@ -172,7 +173,9 @@ class Known:
         return None
 
     def _userflow(self, program: str, words: list[str]) -> str | None:
-        command = next((word for word in words if not word.startswith("-")), "")
+        # A program of one purpose has flags only.
+        alone = program in WITHOUT_COMMANDS
+        command = "" if alone else next((word for word in words if not word.startswith("-")), "")
         text = self.help_of(program, command)
         if text is None:
             return f"{program} has no sub-command {command}"

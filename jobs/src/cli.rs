@@ -8,6 +8,7 @@ use crate::check::CheckArgs;
 use crate::compile::CompileArgs;
 use crate::config::{Common, Output};
 use crate::docs::DocsArgs;
+use crate::feast::FeastArgs;
 use crate::init::InitArgs;
 use crate::list::ListArgs;
 use crate::maintain::MaintainArgs;
@@ -21,8 +22,8 @@ use crate::show::ShowArgs;
 use crate::test::TestArgs;
 use crate::workspace::Workspace;
 use crate::{
-    backfill, check, compile, docs, init, list, maintain, new_domain, plan, preview, register,
-    replay, run, show, spill, test,
+    backfill, check, compile, docs, feast, init, list, maintain, new_domain, plan, preview,
+    register, replay, run, show, spill, test,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -74,6 +75,9 @@ pub enum Command {
     Try(TryArgs),
     /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
     Docs(DocsArgs),
+    /// Write the feature_store.yaml and the registry.db with which Feast's clients read from userflow-serving
+    #[command(after_long_help = feast::HELP)]
+    Feast(FeastArgs),
 }
 
 impl Cli {
@@ -101,6 +105,7 @@ impl Cli {
                 Command::Test(args) => test::run(&self.common, args).await,
                 Command::Try(args) => preview::run(&self.common, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,
+                Command::Feast(args) => feast::run(&self.common, args),
             }
         });
         // `run` and `backfill` have explained it with its window.
@@ -142,6 +147,7 @@ mod tests {
             "USERFLOW_MODELS",
             "USERFLOW_POSTGRES_URL",
             "USERFLOW_RETENTION",
+            "USERFLOW_SERVING_URL",
             "USERFLOW_SLACK_WEBHOOK",
             "USERFLOW_SPILL_DIR",
             "USERFLOW_TARGET_SIZE",

@@ -27,6 +27,7 @@ pub mod config;
 pub mod declared;
 pub mod docs;
 pub mod engine;
+pub mod feast;
 pub mod functions;
 pub mod grain;
 pub mod init;

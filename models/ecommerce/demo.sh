@@ -4,6 +4,8 @@
 
 # shellcheck disable=SC2034 # It is read there.
 live_view=user_session
+# shellcheck disable=SC2034
+served=shopper served_view=user_recent_products
 # Few enough for the gate, which lets 1 % of repeats pass.
 # shellcheck disable=SC2034
 disturbed=(--duplicates 0.005 --out-of-order 0.05 --late 0.02 --abandoned 0.1 --garbage 0.005)

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use prometheus::core::Collector;
 use prometheus::proto::Metric;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    TextEncoder,
 };
 
 pub use prometheus::Error;
@@ -49,6 +50,18 @@ impl Registry {
     pub fn seconds(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
         let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.added(Histogram::with_opts(opts)?)
+    }
+
+    /// The same, apart for each value of the label.
+    pub fn seconds_by(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        buckets: &[f64],
+    ) -> Result<HistogramVec, Error> {
+        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.added(HistogramVec::new(opts, &[label])?)
     }
 
     /// All metrics as Prometheus text.

@@ -36,8 +36,8 @@ impl Stop {
         self.ask();
     }
 
-    /// What went wrong.
-    fn outcome(&self) -> Result<()> {
+    /// What went wrong first, if anything did; it is told once.
+    pub fn outcome(&self) -> Result<()> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.take().map_or(Ok(()), Err)
     }

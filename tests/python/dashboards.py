@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("deploy/grafana/dashboards/*.json"), *ROOT.glob("models/*/dashboards/*.json")])
 SOURCES = ROOT / "deploy/grafana/provisioning/datasources/userflow.yml"
-METRIC = re.compile(r"\buserflow_(?:ingest|sessionize)_[a-z_]+\b")
+METRIC = re.compile(r"\buserflow_(?:ingest|sessionize|serving)_[a-z_]+\b")
 
 
 @dataclass(frozen=True)

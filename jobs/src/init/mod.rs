@@ -6,6 +6,7 @@ mod args;
 use anyhow::Result;
 use serde::Serialize;
 use userflow_lake::{Created, TableSpec};
+use userflow_models::services;
 
 pub use args::InitArgs;
 
@@ -44,6 +45,10 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
         None => Vec::new(),
     };
     grain::agrees(&workspace.project, &views)?;
+    // Feature services have nothing in a store; whoever serves them finds them good.
+    for domain in workspace.domains.chosen(args.domain.as_deref())? {
+        services::load(domain)?;
+    }
     let mut lines = Vec::new();
     for spec in declared::tables(workspace, args.domain.as_deref())? {
         lines.push(if args.dry_run {

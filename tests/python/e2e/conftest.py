@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +104,8 @@ def pipeline(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline
 
 @pytest.fixture(scope="session")
 def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
-    """Both services at work, the sessionizer for both domains, and everything that was sent read and written."""
-    from service import Service, wait_for
+    """All services at work, the sessionizer for both domains, and everything that was sent read and written."""
+    from service import Service, fetch, wait_for
 
     folder = tmp_path_factory.mktemp("services")
     name = f"test_services_{os.getpid()}_{time.time_ns()}"
@@ -128,6 +130,8 @@ def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathF
     shop = Service(folder / "shop.log", "sessionize", "--domain", "ecommerce", "--brokers", brokers, "--topic", f"{name}.shop",
                    "--group", f"{name}.shop", "--postgres-url", url, "--checkpoints", folder / "checkpoints",
                    "--checkpoint-interval", 1, "--idle-timeout", "1h")  # fmt: skip
+    serving = Service(folder / "serving.log", "--addr", "127.0.0.1:0", "--postgres-url", url, "--drain-delay", 0,
+                      binary="userflow-serving")  # fmt: skip
     try:
         wait_for("bronze has it all", lambda: ingest.has("userflow_ingest_messages_total", sent)
                  and ingest.has("userflow_ingest_lag", 0, PARTITIONS))  # fmt: skip
@@ -136,8 +140,13 @@ def services(brokers: str, postgres_url: str, tmp_path_factory: pytest.TempPathF
                  and sessionize.has("userflow_sessionize_checkpoint_time_seconds", None, PARTITIONS))  # fmt: skip
         wait_for("so have those of the shop", lambda: shop.has("userflow_sessionize_lag", 0, PARTITIONS)
                  and shop.has("userflow_sessionize_checkpoint_time_seconds", None, PARTITIONS))  # fmt: skip
-        yield {"ingest": ingest, "sessionize": sessionize, "shop": shop}
+        wait_for("features can be read", lambda: serving.has("userflow_serving_store_away", 0))
+        address = re.search(r'"serving":"([\d.:]+)"', serving.log.read_text())
+        wanted = json.dumps({"features": ["webtoon_user_lifetime:sessions"], "entities": {"user_id": ["1"]}}).encode()
+        fetch(urllib.request.Request(f"http://{address[1]}/get-online-features", wanted))
+        yield {"ingest": ingest, "sessionize": sessionize, "shop": shop, "serving": serving}
     finally:
+        serving.stop()
         ingest.stop()
         sessionize.stop()
         shop.stop()

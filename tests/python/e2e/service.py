@@ -21,20 +21,19 @@ def wait_for(what: str, look: Callable[[], object]) -> object:
     return found
 
 
-def fetch(url: str) -> str:
+def fetch(url: str | urllib.request.Request) -> str:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.read().decode()
 
 
 class Service:
-    """An ingester or a sessionizer that runs."""
+    """An ingester, a sessionizer or, with the name of another binary, one of that."""
 
-    def __init__(self, log: Path, *arguments: object):
+    def __init__(self, log: Path, *arguments: object, binary: str = "userflow-ingester"):
         self.log = log
-        binary = BINARIES / "userflow-ingester"
         with log.open("wb") as out:
-            self.process = subprocess.Popen([str(part) for part in (binary, *arguments, "--metrics-addr", "127.0.0.1:0")],
-                                            cwd=ROOT, stdout=out, stderr=out)  # fmt: skip
+            command = [str(part) for part in (BINARIES / binary, *arguments, "--metrics-addr", "127.0.0.1:0")]
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
 
     def address(self) -> str:
         def look() -> str | None:

@@ -14,7 +14,8 @@ import dashboards
 
 SERVER = ROOT / "deploy/servers/prometheus"
 FILES = dashboards.FILES
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "docs/operate.md", "docs/troubleshooting.md", "deploy/prometheus/rules.yml"]
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "docs/operate.md", "docs/troubleshooting.md", "docs/serving.md",
+             "deploy/prometheus/rules.yml"]  # fmt: skip
 TEXTS = [*DOCUMENTS, *(str(file.relative_to(ROOT)) for file in FILES)]
 
 

@@ -29,7 +29,7 @@ def found(pattern: str, file: str) -> str:
 
 def test_the_services_are_those_that_were_asked_for():
     assert set(SERVICES) == ONE_SHOT | {
-        "kafka", "postgres", "redis", "s3", "ingester", "sessionizer", "airflow-api", "airflow-scheduler",
+        "kafka", "postgres", "redis", "s3", "ingester", "sessionizer", "serving", "airflow-api", "airflow-scheduler",
         "airflow-dag-processor", "trino", "prometheus", "grafana"}  # fmt: skip
 
 
@@ -135,8 +135,8 @@ def test_trino_finds_every_variable_of_its_settings():
 
 
 def test_prometheus_scrapes_the_services_where_they_listen():
-    [ingest, sessionize] = yaml.safe_load((ROOT / "deploy/prometheus/targets/compose.yml").read_text())
-    for entry, name in ((ingest, "ingester"), (sessionize, "sessionizer")):
+    entries = yaml.safe_load((ROOT / "deploy/prometheus/targets/compose.yml").read_text())
+    for entry, name in zip(entries, ("ingester", "sessionizer", "serving"), strict=True):
         command = SERVICES[name]["command"]
         port = command[command.index("--metrics-addr") + 1].rpartition(":")[2]
         assert entry["targets"] == [f"{name}:{port}"]
@@ -148,7 +148,9 @@ def test_commands_of_ours_exist():
     for name, service in SERVICES.items():
         command = service.get("command") or [""]
         if command[0].startswith("userflow-"):
-            asked = [folder / command[0], command[1], "--help"]
+            # A program of one purpose has no sub-command.
+            commands = [word for word in command[1:2] if not word.startswith("--")]
+            asked = [folder / command[0], *commands, "--help"]
             help_text = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-            for option in (word for word in command[2:] if word.startswith("--")):
+            for option in (word for word in command[1:] if word.startswith("--")):
                 assert re.search(rf"^\s+(-\w, )?{option}(?![\w-])", help_text, re.M), f"{name}: {option}"

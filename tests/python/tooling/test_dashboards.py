@@ -15,8 +15,9 @@ BOARDS = dashboards.boards()
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
 
 
-def test_there_are_dashboards_for_all_three_questions():
-    assert {board["uid"] for board in BOARDS.values()} == {"userflow-pipeline", "userflow-quality", "userflow-webtoon"}
+def test_there_are_dashboards_for_all_four_questions():
+    uids = {board["uid"] for board in BOARDS.values()}
+    assert uids == {"userflow-pipeline", "userflow-quality", "userflow-serving", "userflow-webtoon"}
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -29,9 +29,11 @@ pub(in crate::docs) enum Home {
     Seed,
     /// A table or SQL view of the online store.
     Online,
+    /// A feature service: rows of several views, put together by who serves them.
+    Service,
 }
 
-/// A table or feature view.
+/// A table, a feature view or a feature service.
 pub(in crate::docs) struct Entry {
     /// The SQL name, which no other entry has.
     pub(in crate::docs) name: String,

@@ -1,4 +1,4 @@
-//! What there is: every table and feature view of every domain, in one shape, from the files of the models folder. No lake, no
+//! What there is: every table, feature view and feature service of every domain, in one shape, from the files of the models folder. No lake, no
 //! database, no markup.
 
 mod batch;
@@ -6,12 +6,13 @@ mod bronze;
 mod entry;
 mod file;
 mod online;
+mod service;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use userflow_models::domain::Domain;
-use userflow_models::features;
+use userflow_models::{features, services};
 use userflow_process::exit::WrongSetup;
 
 pub(super) use entry::{Catalogue, Column, Entry, Home, Rule, Section};
@@ -64,6 +65,10 @@ fn section(workspace: &Workspace, domain: &Domain) -> Result<Section> {
     }
     for view in features::load(domain)? {
         entries.push(online::view(&view, domain, models, &topic)?);
+    }
+    for one in services::load(domain)? {
+        let entry = service::service(&one, &entries, domain, models)?;
+        entries.push(entry);
     }
     Ok(Section {
         name: domain.name.clone(),

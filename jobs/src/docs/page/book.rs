@@ -100,7 +100,7 @@ pub(super) struct Tile {
 /// The entries of a domain by group: what people ask for first stands first, so the layers come in reverse.
 pub(super) fn grouped(domain: &Section) -> Vec<(String, Vec<&Entry>)> {
     let mut groups: Vec<(String, Vec<&Entry>)> = Vec::new();
-    for home in [Home::Lake, Home::Online, Home::Seed] {
+    for home in [Home::Lake, Home::Service, Home::Online, Home::Seed] {
         let mut found: Vec<(String, Vec<&Entry>)> = Vec::new();
         for entry in domain.entries.iter().filter(|entry| entry.home == home) {
             match found.iter_mut().find(|(name, _)| *name == entry.group) {

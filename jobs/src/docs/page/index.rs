@@ -183,6 +183,7 @@ fn note(home: Home) -> &'static str {
         Home::Lake => "Delta tables of the lake",
         Home::Online => "live values by key in PostgreSQL, written as events come",
         Home::Seed => "small dimensions, CSV files beside the models",
+        Home::Service => "what a model reads together, by HTTP from userflow-serving",
     }
 }
 

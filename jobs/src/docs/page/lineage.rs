@@ -50,6 +50,7 @@ fn node(entry: &Entry) -> Node {
             Home::Lake => 0,
             Home::Seed => 1,
             Home::Online => 2,
+            Home::Service => 3,
         },
     }
 }

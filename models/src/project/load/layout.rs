@@ -13,7 +13,7 @@ use crate::project::quality::SEEDS;
 
 const CONTRACT: &str = "contract.json";
 /// Folders of a domain that hold other things than models.
-const OTHER_ROOMS: [&str; 3] = ["features", SEEDS, "tests"];
+const OTHER_ROOMS: [&str; 4] = ["features", SEEDS, "services", "tests"];
 
 /// The `.sql` file of a model and where it lies.
 pub(super) struct ModelFile {

@@ -57,6 +57,16 @@ pub(super) fn places(entry: &Entry, state: Option<&State>) -> Vec<Place> {
                 place("File", entry.file.clone()),
             ]
         }
+        (Home::Service, _) => {
+            let entities = entry.grain.iter().map(|key| format!("\"{key}\": [\"…\"]"));
+            let entities: Vec<String> = entities.collect();
+            let ask = format!(
+                "curl -s http://127.0.0.1:6566/get-online-features -d '{{\"feature_service\": \"{}\", \"entities\": {{{}}}}}'",
+                short(name),
+                entities.join(", ")
+            );
+            vec![place("Terminal", ask), place("File", entry.file.clone())]
+        }
         _ => {
             let keys: Vec<String> = entry
                 .grain
