@@ -74,6 +74,14 @@ def postgres_url() -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    script, folder = ROOT / "deploy/servers/redis", tmp_path_factory.mktemp("redis")
+    lines = subprocess.run([script, "start", "--dir", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
+    yield dict(line.split("=", 1) for line in lines.split())["USERFLOW_REDIS_URL"]
+    subprocess.run([script, "stop", "--dir", folder], check=True)
+
+
 @pytest.fixture(scope="session")
 def pipeline(brokers: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """A week, with every kind of trouble the simulator knows, in bronze, silver and gold."""

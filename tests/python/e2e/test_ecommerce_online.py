@@ -100,14 +100,6 @@ def categories() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    script, folder = ROOT / "deploy/servers/redis", tmp_path_factory.mktemp("redis")
-    lines = subprocess.run([script, "start", "--dir", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
-    yield dict(line.split("=", 1) for line in lines.split())["USERFLOW_REDIS_URL"]
-    subprocess.run([script, "stop", "--dir", folder], check=True)
-
-
-@pytest.fixture(scope="module")
 def shop(brokers: str, postgres_url: str, redis_url: str, categories: dict[str, str], tmp_path_factory) -> Shop:
     """Two days without a message that is sent twice: how long a repeat is known is asked elsewhere."""
     products = [(product, category, 1_000 + 730 * number) for number, (product, category) in enumerate(categories.items())]

@@ -93,3 +93,29 @@ def abandoned(events: list[Event], now: datetime) -> dict[str, object] | None:
         return None
     oldest = [event.product for event in carts if event.time == carts[0].time and event.product is not None]
     return {"pattern_at": carts[0].time + 10 * MINUTE, "pattern_detail": min(oldest, default=None)}
+
+
+def compared(events: list[Event], categories: dict[str, str]) -> dict[str, object] | None:
+    """The newest cart event that completes a comparison: three views or more of products of one category, no view of another
+    between, and then, at most half an hour after the newest view so far, two of those products in the cart. A run does so
+    once."""
+    ordered = sorted(events, key=lambda event: (event.time, event.place))
+    runs: list[tuple[str | None, list[int]]] = []
+    for place, event in enumerate(ordered):
+        if event.kind == "page_view" and event.product is not None:
+            category = categories.get(event.product)
+            if not runs or runs[-1][0] != category:
+                runs.append((category, []))
+            runs[-1][1].append(place)
+    found: tuple[int, str] | None = None
+    for category, views in runs:
+        in_cart: set[str] = set()
+        for place, event in enumerate(ordered):
+            before = [ordered[view] for view in views if view < place]
+            if category is None or event.kind != "add_to_cart" or len(before) < 3 or event.time > before[-1].time + 30 * MINUTE:
+                continue
+            in_cart |= {view.product for view in before if view.product == event.product}
+            if len(in_cart) >= 2:
+                found = max(found or (place, category), (place, category), key=lambda one: one[0])
+                break
+    return found and {"pattern_at": ordered[found[0]].time, "pattern_detail": found[1]}
