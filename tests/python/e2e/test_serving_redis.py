@@ -217,12 +217,12 @@ def test_what_is_half_there_comes_from_postgresql(shop: Shop) -> None:
 def test_a_slow_redis_holds_nobody_up(shop: Shop) -> None:
     user = present(shop)
     asked = {"features": ["user_activity_1h:view_count_1h"], "entities": {"user_id": [user]}}
-    shop.redis.cli("client", "pause", "3000", "all")
+    shop.redis.cli("client", "pause", "5000", "all")
     began = time.monotonic()
-    answers = [shop.serving.ask(asked) for _ in range(3)]
-    assert time.monotonic() - began < 1.5
+    answers = [shop.serving.ask(asked) for _ in range(40)]
+    assert time.monotonic() - began < 2.5, "each of them waited for Redis"
     assert all(answer["userflow"]["degraded"] for answer in answers)
-    assert [column(answer, "view_count_1h")[0][1] for answer in answers] == ["PRESENT"] * 3
+    assert [column(answer, "view_count_1h")[0][1] for answer in answers] == ["PRESENT"] * 40
     wait_for("Redis is used again", lambda: not shop.serving.ask(asked)["userflow"]["degraded"])
 
 
