@@ -15,9 +15,19 @@ BOARDS = dashboards.boards()
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
 
 
-def test_there_are_dashboards_for_all_four_questions():
-    uids = {board["uid"] for board in BOARDS.values()}
-    assert uids == {"userflow-pipeline", "userflow-quality", "userflow-serving", "userflow-webtoon"}
+def test_there_are_dashboards_for_the_pipeline_and_for_both_domains():
+    found = {board["uid"] for board in BOARDS.values()}
+    assert found == {"userflow-pipeline", "userflow-quality", "userflow-serving", "userflow-webtoon", "userflow-ecommerce"}
+
+
+def test_grafana_gets_every_folder_of_dashboards():
+    """Mounted in docker-compose.yml beside one another, below the folder that its provisioning reads."""
+    compose = yaml.safe_load((dashboards.ROOT / "docker-compose.yml").read_text())
+    mounts = [mount.split(":") for mount in compose["services"]["grafana"]["volumes"]]
+    below = "/var/lib/grafana/dashboards/"
+    mounted = {source.removeprefix("./"): target for source, target, *_ in mounts if target.startswith(below)}
+    assert set(mounted) == {str(Path(name).parent) for name in BOARDS}
+    assert len(set(mounted.values())) == len(mounted)
 
 
 @pytest.mark.parametrize("name", BOARDS)

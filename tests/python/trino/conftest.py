@@ -6,12 +6,16 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/python"))
+
+from confluent_kafka import Producer  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 import trino  # noqa: E402  the client from PyPI: this folder of the same name is no package
 
@@ -36,6 +40,22 @@ class Shop:
         run("userflow-ingester", "simulate", *kafka, "--partitions", 2, "--seed", 31, "--sessions", 1_000, *days)
         into = ["--group", f"{self.topic}.shop", "--lake", self.lake]
         run("userflow-ingester", "ingest", *kafka, *into, "--until-caught-up", "--output", "json")
+
+    def live(self) -> None:
+        """Shoppers of this hour, and what the online store says of them: one left a cart, one looks at something."""
+        topic, now = f"{self.topic}.live", datetime.now(UTC)
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        made = admin.create_topics([NewTopic(topic, 1, 1)])
+        made[topic].result(60)
+        producer = Producer({"bootstrap.servers": self.brokers})
+        for user, ago, kind in [("U1", 20, "cart"), ("U2", 5, "view"), ("U2", 0, "view")]:
+            time = (now - timedelta(minutes=ago)).isoformat()
+            event = {"user_id": user, "event_type": kind, "event_time": time, "product_id": "P000001", "price": 1000}
+            producer.produce(topic, json.dumps(event), key=user)
+        assert producer.flush(60) == 0
+        kafka = ["--domain", "ecommerce", "--brokers", self.brokers, "--topic", topic, "--group", topic]
+        into = ["--postgres-url", self.postgres_url, "--checkpoints", self.lake.parent / "checkpoints"]
+        run("userflow-ingester", "sessionize", *kafka, *into, "--until-caught-up", "--output", "json")
 
     def simulate(self, seed: int, sessions: int) -> None:
         run(
@@ -122,7 +142,8 @@ def shop(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
     shop.ingest()
     shop.shopping()
     shop.jobs("init", "--postgres-url", shop.postgres_url)
-    shop.jobs("run", "+gold.*", "--from", FIRST, "--to", END)
+    shop.jobs("run", "+gold.*", "--from", FIRST, "--to", END, "--postgres-url", shop.postgres_url)
+    shop.live()
     try:
         options = ["--lake", shop.lake, "--postgres-url", shop.postgres_url]
         shop.url = started("trino", folder / "trino", *options, environment=s3)["USERFLOW_TRINO_URL"]
