@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import ROOT, attempt
+from conftest import ROOT, attempt, run
 from service import wait_for
 from serving_stage import SERVICES, Serving, Stage, column, make_models, make_stage, sql
 
@@ -123,6 +123,15 @@ def test_a_service_is_a_list_with_a_version(serving: Serving) -> None:
     assert views["shelf_pair"]["key"] == ["user_id", "item"] and views["shelf_user"]["features"]["items"] == "text[]"
     asked = {"feature_service": "shelf_reader", "entities": {"user_id": []}, "include_feature_view_version_metadata": True}
     assert serving.ask(asked)["metadata"]["feature_view_metadata"] == [{"name": "shelf_user"}]
+
+
+def test_the_catalogue_has_a_page_of_a_service_with_the_version_that_is_served(stage: Stage, serving: Serving) -> None:
+    lake, pages = stage.folder / "lake", stage.folder / "pages"
+    run("userflow-jobs", "docs", "--models", stage.models, "--lake", lake, "--into", pages, "--output", "json")
+    page = (pages / "service.shelf_reader.html").read_text()
+    [service] = (one for one in serving.get("/services")[1]["services"] if one["name"] == "shelf_reader")
+    assert service["version"] in page and all(feature in page for feature in SERVICES["shelf_reader"])
+    assert 'href="online.shelf_user.html"' in page
 
 
 def test_whole_numbers_are_keys_too(stage: Stage, serving: Serving) -> None:
