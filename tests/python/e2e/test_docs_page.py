@@ -62,7 +62,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
-@pytest.mark.parametrize("name", ["index", "silver.webtoon_sessions", "gold.webtoon_experiment_daily", "online.webtoon_session"])
+@pytest.mark.parametrize("name", ["index", "silver.webtoon_sessions", "gold.webtoon_experiment_daily", "online.webtoon_session",
+                                  "service.webtoon_reader"])  # fmt: skip
 def test_a_page_fits_is_readable_and_makes_no_noise(
     site: Path, browser: Browser, name: str, size: tuple[int, int], dark: bool, tmp_path: Path
 ) -> None:
