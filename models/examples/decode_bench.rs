@@ -4,6 +4,8 @@
 //! cargo build --release --workspace --examples && target/release/examples/decode_bench [seconds per round]
 //! ```
 //!
+//! After it the dialects of the ecommerce contract, each alone and all in turn, and their time per byte against that of the webtoon events.
+//!
 //! The events are those of the webtoon contract: 16 fields, about 430 bytes, compact as producers write them, with the
 //! scroll fields absent from one kind of event in four. Nothing is read twice in a row: a round walks over all of them.
 
@@ -13,6 +15,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
+use userflow_models::contract::Contract;
 use userflow_models::decode::Decoder;
 use userflow_models::domain::Domain;
 
@@ -28,28 +31,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map_or(Ok(1.0), |text| text.parse())?;
     let models = Path::new(env!("CARGO_MANIFEST_DIR"));
     let contract = Domain::load(models, "webtoon")?.contract;
-    let events = events();
-    let bytes: usize = events.iter().map(Vec::len).sum();
-    println!("{EVENTS} events of {} bytes on average", bytes / EVENTS);
+    let mut flat = Subject::new("webtoon", &contract, events());
+    let contract = Domain::load(models, "ecommerce")?.contract;
+    let sets = dialect_events();
+    let mixed = (0..EVENTS).map(|number| sets[number % sets.len()].1[number / sets.len()].clone());
+    let mixed = ("mixed", mixed.collect());
+    let dialects = sets.into_iter().chain([mixed]);
+    let mut dialects: Vec<Subject> = dialects
+        .map(|(name, events)| Subject::new(name, &contract, events))
+        .collect();
 
-    let mut decoder = Decoder::new(&contract);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    println!("{EVENTS} events of {} bytes on average", flat.bytes);
+    let mut theirs = Vec::new();
     for _ in 0..ROUNDS {
-        ours.push(rate(seconds, &events, |event| {
-            if decoder.decode(event, START_MS + 86_400_000).is_err() {
-                return false;
-            }
-            if decoder.rows() == BATCH {
-                black_box(decoder.finish());
-            }
-            true
-        })?);
-        theirs.push(rate(seconds, &events, |event| {
+        flat.round(seconds)?;
+        theirs.push(rate(seconds, &flat.events, |event| {
             black_box(serde_json::from_slice::<serde_json::Value>(event)).is_ok()
         })?);
+        for dialect in &mut dialects {
+            dialect.round(seconds)?;
+        }
     }
-    let (ours, theirs) = (Spread::of(ours), Spread::of(theirs));
-    let mb_per_event = bytes as f64 / EVENTS as f64 / 1e6;
+    let (ours, theirs) = (Spread::of(&flat.rates), Spread::of(&theirs));
+    let mb_per_event = flat.bytes as f64 / 1e6;
     println!(
         "decoder, bytes to arrow    {ours}  {:.0} MB/s",
         ours.median * mb_per_event
@@ -59,39 +63,59 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         theirs.median * mb_per_event
     );
     println!("ratio {:.2}", ours.median / theirs.median);
-    dialects(models, seconds, ours.median * mb_per_event)
-}
-
-/// The contract with dialects, each of them alone and all in turn, against the flat contract per byte.
-fn dialects(models: &Path, seconds: f64, flat_mb: f64) -> Result<(), Box<dyn std::error::Error>> {
-    let contract = Domain::load(models, "ecommerce")?.contract;
-    let sets = dialect_events();
-    let mixed = (0..EVENTS).map(|number| sets[number % sets.len()].1[number / sets.len()].clone());
-    let mixed = ("mixed", mixed.collect());
-    for (name, events) in sets.iter().chain([&mixed]) {
-        let mut decoder = Decoder::new(&contract);
-        let mut rates = Vec::new();
-        for _ in 0..ROUNDS {
-            rates.push(rate(seconds, events, |event| {
-                if decoder.decode(event, START_MS + 86_400_000).is_err() {
-                    return false;
-                }
-                if decoder.rows() == BATCH {
-                    black_box(decoder.finish());
-                }
-                true
-            })?);
-        }
-        let rates = Spread::of(rates);
-        let bytes: usize = events.iter().map(Vec::len).sum();
-        let mb = rates.median * bytes as f64 / events.len() as f64 / 1e6;
+    for dialect in &dialects {
+        let rates = Spread::of(&dialect.rates);
+        // Each round has a ratio of its own, so that a slow moment of the machine counts once.
+        let ratios = (dialect.rates.iter().zip(&flat.rates))
+            .map(|(rate, flat_rate)| flat_rate * flat.bytes as f64 / (rate * dialect.bytes as f64));
+        let ratios = Spread::of(&ratios.collect::<Vec<_>>());
         println!(
-            "dialect {name:<8} {:>4} bytes   {rates}  {mb:.0} MB/s, {:.2} of the flat contract's time per byte",
-            bytes / events.len(),
-            flat_mb / mb
+            "dialect {:<7} {:>4} bytes  {rates}  {:.2} ns a byte, {:.2} x webtoon's (min {:.2}, max {:.2})",
+            dialect.name,
+            dialect.bytes,
+            1e9 / (rates.median * dialect.bytes as f64),
+            ratios.median,
+            ratios.min,
+            ratios.max
         );
     }
     Ok(())
+}
+
+/// Some events, the decoder that reads them, and how fast it did.
+struct Subject {
+    name: &'static str,
+    decoder: Decoder,
+    events: Vec<Vec<u8>>,
+    /// Of an event, on average.
+    bytes: usize,
+    rates: Vec<f64>,
+}
+
+impl Subject {
+    fn new(name: &'static str, contract: &Contract, events: Vec<Vec<u8>>) -> Self {
+        Self {
+            name,
+            decoder: Decoder::new(contract),
+            bytes: events.iter().map(Vec::len).sum::<usize>() / events.len(),
+            events,
+            rates: Vec::new(),
+        }
+    }
+
+    fn round(&mut self, seconds: f64) -> Result<(), String> {
+        let decoder = &mut self.decoder;
+        self.rates.push(rate(seconds, &self.events, |event| {
+            if decoder.decode(event, START_MS + 86_400_000).is_err() {
+                return false;
+            }
+            if decoder.rows() == BATCH {
+                black_box(decoder.finish());
+            }
+            true
+        })?);
+        Ok(())
+    }
 }
 
 /// Events of each dialect: one in eight is an order with its details as JSON inside a string, where the dialect has them.
@@ -206,7 +230,8 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(mut rates: Vec<f64>) -> Self {
+    fn of(rates: &[f64]) -> Self {
+        let mut rates = rates.to_vec();
         rates.sort_by(f64::total_cmp);
         Self {
             min: rates[0],

@@ -45,6 +45,13 @@ pub(crate) fn exact(text: &[u8], scale: u8) -> Option<Exact> {
         Some((b'-', rest)) => (true, rest),
         _ => (false, text),
     };
+    if let Some(units) = plain(digits, scale) {
+        return Some(Exact {
+            units: if negative { -units } else { units },
+            inexact: false,
+            negative,
+        });
+    }
     let number = Written::split(digits);
     // How many of the written digits, counted from the left, make up the units.
     let taken = (number.whole.len() as i64)
@@ -53,21 +60,12 @@ pub(crate) fn exact(text: &[u8], scale: u8) -> Option<Exact> {
     let written = number.whole.len() + number.fraction.len();
     let mut units: i128 = 0;
     let mut inexact = false;
-    if written <= 18 && taken >= written as i64 {
-        // The usual case: everything fits 64 bits and nothing is cut.
-        let mut small: u64 = 0;
-        for digit in number.digits() {
-            small = small * 10 + u64::from(digit);
-        }
-        units = i128::from(small);
-    } else {
-        for (index, digit) in number.digits().enumerate() {
-            if (index as i64) < taken {
-                units = units.checked_mul(10)?.checked_add(i128::from(digit))?;
-            } else if digit != 0 {
-                inexact = true;
-                break;
-            }
+    for (index, digit) in number.digits().enumerate() {
+        if (index as i64) < taken {
+            units = units.checked_mul(10)?.checked_add(i128::from(digit))?;
+        } else if digit != 0 {
+            inexact = true;
+            break;
         }
     }
     let missing = taken.saturating_sub(written as i64);
@@ -85,6 +83,32 @@ pub(crate) fn exact(text: &[u8], scale: u8) -> Option<Exact> {
         inexact,
         negative,
     })
+}
+
+/// The units of a number without an exponent that is short enough for 64 bits and of which nothing is cut: of nearly every number.
+#[inline]
+fn plain(digits: &[u8], scale: u8) -> Option<i128> {
+    if digits.len() > 18 {
+        return None;
+    }
+    let mut units: u64 = 0;
+    let mut point = false;
+    let mut behind: u8 = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            // Eighteen digits do not overflow.
+            units = units.wrapping_mul(10).wrapping_add(u64::from(digit));
+            behind += u8::from(point);
+        } else if *byte == b'.' {
+            point = true;
+        } else {
+            return None;
+        }
+    }
+    let missing = scale.checked_sub(behind)?;
+    let units = i128::from(units).checked_mul(POWERS[usize::from(missing)])?;
+    (units < POWERS[38]).then_some(units)
 }
 
 /// An integer as its canonical text: no exponent, no fraction, no leading or negative zero.

@@ -253,10 +253,6 @@ impl Contract {
     }
 
     /// Whether one message may be several rows: then a column says which of them a row is.
-    pub(crate) fn has_several(&self) -> bool {
-        self.envelopes.contains(&Envelope::Array)
-    }
-
     /// The bounds of a message.
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -1,9 +1,10 @@
 //! The dialects of a contract, compiled: how each column is read in it, what tells it from the others, what else a message must have.
 
-use super::plan::{self, ColumnPlan};
+use super::bits::Bits;
+use super::plan::{self, ColumnPlan, Step};
 use super::record::Record;
 use super::shape::{Place, Shape, Target};
-use super::slots::{Kind, Slots};
+use super::slots::{Kind, Kinds, Slot, Slots};
 use super::text::unescape;
 use crate::contract::{Condition, Contract, Dialect, Type};
 
@@ -13,10 +14,18 @@ pub(super) struct DialectPlan {
     /// `None`: every message that speaks none of the dialects before.
     pub(super) when: Option<Test>,
     pub(super) columns: Vec<ColumnPlan>,
+    /// One for each column.
+    pub(super) steps: Vec<Step>,
     /// The objects that the dialect has.
     pub(super) objects: Vec<usize>,
+    /// The columns to look at in every message.
+    pub(super) always: Bits,
+    /// The places of all other columns, which are null if nothing is there.
+    pub(super) optional: Bits,
+    /// The column that reads an optional place.
+    pub(super) reader: Vec<usize>,
     /// Places of other dialects: here they are fields that nobody names.
-    pub(super) foreign: Vec<usize>,
+    pub(super) foreign: Bits,
     /// Places with a JSON of its own.
     pub(super) inside: Vec<Inside>,
     pub(super) rules: Vec<RulePlan>,
@@ -45,13 +54,12 @@ pub(super) enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
-    Kind(At, Vec<Kind>),
+    Kind(At, Kinds),
     Text(usize, Vec<String>),
-    Never,
 }
 
 /// A value or an object of the contract.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     Slot(usize),
     Node(usize),
@@ -175,18 +183,39 @@ fn one(
         })
     };
     let several = contract.dialects.len() > 1 || !dialect.rules.is_empty();
+    let mut foreign = Bits::below(read.len() + 1);
+    (0..read.len())
+        .filter(|slot| several && !read[*slot])
+        .for_each(|slot| foreign.insert(slot));
+    let mut always = Bits::below(columns.len());
+    let mut optional = Bits::below(read.len() + 1);
+    let mut reader = vec![columns.len(); read.len()];
+    for (index, plan) in columns.iter().enumerate() {
+        let slots = || plan.sources.iter().map(|source| source.slot);
+        // A place that two columns read is noted for the first of them.
+        if plan.is_optional() && slots().all(|slot| reader[slot] == columns.len()) {
+            for slot in slots() {
+                optional.insert(slot);
+                reader[slot] = index;
+            }
+        } else {
+            always.insert(index);
+        }
+    }
     DialectPlan {
         when: dialect.when.as_ref().map(|when| test(when, shape)),
         objects: (1..shape.nodes.len()).filter(declared).collect(),
-        foreign: (0..read.len())
-            .filter(|slot| several && !read[*slot])
-            .collect(),
+        always,
+        optional,
+        reader,
+        foreign,
         inside: inside.collect(),
         rules: dialect
             .rules
             .iter()
             .map(|rule| self::rule(rule, shape))
             .collect(),
+        steps: columns.iter().map(ColumnPlan::step).collect(),
         columns,
     }
 }
@@ -212,19 +241,53 @@ fn test(condition: &Condition, shape: &Shape) -> Test {
         None => unreachable!("every path of a condition is a place: {path:?}"),
     };
     match condition {
-        Condition::All(inner) => Test::All(inner.iter().map(|one| test(one, shape)).collect()),
-        Condition::Any(inner) => Test::Any(inner.iter().map(|one| test(one, shape)).collect()),
-        Condition::Not(inner) => Test::Not(Box::new(test(inner, shape))),
-        Condition::Present(path) => Test::Kind(at(path), Kind::PRESENT.to_vec()),
+        Condition::All(inner) => {
+            let mut tests = merged(inner.iter().map(|one| test(one, shape)), Kinds::and);
+            match tests.len() {
+                1 => tests.remove(0),
+                _ => Test::All(tests),
+            }
+        }
+        Condition::Any(inner) => {
+            let mut tests = merged(inner.iter().map(|one| test(one, shape)), Kinds::or);
+            match tests.len() {
+                1 => tests.remove(0),
+                _ => Test::Any(tests),
+            }
+        }
+        Condition::Not(inner) => match test(inner, shape) {
+            Test::Kind(at, kinds) => Test::Kind(at, kinds.others()),
+            inner => Test::Not(Box::new(inner)),
+        },
+        Condition::Present(path) => Test::Kind(at(path), Kinds::PRESENT),
         Condition::Type(path, types) => {
-            let kinds = types.iter().flat_map(|one| kinds(*one)).copied();
-            Test::Kind(at(path), kinds.collect())
+            let kinds = types.iter().flat_map(|one| kinds(*one));
+            Test::Kind(at(path), Kinds::of(kinds))
         }
         Condition::Text(path, texts) => match at(path) {
             At::Slot(slot) => Test::Text(slot, texts.clone()),
-            At::Node(_) => Test::Never,
+            node @ At::Node(_) => Test::Kind(node, Kinds::NONE),
         },
     }
+}
+
+/// Tests of what stands at one place become one test.
+fn merged(tests: impl Iterator<Item = Test>, of_two: fn(Kinds, Kinds) -> Kinds) -> Vec<Test> {
+    let mut merged: Vec<Test> = Vec::new();
+    for test in tests {
+        if let Test::Kind(at, kinds) = &test {
+            let known = merged.iter_mut().find_map(|known| match known {
+                Test::Kind(place, known) if place == at => Some(known),
+                _ => None,
+            });
+            if let Some(known) = known {
+                *known = of_two(*known, *kinds);
+                continue;
+            }
+        }
+        merged.push(test);
+    }
+    merged
 }
 
 fn kinds(of: Type) -> &'static [Kind] {
@@ -245,22 +308,24 @@ impl Test {
             Self::All(inner) => inner.iter().all(|test| test.holds(message, slots)),
             Self::Any(inner) => inner.iter().any(|test| test.holds(message, slots)),
             Self::Not(inner) => !inner.holds(message, slots),
-            Self::Kind(At::Slot(slot), kinds) => kinds.contains(&slots.slots[*slot].kind),
-            Self::Kind(At::Node(node), kinds) => kinds.contains(&slots.nodes[*node]),
-            Self::Text(slot, texts) => {
-                let slot = slots.slots[*slot];
-                let raw = &message[slot.range()];
-                match slot.kind {
-                    Kind::Text => texts.iter().any(|text| text == raw),
-                    Kind::Escaped => {
-                        let mut text = String::new();
-                        unescape(raw, &mut text);
-                        texts.contains(&text)
-                    }
-                    _ => false,
-                }
-            }
-            Self::Never => false,
+            Self::Kind(At::Slot(slot), kinds) => kinds.contain(slots.slots[*slot].kind),
+            Self::Kind(At::Node(node), kinds) => kinds.contain(slots.nodes[*node]),
+            Self::Text(slot, texts) => is_text(slots.slots[*slot], message, texts),
         }
+    }
+}
+
+/// Apart, so that the tests of kinds need few registers.
+#[inline(never)]
+fn is_text(slot: Slot, message: &str, texts: &[String]) -> bool {
+    let raw = &message[slot.range()];
+    match slot.kind {
+        Kind::Text => texts.iter().any(|text| text == raw),
+        Kind::Escaped => {
+            let mut text = String::new();
+            unescape(raw, &mut text);
+            texts.contains(&text)
+        }
+        _ => false,
     }
 }

@@ -8,6 +8,8 @@
 //! growth of the columns. It knows no domain: every name comes from the contract. It trusts no message: whatever the bytes,
 //! the result is one row or one [`Rejection`], and what was appended before stays as it was.
 
+mod bits;
+mod column;
 mod columns;
 mod dialect;
 mod envelope;
@@ -19,6 +21,7 @@ mod plan;
 mod problem;
 mod read;
 mod record;
+mod row;
 mod scan;
 mod shape;
 mod slots;
@@ -29,11 +32,12 @@ mod word;
 use arrow::array::RecordBatch;
 
 use crate::contract::{Contract, Limits};
-use columns::{Cell, Columns, Texts};
+use columns::Columns;
 use dialect::DialectPlan;
 use envelope::{Envelopes, Peeled};
 pub use problem::{Problem, Reason, Rejection};
 use read::{Message, Reader};
+use row::{Cell, Texts};
 use scan::Root;
 use shape::Shape;
 use slots::Slots;
@@ -54,8 +58,6 @@ pub struct Decoder {
     columns: Columns,
     /// In a box, because it is taken out for every message and most contracts have none.
     envelopes: Option<Box<Envelopes>>,
-    /// Whether a column says which event of a list a row is.
-    indexed: bool,
 }
 
 impl Decoder {
@@ -74,7 +76,6 @@ impl Decoder {
             extra: String::new(),
             columns: Columns::new(contract.schema()),
             envelopes: Envelopes::compile(contract).map(Box::new),
-            indexed: contract.has_several(),
         }
     }
 
@@ -128,7 +129,7 @@ impl Decoder {
             let inner = &text[event];
             self.event(inner, times)?;
             let beside: Vec<&str> = beside.into_iter().map(|member| &text[member]).collect();
-            self.append(inner, self.indexed.then_some(None), &beside);
+            self.append(inner, None, &beside);
             return Ok(());
         };
         if items.is_empty() {
@@ -147,7 +148,7 @@ impl Decoder {
                     let beside: Vec<&str> =
                         beside.into_iter().map(|member| &text[member]).collect();
                     let index = i64::try_from(index).expect("fewer events than bytes of a message");
-                    self.append(inner, Some(Some(index)), &beside);
+                    self.append(inner, Some(index), &beside);
                 }
             }
         }
@@ -193,19 +194,21 @@ impl Decoder {
 
     /// Appends the row of the event that was read from `text`. `index`: which of a list it is, where there is a column for it. `beside`:
     /// members of an envelope.
-    fn append(&mut self, text: &str, index: Option<Option<i64>>, beside: &[&str]) {
+    fn append(&mut self, text: &str, index: Option<i64>, beside: &[&str]) {
         extra::assemble(text, &mut self.slots.unnamed, &self.shape, &mut self.extra);
         extra::with_envelope(&mut self.extra, beside);
         let extra = (!self.extra.is_empty()).then_some(self.extra.as_str());
         if let Some(index) = index {
-            self.reader.cells.push(index.map_or(Cell::Null, Cell::Long));
+            self.reader
+                .row
+                .fill(self.columns.before_extra(), Cell::Long(index));
         }
         let texts = Texts {
             message: text,
             scratch: &self.reader.scratch,
             items: &self.reader.items,
         };
-        self.columns.append(&self.reader.cells, texts, extra);
+        self.columns.append(&self.reader.row, texts, extra);
     }
 
     /// What can be said of the message before its grammar.

@@ -29,6 +29,14 @@ pub(super) struct ColumnPlan {
     pub(super) record: Option<usize>,
 }
 
+/// What decides whether a column is read without a look at its plan. All columns of a contract fit into a few cache lines.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) slot: u32,
+    pub(super) plain_text: bool,
+    pub(super) most_bytes: u32,
+}
+
 #[derive(Debug)]
 pub(super) struct SourcePlan {
     pub(super) slot: usize,
@@ -87,6 +95,21 @@ pub(super) fn column(column: &Column, slots: &[u16], shape: &Shape, most_bytes: 
         zone: column.checks.default_zone,
         event_time: false,
         record: None,
+    }
+}
+
+impl ColumnPlan {
+    /// Without a value it is null, and nothing more is to be said.
+    pub(super) fn is_optional(&self) -> bool {
+        self.need == Need::Never && self.needed_by.is_empty()
+    }
+
+    pub(super) fn step(&self) -> Step {
+        Step {
+            slot: u32::try_from(self.slot).expect("places are counted in 16 bits"),
+            plain_text: self.plain_text,
+            most_bytes: self.most_bytes,
+        }
     }
 }
 

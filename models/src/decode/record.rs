@@ -1,7 +1,7 @@
 //! A record: an object inside a value. An item of a list, or the JSON that a property keeps as an object or as its text.
 
-use super::columns::Cell;
 use super::plan::{self, ColumnPlan};
+use super::row::Cell;
 use super::shape::{Place, Shape};
 use super::slots::Slots;
 use crate::contract::Column;

@@ -86,7 +86,7 @@ impl Scanner<'_> {
                 Some(Target::Slot(slot)) => {
                     let mut value = self.value()?;
                     value.key = key as u32;
-                    slots.slots[usize::from(slot)] = value;
+                    slots.fill(slot, value);
                 }
                 Some(Target::Node(inner)) => self.node(inner, key, shape, slots)?,
                 None => {

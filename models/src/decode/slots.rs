@@ -1,5 +1,6 @@
 //! Where the values of one message are: positions, not texts. Filled by `scan`, read by `read`, reset for every message.
 
+use super::bits::Bits;
 use super::shape::Shape;
 
 /// What stands at a place of the message.
@@ -22,19 +23,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Everything but nothing.
-    pub(super) const PRESENT: [Self; 9] = [
-        Self::Null,
-        Self::Text,
-        Self::Escaped,
-        Self::Integer,
-        Self::Number,
-        Self::True,
-        Self::False,
-        Self::Object,
-        Self::Array,
-    ];
-
     /// How a person calls it.
     pub(super) fn describe(self) -> &'static str {
         match self {
@@ -46,6 +34,38 @@ impl Kind {
             Self::Object => "an object",
             Self::Array => "a list",
         }
+    }
+}
+
+/// Some of the kinds, a bit for each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kinds(u16);
+
+impl Kinds {
+    /// Everything but nothing.
+    pub(super) const PRESENT: Self = Self(!(1 << Kind::Absent as u16));
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) fn of<'a>(kinds: impl IntoIterator<Item = &'a Kind>) -> Self {
+        let bits = kinds.into_iter().map(|kind| 1 << *kind as u16);
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn others(self) -> Self {
+        Self(!self.0)
+    }
+
+    #[inline]
+    pub(super) fn contain(self, kind: Kind) -> bool {
+        self.0 >> kind as u16 & 1 == 1
     }
 }
 
@@ -94,6 +114,8 @@ pub(super) struct Unnamed {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     pub(super) slots: Vec<Slot>,
+    /// The slots that have been filled since the last reset.
+    pub(super) found: Bits,
     /// What stands at each object of the contract, by its number in `shape`.
     pub(super) nodes: Vec<Kind>,
     pub(super) unnamed: Vec<Unnamed>,
@@ -106,6 +128,7 @@ impl Slots {
     pub(super) fn new(shape: &Shape) -> Self {
         Self {
             slots: vec![Slot::ABSENT; Self::nowhere(shape) + 1],
+            found: Bits::below(Self::nowhere(shape) + 1),
             nodes: vec![Kind::Absent; shape.nodes.len()],
             unnamed: Vec::new(),
             misplaced: Vec::new(),
@@ -117,8 +140,19 @@ impl Slots {
         shape.node_of_slot.len()
     }
 
+    #[inline]
+    pub(super) fn fill(&mut self, slot: u16, value: Slot) {
+        self.slots[usize::from(slot)] = value;
+        self.found.insert(usize::from(slot));
+    }
+
     pub(super) fn reset(&mut self) {
-        self.slots.fill(Slot::ABSENT);
+        for index in 0..self.found.words() {
+            for slot in self.found.word(index) {
+                self.slots[slot] = Slot::ABSENT;
+            }
+        }
+        self.found.clear();
         self.nodes.fill(Kind::Absent);
         self.unnamed.clear();
         self.misplaced.clear();

@@ -10,11 +10,12 @@ mod texts;
 mod times;
 mod values;
 
-use super::columns::Cell;
+use super::bits::Bits;
 use super::dialect::{DialectPlan, RulePlan};
 use super::plan::{ColumnPlan, Need, SourcePlan};
 use super::problem::{Problem, Reason};
 use super::record::Record;
+use super::row::{Cell, Row};
 use super::shape::Shape;
 use super::slots::{Kind, Slot, Slots, Unnamed};
 use super::timestamp::{self, Clock};
@@ -27,12 +28,14 @@ pub(in crate::decode) struct Reader {
     local_clock: Clock,
     /// Texts that are not as they stand in the message.
     pub(in crate::decode) scratch: String,
-    pub(in crate::decode) cells: Vec<Cell>,
+    pub(in crate::decode) row: Row,
+    /// The columns that the message at hand has to do with.
+    due: Bits,
     /// The cells of the records in lists.
     pub(in crate::decode) items: Vec<Cell>,
     /// Whether an item of the list at hand has members that are no field.
     unnamed_in_items: bool,
-    event_day: Cell,
+    event_day: Option<i32>,
     pub(in crate::decode) problems: Vec<Problem>,
     records: Vec<Record>,
     /// The text of a JSON that came as a string.
@@ -60,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// Fills `cells`, and `problems` if there are any. Aliases that were not used, and what only other dialects have, move to the unnamed
+    /// Fills `row`, and `problems` if there are any. Aliases that were not used, and what only other dialects have, move to the unnamed
     /// members.
     pub(in crate::decode) fn read(
         &mut self,
@@ -70,21 +73,25 @@ impl Reader {
         slots: &mut Slots,
     ) {
         self.scratch.clear();
-        self.cells.clear();
+        self.row.clear();
         self.items.clear();
         self.problems.clear();
-        self.event_day = Cell::Null;
+        self.event_day = None;
         let plans = dialect.columns.as_slice();
         let misplaced = misplaced(&dialect.objects, slots);
-        for plan in plans {
-            let slot = slots.slots[plan.slot];
-            let length = slot.end.wrapping_sub(slot.start);
-            if plan.plain_text && slot.kind == Kind::Text && 0 < length && length <= plan.most_bytes
-            {
-                self.cells.push(Cell::Text(slot.start, slot.end));
-                continue;
+        self.due(dialect, slots, misplaced.is_empty());
+        for index in 0..self.due.words() {
+            for column in self.due.word(index) {
+                let step = &dialect.steps[column];
+                let slot = slots.slots[step.slot as usize];
+                let length = slot.end.wrapping_sub(slot.start);
+                let plain = slot.kind == Kind::Text && step.plain_text;
+                if plain && 0 < length && length <= step.most_bytes {
+                    self.row.fill(column, Cell::Text(slot.start, slot.end));
+                } else {
+                    self.checked_cell(column, message, plans, shape, slots, &misplaced);
+                }
             }
-            self.checked_cell(plan, message, plans, shape, slots, &misplaced);
         }
         for inside in &dialect.inside {
             self.inside(message, inside, slots);
@@ -93,8 +100,24 @@ impl Reader {
             self.obey(&dialect.rules, plans, message, slots);
         }
         unread(dialect, shape, slots);
-        let event_day = self.event_day;
-        self.cells.push(event_day);
+        if let Some(day) = self.event_day {
+            self.row.fill(plans.len(), Cell::Date(day));
+        }
+    }
+
+    /// Which columns are to be looked at: all if objects are not `in_place`, otherwise those that are not null by themselves.
+    #[inline]
+    fn due(&mut self, dialect: &DialectPlan, slots: &Slots, in_place: bool) {
+        self.due.copy(&dialect.always);
+        if !in_place {
+            (0..dialect.columns.len()).for_each(|column| self.due.insert(column));
+            return;
+        }
+        for index in 0..dialect.optional.words() {
+            for slot in slots.found.common(&dialect.optional, index) {
+                self.due.insert(dialect.reader[slot]);
+            }
+        }
     }
 
     /// Makes sure of what a message of its kind must have, and fills in what it need not say.
@@ -122,25 +145,30 @@ impl Reader {
                 }
             }
             for (column, text) in &rule.sets {
-                if self.cells[*column] == Cell::Null {
-                    self.cells[*column] = self.keep(text);
+                if self.row.is_null(*column) {
+                    let cell = self.keep(text);
+                    self.row.fill(*column, cell);
                 }
             }
+        }
+        if self.problems.is_empty() {
+            return;
         }
         let place = |problem: &Problem| plans.iter().position(|plan| plan.name == problem.field);
         self.problems.sort_by_key(place);
     }
 
-    /// Pushes the cell of a column that asks for more than to be taken as it is.
+    /// Fills the cell of a column that asks for more than to be taken as it is.
     fn checked_cell(
         &mut self,
-        plan: &ColumnPlan,
+        column: usize,
         message: Message<'_>,
         plans: &[ColumnPlan],
         shape: &Shape,
         slots: &mut Slots,
         misplaced: &[usize],
     ) {
+        let plan = &plans[column];
         for node in misplaced {
             let first = shape.nodes[*node].slots.start;
             if plan.sources.iter().any(|source| source.slot == first) {
@@ -171,11 +199,12 @@ impl Reader {
             None => absent(plan, plans, shape, slots, misplaced),
         };
         match cell {
+            Ok(Cell::Null) => {}
             Ok(cell) => {
                 if let (true, Cell::Long(micros)) = (plan.event_time, cell) {
-                    self.event_day = Cell::Date(timestamp::date_of(micros.div_euclid(1000)));
+                    self.event_day = Some(timestamp::date_of(micros.div_euclid(1000)));
                 }
-                self.cells.push(cell);
+                self.row.fill(column, cell);
             }
             Err(Flaw { reason, detail }) => {
                 self.problems.push(Problem {
@@ -183,7 +212,6 @@ impl Reader {
                     field: plan.name.clone(),
                     detail,
                 });
-                self.cells.push(Cell::Null);
             }
         }
     }
@@ -271,16 +299,22 @@ fn misplaced(objects: &[usize], slots: &Slots) -> Vec<usize> {
 
 /// What only other dialects have is a field that nobody names.
 fn unread(dialect: &DialectPlan, shape: &Shape, slots: &mut Slots) {
-    for slot in &dialect.foreign {
-        let found = slots.slots[*slot];
-        if found.kind != Kind::Absent {
-            slots.unnamed.push(Unnamed {
-                node: shape.node_of_slot[*slot],
-                in_place_of_node: false,
-                start: found.key,
-                end: found.outer_end(),
-            });
+    for index in 0..dialect.foreign.words() {
+        for slot in slots.found.common(&dialect.foreign, index) {
+            let found = slots.slots[slot];
+            // What an object held that came a second time is forgotten.
+            if found.kind != Kind::Absent {
+                slots.unnamed.push(Unnamed {
+                    node: shape.node_of_slot[slot],
+                    in_place_of_node: false,
+                    start: found.key,
+                    end: found.outer_end(),
+                });
+            }
         }
+    }
+    if slots.misplaced.is_empty() {
+        return;
     }
     let ours = |member: &Unnamed| dialect.objects.contains(&usize::from(member.node));
     let Slots {

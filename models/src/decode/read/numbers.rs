@@ -1,9 +1,9 @@
 //! Numbers: exact as far as the column goes, and inside of the contract's range.
 
 use super::flaw::{Flaw, flaw, not_a};
-use crate::decode::columns::Cell;
 use crate::decode::plan::{ColumnPlan, SourcePlan};
 use crate::decode::problem::Reason;
+use crate::decode::row::Cell;
 use crate::decode::slots::{Kind, Slot};
 use crate::number;
 

@@ -2,12 +2,12 @@
 
 use super::flaw::{Flaw, flaw, not_a};
 use super::{Message, Reader};
-use crate::decode::columns::Cell;
 use crate::decode::dialect::Inside;
 use crate::decode::grammar::Scanner;
 use crate::decode::plan::{ColumnPlan, SourcePlan};
 use crate::decode::problem::Reason;
 use crate::decode::record::Record;
+use crate::decode::row::Cell;
 use crate::decode::scan::{Root, scan_apart};
 use crate::decode::slots::{Kind, Slot, Slots};
 use crate::decode::text::unescape;
@@ -19,21 +19,13 @@ impl Reader {
     #[inline(never)]
     pub(super) fn inside(&mut self, message: Message<'_>, inside: &Inside, slots: &Slots) {
         let slot = slots.slots[inside.slot];
+        if !matches!(slot.kind, Kind::Object | Kind::Text | Kind::Escaped) {
+            return;
+        }
         let items = self.items.len();
         let mut record = std::mem::take(&mut self.records[inside.record]);
         let raw = &message.text[slot.range()];
         let read = match slot.kind {
-            Kind::Object | Kind::Text => {
-                let start = message.start.map(|start| start + slot.start);
-                self.record(
-                    &mut record,
-                    Message {
-                        text: raw,
-                        start,
-                        ..message
-                    },
-                )
-            }
             Kind::Escaped => {
                 let mut text = std::mem::take(&mut self.inner);
                 text.clear();
@@ -49,12 +41,24 @@ impl Reader {
                 self.inner = text;
                 read
             }
-            _ => Err(flaw(Reason::WrongType, "no JSON")),
+            _ => {
+                let start = message.start.map(|start| start + slot.start);
+                self.record(
+                    &mut record,
+                    Message {
+                        text: raw,
+                        start,
+                        ..message
+                    },
+                )
+            }
         };
         match read {
             Ok(()) => {
                 for (column, cell) in inside.columns.iter().zip(&record.cells) {
-                    self.cells[*column] = *cell;
+                    if *cell != Cell::Null {
+                        self.row.fill(*column, *cell);
+                    }
                 }
             }
             // What was read of it before is taken back.

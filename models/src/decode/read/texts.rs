@@ -2,9 +2,9 @@
 
 use super::Reader;
 use super::flaw::{Flaw, flaw, no_time, not_a};
-use crate::decode::columns::Cell;
 use crate::decode::plan::{ColumnPlan, Need, SourcePlan};
 use crate::decode::problem::Reason;
+use crate::decode::row::Cell;
 use crate::decode::slots::{Kind, Slot};
 use crate::decode::text::unescape;
 use crate::number::{self, Integer};

@@ -3,9 +3,9 @@
 use super::flaw::{Flaw, flaw, no_time, not_a};
 use super::numbers::whole;
 use super::{Message, Reader};
-use crate::decode::columns::Cell;
 use crate::decode::plan::{ColumnPlan, SourcePlan};
 use crate::decode::problem::Reason;
+use crate::decode::row::Cell;
 use crate::decode::slots::{Kind, Slot};
 use crate::decode::text::unescape;
 use crate::decode::timestamp;

@@ -3,12 +3,13 @@
 use super::flaw::{Flaw, not_a};
 use super::{Message, Reader, numbers};
 use crate::contract::ColumnType;
-use crate::decode::columns::Cell;
 use crate::decode::plan::{ColumnPlan, SourcePlan};
+use crate::decode::row::Cell;
 use crate::decode::slots::{Kind, Slot};
 
 impl Reader {
-    #[inline]
+    /// Inlined into the loop over columns and into that over the fields of a record.
+    #[inline(always)]
     pub(super) fn cell(
         &mut self,
         message: Message<'_>,
