@@ -239,6 +239,14 @@ fn numbers(source: Source, row: Row<'_>, into: &mut Int64Builder) {
                 into.append_value((hash ^ (1 << 63)).cast_signed());
             }
         }
+        Source::Times(feature) if row.is_dated(feature) => {
+            row.dated(feature)
+                .for_each(|known| into.append_value(known.newest));
+        }
+        Source::Counts(feature) if row.is_dated(feature) => {
+            row.dated(feature)
+                .for_each(|known| into.append_value(known.count));
+        }
         Source::Times(feature) => {
             let newest = pools.newest.get(row.words(feature)[0]);
             for (time, _) in newest.into_iter().flatten() {

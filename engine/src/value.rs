@@ -7,7 +7,7 @@ use userflow_models::features::{Aggregation, Condition, Feature, Test, ValueType
 use super::absence;
 use super::ids::length;
 use super::layout::{Accumulator, PANES, PHASE, TIMED_OUT, ViewPlan};
-use super::lists::total;
+use super::lists::{Dated, total};
 use super::pane::Arena;
 use super::run;
 use super::symbols::Symbols;
@@ -231,7 +231,7 @@ impl<'a> Row<'a> {
         let (pools, symbols) = (&self.arena.pools, &self.arena.symbols);
         let word = self.words(feature)[0];
         let mut values: Vec<(i64, i64, &str)> = match self.view.pane.slots[feature].accumulator {
-            Accumulator::DatedCounts { .. } => (pools.dated.get(word).into_iter().flatten())
+            Accumulator::DatedCounts { .. } => (self.dated(feature))
                 .map(|known| {
                     (
                         -known.count,
@@ -246,6 +246,20 @@ impl<'a> Row<'a> {
         };
         values.sort_unstable();
         values.into_iter().map(|(_, _, text)| text)
+    }
+
+    /// Whether the values of a top-k have times.
+    pub(super) fn is_dated(&self, feature: usize) -> bool {
+        matches!(
+            self.view.pane.slots[feature].accumulator,
+            Accumulator::DatedCounts { .. }
+        )
+    }
+
+    /// Counts of values with their newest times.
+    pub(super) fn dated(&self, feature: usize) -> impl Iterator<Item = &'a Dated> + use<'a> {
+        let word = self.words(feature)[0];
+        self.arena.pools.dated.get(word).into_iter().flatten()
     }
 
     /// The values of a list, as readers see them.
@@ -264,6 +278,10 @@ impl<'a> Row<'a> {
             Accumulator::Newest { .. } => {
                 let newest = pools.newest.get(word).into_iter().flatten();
                 newest.for_each(|(_, symbol)| each(symbols.text(*symbol)));
+            }
+            Accumulator::DatedCounts { .. } => {
+                self.dated(feature)
+                    .for_each(|known| each(symbols.text(known.value)));
             }
             _ => {
                 let counts = pools.counts.get(word).into_iter().flatten();

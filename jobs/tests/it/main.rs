@@ -34,6 +34,7 @@ mod runs;
 mod seeds;
 mod shapes;
 mod skew;
+mod ties;
 mod trials;
 mod upkeep;
 mod upserts;

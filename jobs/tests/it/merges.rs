@@ -1,7 +1,9 @@
 //! The SQL views that merge partials: the merged row must be what the events of all partitions say together.
 
 use crate::database::Database;
-use crate::partials::{Event, events, hashes, insert, newest_cities, top_cities, view};
+use crate::partials::{
+    Event, events, hashes, insert, latest_cities, newest_cities, top_cities, view,
+};
 
 /// Every aggregation that can be merged. A feature may have the name of a word of SQL.
 const LIFETIME: &str = "feature_view: demo_place
@@ -26,6 +28,8 @@ features:
   cities: {last_n: city, n: 3}
   users: {distinct_count: user_id, exact_up_to: 16}
   top_cities: {top_k: city, k: 2}
+  latest_cities: {top_k: city, k: 2, ties: latest}
+  latest_city: {top: city, ties: latest, default: NOWHERE}
   order_rate: {ratio: [order, events]}
   weight_rate: {ratio: [weight, amount]}
   streak: {streak: {of: {event_type: buy}, until: {event_type: look}}}
@@ -63,6 +67,9 @@ fn expected(events: &[Event]) -> Vec<(&'static str, String)> {
         .min()
         .map(|least| quotient((least + 50).div_euclid(100), 10));
     let top: Vec<_> = top_cities(&all).into_iter().take(2).collect();
+    let latest: Vec<(i64, &str)> = (latest_cities(&all).into_iter())
+        .map(|(count, _, city)| (count, city))
+        .collect();
     let newest = format!("1970-01-01 00:00:{:02}+00", events.last().unwrap().time);
     vec![
         ("events", events.len().to_string()),
@@ -104,6 +111,17 @@ fn expected(events: &[Event]) -> Vec<(&'static str, String)> {
         ("cities", cities(newest_cities(&all))),
         ("users", distinct(&all).to_string()),
         ("top_cities", cities(top)),
+        (
+            "latest_cities",
+            cities(latest.iter().copied().take(2).collect()),
+        ),
+        (
+            "latest_city",
+            latest
+                .first()
+                .map_or("NOWHERE", |(_, city)| city)
+                .to_string(),
+        ),
         (
             "order_rate",
             quotient(

@@ -10,7 +10,7 @@ use userflow_models::features::{FeatureView, parse};
 
 use crate::database::Database;
 
-const CONTRACT: &str = r#"{
+pub(crate) const CONTRACT: &str = r#"{
   "$schema": "http://json-schema.org/draft-07/schema#",
   "type": "object",
   "x-domain": "demo",
@@ -138,6 +138,20 @@ pub(crate) fn top_cities(events: &[&Event]) -> Vec<(i64, &'static str)> {
     top
 }
 
+/// How often each city was and when last, most first, then the latest.
+pub(crate) fn latest_cities(events: &[&Event]) -> Vec<(i64, i64, &'static str)> {
+    let mut latest: Vec<_> = top_cities(events)
+        .into_iter()
+        .map(|(count, city)| {
+            let of_city = events.iter().filter(|event| event.city == Some(city));
+            let newest = of_city.map(|event| event.time).max();
+            (count, newest.expect("it was counted"), city)
+        })
+        .collect();
+    latest.sort_by_key(|(count, newest, city)| (-count, -newest, *city));
+    latest
+}
+
 /// What stands in a stored column of one partition, as SQL. The events are in order of time. Of a streak the newest `kept` have
 /// their times, the older ones are only counted.
 fn partial(feature: &str, source: Source, events: &[&Event], kept: usize) -> String {
@@ -201,6 +215,18 @@ fn partial(feature: &str, source: Source, events: &[&Event], kept: usize) -> Str
         ("top_cities", Source::Counts(_)) => {
             list(top_cities(events).iter().map(|(count, _)| count), "bigint")
         }
+        ("latest_cities" | "latest_city", Source::Values(_)) => list(
+            latest_cities(events).iter().map(|(_, _, city)| city),
+            "text",
+        ),
+        ("latest_cities" | "latest_city", Source::Counts(_)) => list(
+            latest_cities(events).iter().map(|(count, _, _)| count),
+            "bigint",
+        ),
+        ("latest_cities" | "latest_city", Source::Times(_)) => list(
+            latest_cities(events).iter().map(|(_, newest, _)| newest),
+            "bigint",
+        ),
         (_, Source::Hashes(_)) => list(hashes(events).into_iter().take(17), "bigint"),
         (_, Source::StreakTimes(_)) => list(newest, "bigint"),
         (_, Source::StreakOlder(_)) => older.len().to_string(),

@@ -213,11 +213,6 @@ features:
             ),
             (
                 "  n: {count: {}}",
-                "  n: {top: country, ties: latest}",
-                "6: `n`: which value came latest is not merged from several partitions",
-            ),
-            (
-                "  n: {count: {}}",
                 "  n: {ratio: [a, b]}",
                 "6: `n`: there is no feature `a` above it",
             ),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::super::view::{Aggregation, Feature, FeatureView, ValueType, Window};
+use super::super::view::{Aggregation, Feature, FeatureView, Ties, ValueType, Window};
 
 /// The column that says of a session without an id that it is part of another now.
 pub(super) const MERGED: &str = "_merged";
@@ -123,9 +123,12 @@ pub fn stored(view: &FeatureView) -> Vec<Stored> {
             Aggregation::DistinctCount { .. } => {
                 add(name(), integers(), Source::Hashes(index));
             }
-            Aggregation::TopK { .. } => {
+            Aggregation::TopK { ties, .. } => {
                 add(name(), texts(), Source::Values(index));
                 add(with("n"), integers(), Source::Counts(index));
+                if *ties == Ties::Latest {
+                    add(with("t"), integers(), Source::Times(index));
+                }
             }
             Aggregation::Streak { .. } => {
                 add(name(), integers(), Source::StreakTimes(index));

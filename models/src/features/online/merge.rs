@@ -3,7 +3,7 @@
 //! Not here: which columns the partials have (`columns`), the functions that merge lists and sketches (`support`).
 
 use super::super::view::{
-    Aggregation, BEGAN, Condition, Feature, FeatureView, Test, ValueType, Window,
+    Aggregation, BEGAN, Condition, Feature, FeatureView, Test, Ties, ValueType, Window,
 };
 use super::columns::LOCAL_ONLY;
 use super::names::{SCHEMA, keys, partials, quoted};
@@ -219,11 +219,16 @@ fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
                 exact + 1
             )
         }
-        Aggregation::TopK { k, .. } => {
-            let top = format!(
-                "online._top_k(online._concat({name}), online._concat({}), {k})",
-                with("n")
-            );
+        Aggregation::TopK { k, ties, .. } => {
+            let all = |column: &str| format!("online._concat({column})");
+            let (values, counts) = (all(&name), all(&with("n")));
+            let top = match ties {
+                Ties::Smaller => format!("online._top_k({values}, {counts}, {k})"),
+                Ties::Latest => {
+                    let times = all(&with("t"));
+                    format!("online._top_k_latest({values}, {counts}, {times}, {k})")
+                }
+            };
             match feature.value_type {
                 ValueType::Text => format!("({top})[1]"),
                 _ => top,

@@ -33,6 +33,12 @@ pub const SUPPORT: &[&str] = &[
     "CREATE OR REPLACE FUNCTION online._top_k(vals text[], counts bigint[], k int) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
        SELECT coalesce(array_agg(v ORDER BY n DESC, v COLLATE \"C\"), '{}') FROM (
          SELECT v, sum(n) AS n FROM unnest(vals, counts) AS u(v, n) GROUP BY v ORDER BY sum(n) DESC, v COLLATE \"C\" LIMIT k) AS top $$",
+    // Of equally frequent values the one that came latest in any of the partitions.
+    "CREATE OR REPLACE FUNCTION online._top_k_latest(vals text[], counts bigint[], times bigint[], k int) RETURNS text[]
+       LANGUAGE sql IMMUTABLE AS $$
+       SELECT coalesce(array_agg(v ORDER BY n DESC, t DESC, v COLLATE \"C\"), '{}') FROM (
+         SELECT v, sum(n) AS n, max(t) AS t FROM unnest(vals, counts, times) AS u(v, n, t) GROUP BY v
+         ORDER BY sum(n) DESC, max(t) DESC, v COLLATE \"C\" LIMIT k) AS top $$",
     // Older events are only counted: those of a partition are in the streak or not, all of them.
     "CREATE OR REPLACE FUNCTION online._streak(times bigint[], since bigint, older bigint[], older_newest bigint[]) RETURNS bigint
        LANGUAGE sql IMMUTABLE AS $$

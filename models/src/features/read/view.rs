@@ -14,7 +14,7 @@ use crate::contract::Contract;
 use crate::domain::Entity;
 use crate::error::Problem;
 use crate::features::view::{
-    Aggregation, BEGAN, Condition, Feature, FeatureView, Join, Ties, ValueType, Window,
+    Aggregation, BEGAN, Condition, Feature, FeatureView, Join, ValueType, Window,
 };
 use crate::features::{Dimension, online};
 
@@ -157,20 +157,6 @@ impl Reader<'_> {
                 if cases.iter().any(|case| case.conditions.contains(&Condition::TimedOut)));
             if timed_out && !view.is_session() {
                 let message = format!("`{name}`: timed_out is of sessions only");
-                return Err(self.problem(name, message));
-            }
-            let latest = matches!(
-                feature.aggregation,
-                Aggregation::TopK {
-                    ties: Ties::Latest,
-                    ..
-                }
-            );
-            if latest && !view.partition_local {
-                let message = format!(
-                    "`{name}`: which value came latest is not merged from several partitions: use `ties: smaller`, or say \
-                     `partition_local: true` if the topic's key makes it so"
-                );
                 return Err(self.problem(name, message));
             }
             if feature.aggregation.is_pattern() {
