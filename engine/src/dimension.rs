@@ -18,7 +18,7 @@ pub struct Dimension {
 
 impl Dimension {
     /// Takes the columns that a join needs from a dimension's rows. Says what is wrong with them: a column that is not there or of another
-    /// type, a key that two rows have.
+    /// type, a row without a key, a key that two rows have.
     pub fn new(join: &Join, rows: &RecordBatch) -> Result<Self, String> {
         let column = |name: &str| {
             (rows.column_by_name(name)).ok_or_else(|| format!("there is no column `{name}`"))
@@ -30,9 +30,8 @@ impl Dimension {
         let mut places = HashMap::with_capacity(keys.len());
         for (row, key) in keys.iter().enumerate() {
             let row = u32::try_from(row).map_err(|_| "it has more than 2^32 rows".to_owned())?;
-            if let Some(key) = key
-                && places.insert(Box::from(key), row).is_some()
-            {
+            let key = key.ok_or_else(|| format!("a row has no {}", join.on))?;
+            if places.insert(Box::from(key), row).is_some() {
                 return Err(format!("two rows have {} `{key}`", join.on));
             }
         }
@@ -114,13 +113,13 @@ mod tests {
 
     #[test]
     fn a_key_without_a_row_is_null_and_a_miss_and_no_key_is_null() {
-        let rows = rows(&[Some("a"), None, Some("b")]);
+        let rows = rows(&[Some("a"), Some("b")]);
         let dimension = Dimension::new(&join(), &rows).expect("a dimension");
         assert_eq!(dimension.len(), 2);
         let keys = [Some("b"), Some("x"), None, Some("a"), Some("b")];
         let (columns, missed) = dimension.find(keys.into_iter());
         let values: Vec<Option<i64>> = columns[0].as_primitive::<Int64Type>().iter().collect();
-        assert_eq!(values, [Some(20), None, None, Some(0), Some(20)]);
+        assert_eq!(values, [Some(10), None, None, Some(0), Some(10)]);
         assert_eq!(missed, 1);
     }
 
@@ -132,6 +131,8 @@ mod tests {
         };
         let twice = rows(&[Some("a"), Some("a")]);
         assert_eq!(said(&twice, &join()), "two rows have item `a`");
+        let without = rows(&[Some("a"), None]);
+        assert_eq!(said(&without, &join()), "a row has no item");
         let mut other = join();
         other.on = "id".into();
         assert_eq!(said(&rows(&[]), &other), "there is no column `id`");

@@ -3,6 +3,7 @@
 //! simulator's flags, `simulate/`, go through clap as well).
 
 mod dev_broker;
+mod dimensions;
 mod ingest;
 mod kafka;
 mod load;

@@ -104,10 +104,12 @@ pub struct SessionizeMetrics {
     pub split: IntCounterVec,
     /// Events with a key that a dimension does not have, by dimension.
     pub dimension_misses: IntCounterVec,
-    /// Times that a dimension's file had changed, by dimension and whether it could be read.
+    /// Times that a dimension was to be read again, by dimension and whether it could be.
     pub dimension_reloads: IntCounterVec,
     /// Rows of a dimension that events find, by dimension.
     dimension_rows: IntGaugeVec,
+    /// When the rows of a dimension were those of its file or table, by dimension.
+    dimension_current: IntGaugeVec,
     /// Writes that were sent in halves because the store found them too much.
     pub too_much: IntCounter,
     /// Seconds since when nothing could be written; 0 while the store takes rows.
@@ -150,6 +152,13 @@ impl SessionizeMetrics {
         let rows = i64::try_from(rows).expect("memory holds fewer");
         let gauge = &self.dimension_rows;
         gauge.with_label_values(&[dimension]).set(rows);
+    }
+
+    /// Shows that the rows of a dimension are those of its file or table now.
+    pub fn dimension_is_current(&self, dimension: &str) {
+        let gauge = &self.dimension_current;
+        let now = chrono::Utc::now().timestamp();
+        gauge.with_label_values(&[dimension]).set(now);
     }
 
     /// Registers all metrics.
@@ -206,12 +215,17 @@ impl SessionizeMetrics {
             )?,
             dimension_reloads: registry.counters(
                 "dimension_reloads_total",
-                "Times that a dimension's file had changed; failed: the rows of before go on",
+                "Times that a dimension was to be read again; failed: the rows of before go on",
                 &["dimension", "outcome"],
             )?,
             dimension_rows: registry.gauges(
                 "dimension_rows",
                 "Rows of a dimension that events find",
+                "dimension",
+            )?,
+            dimension_current: registry.gauges(
+                "dimension_current_time_seconds",
+                "Unix time when the rows of a dimension were known to be those of its file or table",
                 "dimension",
             )?,
             too_much: counter(

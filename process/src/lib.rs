@@ -2,6 +2,7 @@
 //!
 //! * How a process ends: [`exit`]. What it says meanwhile: [`logging`], and [`terminal`] for text that others wrote.
 //! * What it is told: [`arguments`], [`units`], [`secret`], [`postgres`], [`redis`].
+//! * What is asked of somebody else's table: [`postgres_table`].
 //! * How it works: [`service`], [`workers`], [`allocation`], and [`standstill`] for a run that is to end.
 //! * How it says whether it works: [`health`], [`metrics`], the page of [`status`] with the [`recent`] errors, and [`endpoints`], which serves
 //!   them.
@@ -17,6 +18,7 @@ pub mod health;
 pub mod logging;
 pub mod metrics;
 pub mod postgres;
+pub mod postgres_table;
 pub mod recent;
 pub mod redis;
 pub mod secret;

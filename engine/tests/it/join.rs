@@ -22,6 +22,8 @@ fn declared() -> Vec<features::Dimension> {
     let dimension = |name: &str, columns: &[(&str, ColumnType)]| features::Dimension {
         name: name.into(),
         file: format!("{name}.csv").into(),
+        table: None,
+        yml: format!("{name}.yml").into(),
         columns: (columns.iter())
             .map(|(name, data_type)| Column {
                 name: (*name).into(),

@@ -8,6 +8,7 @@ use userflow_process::postgres::PostgresUrl;
 use userflow_process::redis::RedisUrl;
 use userflow_process::units::size_from;
 
+use super::dimensions::DimensionArgs;
 use super::kafka::GroupArgs;
 use super::output::Output;
 use super::source::SourceArgs;
@@ -52,9 +53,9 @@ pub struct SessionizeArgs {
     /// most a twentieth of the time that the backlog still takes
     #[arg(long, env = "USERFLOW_CATCH_UP_INTERVAL", default_value = "2s", value_name = "DURATION", value_parser = seconds("2s"))]
     pub catch_up_interval: Duration,
-    /// How often the files of dimensions that views join are looked at; one that has changed is read again
-    #[arg(long, env = "USERFLOW_DIMENSION_INTERVAL", default_value = "2s", value_name = "DURATION", value_parser = seconds("2s"))]
-    pub dimension_interval: Duration,
+    /// Dimensions that views join.
+    #[command(flatten)]
+    pub dimensions: DimensionArgs,
     /// Most state in memory, over all workers (on /metrics as userflow_sessionize_state_bytes). Beyond, it ends with exit code 2 and says so, before the
     /// machine ends it without a word. The process has about three times as much, and 150 MB [default: a quarter of the memory of the container
     /// or the machine]

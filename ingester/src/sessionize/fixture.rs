@@ -8,6 +8,7 @@ use userflow_engine::{Engine, Plan, Settings};
 use userflow_lake::{Lake, RetryPolicy};
 use userflow_models::contract::Contract;
 use userflow_models::features;
+use userflow_process::postgres_table::Limits;
 use userflow_tests::faulty::Faulty;
 
 use super::checkpoints::Checkpoints;
@@ -31,6 +32,11 @@ const VIEW: &str = "feature_view: test_v\ndescription: v\nentity: user\nwindow: 
 
 /// Noon of the day of all events, microseconds since 1970.
 pub(super) const NOON: i64 = 1_793_534_400_000_000;
+
+pub(super) const LIMITS: Limits = Limits {
+    rows: 100,
+    bytes: 2_000,
+};
 
 pub(super) const SETTINGS: Settings = Settings {
     lateness: 0,
@@ -86,7 +92,7 @@ pub(super) fn partitions(next: &[(i32, i64)]) -> Partitions {
 
 /// Messages of a contract whose events are joined with nothing.
 pub(super) fn intake_of(contract: &Contract) -> Intake {
-    let dimensions = Dimensions::load(plan(), &[], Arc::new(metrics())).expect("none");
+    let dimensions = Dimensions::without_rows(plan(), &[], LIMITS, Arc::new(metrics()));
     Intake::new(contract, Duration::from_secs(10), Arc::new(dimensions))
 }
 

@@ -13,7 +13,7 @@ use userflow_process::workers::Stop;
 
 use super::checkpoints::Checkpoints;
 use super::delivery::Delivery;
-use super::dimensions::Dimensions;
+use super::dimensions::{Dimensions, Files, InPostgres};
 use super::progress::Progress;
 use super::restore::Restorer;
 use super::shared::{Shared, Totals};
@@ -51,18 +51,27 @@ pub(super) async fn set_up(
     let plan = Plan::new(&contract, &views, settings.lateness).map_err(WrongSetup)?;
     let plan = Arc::new(plan);
     let metrics = Arc::new(SessionizeMetrics::new()?);
-    let dimensions = Dimensions::load(Arc::clone(&plan), &declared, Arc::clone(&metrics))?;
-    let dimensions = Arc::new(dimensions);
+    let dimensions = Arc::new(Dimensions::without_rows(
+        Arc::clone(&plan),
+        &declared,
+        args.dimensions.limits(),
+        Arc::clone(&metrics),
+    ));
+    let files = Files::load(&dimensions)?;
     let Source { topic, id, logs } = source;
     for reason in REDIS_TROUBLES {
         metrics.redis_errors.with_label_values(&[reason]);
     }
     let redis = Redis::open(&args.redis, &args.postgres, topic, &views, &metrics)?;
     let workers = args.workers().min(logs.len());
-    let connections = u32::try_from(workers + 1).expect("nobody starts so many threads");
+    // One for what workers do beside their writes, and one for dimensions: a table may take a while.
+    let connections = workers + 1 + usize::from(dimensions.has_tables());
+    let connections = u32::try_from(connections).expect("nobody starts so many threads");
     let store = Postgres::open(&args.postgres, topic, &views, connections).await?;
+    let tables = store.tables();
     let store: Arc<dyn OnlineStore> = Arc::new(store);
     store.require(&views).await?;
+    let in_postgres = InPostgres::load(&dimensions, tables).await?;
     if !store.can_set_aside().await? {
         tracing::error!(
             "there is no {}: the first row that {} refuses for good will end this process; run `userflow-jobs init`, which makes it",
@@ -106,7 +115,8 @@ pub(super) async fn set_up(
         args.until_caught_up,
     );
     if !dimensions.is_empty() {
-        runtime.spawn(Arc::clone(&dimensions).watch(args.dimension_interval));
+        runtime.spawn(files.watch(args.dimensions.interval));
+        runtime.spawn(in_postgres.watch(args.dimensions.table_interval));
     }
     Ok(Shared {
         args: args.clone(),

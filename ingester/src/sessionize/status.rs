@@ -191,7 +191,7 @@ fn dimensions(shared: &Shared) -> Table {
         let misses = missed.get(&vec![shown.name.clone()]).copied();
         vec![
             Cell::Text(shown.name),
-            Cell::Text(shown.file.display().to_string()),
+            Cell::Text(shown.place),
             count(u64::try_from(shown.rows).unwrap_or(u64::MAX)),
             Cell::Time(shown.since),
             count(misses.unwrap_or(0)),
@@ -200,10 +200,14 @@ fn dimensions(shared: &Shared) -> Table {
     };
     Table {
         title: "Dimensions",
-        about: "What events are joined with. A file is read again when it changes.".to_owned(),
+        about: "What events are joined with. A file or table is read again when it changes."
+            .to_owned(),
         columns: vec![
             column("dimension", "its name"),
-            column("file", "where its rows come from"),
+            column(
+                "place",
+                "the file, or the table of PostgreSQL, with its rows",
+            ),
             column("rows", "that events find now"),
             column("read", "when these rows were read"),
             column(
@@ -212,7 +216,7 @@ fn dimensions(shared: &Shared) -> Table {
             ),
             column(
                 "problem",
-                "why a newer file is not read; the rows of before go on",
+                "why it is not read again; the rows of before go on",
             ),
         ],
         rows: shared.dimensions.shown().into_iter().map(row).collect(),

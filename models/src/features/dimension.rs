@@ -1,18 +1,31 @@
 //! The dimensions that a view can join: what the `.yml` of a domain's seeds folder declares. What is in them is read by who runs the views.
+//!
+//! * `cells`: texts, from wherever they come, as columns of the declared types.
+//! * `table`: what to ask a table of PostgreSQL, and whether it is as declared.
+
+mod cells;
+mod table;
 
 use std::path::{Path, PathBuf};
 
+pub use cells::{Wrong, typed};
+pub use table::TableQuery;
+
 use crate::domain::Domain;
 use crate::error::{ConfigError, Problem};
-use crate::project::{self, Column};
+use crate::project::{self, Column, PostgresTable};
 
 /// A dimension as it is declared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dimension {
     /// Its name, also of its file.
     pub name: String,
-    /// The CSV file with its rows.
+    /// The CSV file with its rows. If they are in a table, it need not be there, and is what models and cases read.
     pub file: PathBuf,
+    /// The table of PostgreSQL with its rows, if they are in one.
+    pub table: Option<PostgresTable>,
+    /// The `.yml` that declares it.
+    pub yml: PathBuf,
     /// Its columns.
     pub columns: Vec<Column>,
 }
@@ -41,10 +54,12 @@ pub(super) fn of(domain: &Domain) -> Result<Vec<Dimension>, ConfigError> {
 
 fn of_file(dir: &Path, path: &Path) -> Result<Vec<Dimension>, Problem> {
     let seeds = project::seeds(path)?;
-    let seeds = seeds.into_iter().map(|(name, columns)| Dimension {
+    let seeds = seeds.into_iter().map(|(name, seed)| Dimension {
         file: dir.join(format!("{name}.csv")),
+        table: seed.table,
+        yml: path.to_owned(),
         name,
-        columns,
+        columns: seed.declared.columns,
     });
     Ok(seeds.collect())
 }

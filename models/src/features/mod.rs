@@ -21,7 +21,7 @@ mod read;
 mod redis;
 mod view;
 
-pub use dimension::Dimension;
+pub use dimension::{Dimension, TableQuery, Wrong, typed};
 pub use redis::{KeyPart, RESERVED, RedisRows, RedisShape};
 pub use view::{
     Absence, Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Join, Predicate,

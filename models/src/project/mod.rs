@@ -14,6 +14,7 @@ mod graph;
 mod load;
 mod model;
 mod names;
+mod postgres_table;
 pub mod quality;
 mod settings;
 mod template;
@@ -29,11 +30,12 @@ pub use graph::glob;
 pub use model::{Model, Seed, Source};
 pub use names::Ref;
 pub(crate) use names::is_identifier;
+pub use postgres_table::PostgresTable;
 pub use quality::{Check, Rule, Severity};
 pub use settings::ModelConfig;
 pub use template::Vars;
 pub use window::{Window, WindowRange};
-pub(crate) use yml::columns_of_seeds as seeds;
+pub(crate) use yml::seeds;
 
 use crate::error::ConfigError;
 

@@ -34,6 +34,8 @@ pub(crate) struct Names {
     /// Model file name to SQL name.
     pub(crate) models: BTreeMap<String, String>,
     pub(crate) seeds: BTreeSet<String>,
+    /// Seeds that are tables of PostgreSQL and have no file, which is what a model reads.
+    pub(crate) without_file: BTreeSet<String>,
     /// SQL names of the sources.
     pub(crate) sources: BTreeSet<String>,
 }
@@ -46,6 +48,11 @@ impl Names {
         }
         if self.seeds.contains(name) {
             return Ok(Ref::Seed(name.to_owned()));
+        }
+        if self.without_file.contains(name) {
+            return Err(format!(
+                "ref('{name}'): models read the file of a seed, and this one has none: `userflow-jobs pull {name}` writes it from the table"
+            ));
         }
         let known = self.models.keys().chain(&self.seeds).map(String::as_str);
         let close = close(name, known).join(", ");

@@ -1,14 +1,13 @@
-//! The rows of a dimension's CSV file: the columns that a join needs, with their declared types. An empty field is null.
+//! The rows of a dimension's CSV file: the columns that joins need, with their declared types.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{Field, Schema};
-use userflow_models::features::{Dimension, Join};
+use arrow::array::RecordBatch;
+use userflow_models::features::{Dimension, Wrong, typed};
 
 /// Reads them, or says what is wrong, with file and line.
-pub(super) fn read(dimension: &Dimension, join: &Join) -> Result<RecordBatch, String> {
+pub(super) fn read(
+    dimension: &Dimension,
+    needed: impl Fn(&str) -> bool,
+) -> Result<RecordBatch, String> {
     let shown = dimension.file.display();
     let wrong = |line: u64, message: String| format!("{shown}:{line}: {message}");
     let unreadable = |error: csv::Error| format!("{shown}: {error}");
@@ -23,8 +22,7 @@ pub(super) fn read(dimension: &Dimension, join: &Join) -> Result<RecordBatch, St
         lines.push(record.position().map_or(0, csv::Position::line));
         rows.push(record);
     }
-    let needed = |name: &str| name == join.on || join.take.iter().any(|taken| taken.column == name);
-    let (mut fields, mut arrays): (Vec<Field>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
+    let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for column in dimension
         .columns
         .iter()
@@ -37,24 +35,9 @@ pub(super) fn read(dimension: &Dimension, join: &Join) -> Result<RecordBatch, St
                 format!("no column `{}`, which the .yml declares", column.name),
             )
         })?;
-        let texts: StringArray = rows
-            .iter()
-            .map(|row| row.get(at).filter(|text| !text.is_empty()))
-            .collect();
-        let data_type = column.data_type.arrow();
-        let typed = cast(&texts, &data_type).map_err(|e| wrong(1, e.to_string()))?;
-        let lost = (0..texts.len()).find(|row| texts.is_valid(*row) && typed.is_null(*row));
-        if let Some(row) = lost {
-            let message = format!(
-                "`{}` in column {} is no {}",
-                texts.value(row),
-                column.name,
-                column.data_type
-            );
-            return Err(wrong(lines[row], message));
-        }
-        fields.push(Field::new(&column.name, data_type, true));
-        arrays.push(typed);
+        columns.push(column);
+        cells.push(rows.iter().map(|row| row.get(at)).collect());
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| wrong(1, e.to_string()))
+    let line = |row: Option<usize>| row.map_or(1, |row| lines[row]);
+    typed(&columns, cells).map_err(|Wrong { row, message }| wrong(line(row), message))
 }

@@ -19,5 +19,5 @@ pub(super) use batch::Batch;
 pub(super) use error::{Kind, StoreError};
 pub(super) use interface::{Claim, OnlineStore, Taken, Written};
 pub(super) use layout::Layout;
-pub(super) use postgres::Postgres;
+pub(super) use postgres::{Postgres, Tables};
 pub(super) use redis::{REASONS as REDIS_TROUBLES, Redis};

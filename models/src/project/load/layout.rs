@@ -77,6 +77,7 @@ impl Layout {
             let (seeds, problems) = seeds::read(&domain, &seeds, &mut self.claims)?;
             let names = seeds.names.into_iter();
             self.names.seeds.extend(names);
+            self.names.without_file.extend(seeds.tables);
             self.seeds.extend(seeds.read);
             self.problems.extend(problems);
         }

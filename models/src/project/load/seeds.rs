@@ -20,6 +20,8 @@ pub(super) struct Seeds {
     pub(super) read: Vec<Seed>,
     /// The names of all, so that a ref to one with a problem is not a second problem.
     pub(super) names: Vec<String>,
+    /// Names of those that are in PostgreSQL and have no file.
+    pub(super) tables: Vec<String>,
 }
 
 /// Reads the seeds of a domain, and says what is wrong with them.
@@ -35,7 +37,7 @@ pub(super) fn read(
             Ok(seeds) => declared.extend(
                 seeds
                     .into_iter()
-                    .map(|(name, (seed, line))| (name, (seed, path.clone(), line))),
+                    .map(|(name, seed)| (name, (seed, path.clone()))),
             ),
             Err(problem) => {
                 unread = true;
@@ -50,7 +52,7 @@ pub(super) fn read(
             continue;
         }
         seeds.names.push(name.clone());
-        let Some((seed, declared_in, _)) = declared.remove(&name) else {
+        let Some((seed, declared_in)) = declared.remove(&name) else {
             if !unread {
                 let message = format!(
                     "is declared by no .yml beside it: add `- name: {name}` under `seeds:` with its columns"
@@ -59,6 +61,7 @@ pub(super) fn read(
             }
             continue;
         };
+        let seed = seed.declared;
         match std::fs::read(&path) {
             Ok(text) => seeds.read.push(Seed {
                 name,
@@ -77,9 +80,14 @@ pub(super) fn read(
             }
         }
     }
-    for (name, (_, path, line)) in declared {
+    for (name, (seed, path)) in declared {
+        // Views that join a table of PostgreSQL need no file; SQL models and cases do.
+        if seed.table.is_some() {
+            seeds.tables.push(name);
+            continue;
+        }
         let message = format!("seed `{name}` has no {name}.csv beside it");
-        problems.push(Problem::new(&path, line, message));
+        problems.push(Problem::new(&path, seed.line, message));
     }
     Ok((seeds, problems))
 }

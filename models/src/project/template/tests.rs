@@ -16,6 +16,7 @@ fn names() -> Names {
         models: [("sessions".to_owned(), "silver.sessions".to_owned())].into(),
         seeds: ["dimension".to_owned()].into(),
         sources: ["bronze.demo_events".to_owned()].into(),
+        without_file: ["prices".to_owned()].into(),
     }
 }
 

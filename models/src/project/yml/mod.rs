@@ -12,5 +12,5 @@ mod table;
 mod test;
 
 pub(crate) use model::model;
-pub(crate) use seeds::{columns_of_seeds, seeds};
+pub(crate) use seeds::seeds;
 pub(crate) use sources::sources;

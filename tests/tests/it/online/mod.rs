@@ -7,6 +7,7 @@ mod changed;
 mod checkpoints;
 mod clocks;
 mod crash;
+mod dimensions;
 mod events;
 mod failover;
 mod faults;

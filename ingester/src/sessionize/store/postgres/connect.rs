@@ -10,6 +10,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use super::errors::classify_error;
 use crate::config::{Pooling, PostgresArgs};
 
+/// How long one statement may take, waiting for locks included, before the connection is given up: a server that lost its power says nothing.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(60);
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that is older is made anew: the address may lead elsewhere by now.

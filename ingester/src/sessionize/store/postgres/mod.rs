@@ -3,7 +3,7 @@
 //! * `connect`: to a server that may write, given up when that is no longer so. `errors`: what an error means.
 //! * `setup`: what `init` made. `identity`: which store it is. `claims`: who owns a partition.
 //! * `rows`: the statements on the entities' tables. `entity_rows`: the rows of several views side by side. `cells`: Arrow as statements
-//!   take it. `aside`: rows that were refused.
+//!   take it. `aside`: rows that were refused. `tables`: those of others, which dimensions are read from.
 
 mod aside;
 mod cells;
@@ -14,8 +14,7 @@ mod errors;
 mod identity;
 mod rows;
 mod setup;
-
-use std::time::Duration;
+mod tables;
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
@@ -30,12 +29,10 @@ use super::batch::Batch;
 use super::error::StoreError;
 use super::interface::{Claim, OnlineStore, Written};
 use crate::config::PostgresArgs;
-use connect::Trust;
+use connect::{ATTEMPT, Trust};
 use errors::meaning;
 use rows::Writer;
-
-/// How long one write may take, waiting for locks included, before the connection is given up: a server that lost its power says nothing.
-const ATTEMPT: Duration = Duration::from_secs(60);
+pub(in super::super) use tables::Tables;
 
 /// The online store of one topic, on PostgreSQL.
 pub(in super::super) struct Postgres {
@@ -64,6 +61,14 @@ impl Postgres {
             topic: topic.to_owned(),
             writer: Writer::new(views, pooling, topic),
         })
+    }
+
+    /// What reads tables of others by the same connections.
+    pub(in super::super) fn tables(&self) -> Tables {
+        Tables {
+            pool: self.pool.clone(),
+            trust: self.trust.clone(),
+        }
     }
 
     /// Notes an error: after some of them no connection is good that is as old.
