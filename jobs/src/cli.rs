@@ -15,6 +15,7 @@ use crate::maintain::MaintainArgs;
 use crate::new_domain::NewDomainArgs;
 use crate::plan::PlanArgs;
 use crate::preview::TryArgs;
+use crate::pull::PullArgs;
 use crate::register::RegisterArgs;
 use crate::replay::ReplayArgs;
 use crate::run::RunArgs;
@@ -22,7 +23,7 @@ use crate::show::ShowArgs;
 use crate::test::TestArgs;
 use crate::workspace::Workspace;
 use crate::{
-    backfill, check, compile, docs, feast, init, list, maintain, new_domain, plan, preview,
+    backfill, check, compile, docs, feast, init, list, maintain, new_domain, plan, preview, pull,
     register, replay, run, show, spill, test,
 };
 
@@ -73,6 +74,8 @@ pub enum Command {
     /// Show what a feature view would hold, event by event, or what a model's run would give; nothing is written
     #[command(after_long_help = preview::HELP)]
     Try(TryArgs),
+    /// Write the files of seeds that are tables of PostgreSQL, for everything but `sessionize`, which reads the tables
+    Pull(PullArgs),
     /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
     Docs(DocsArgs),
     /// Write the feature_store.yaml and the registry.db with which Feast's clients read from userflow-serving
@@ -104,6 +107,7 @@ impl Cli {
                 Command::Show(args) => show::run(&open().await?, args).await,
                 Command::Test(args) => test::run(&self.common, args).await,
                 Command::Try(args) => preview::run(&self.common, args).await,
+                Command::Pull(args) => pull::run(&self.common, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,
                 Command::Feast(args) => feast::run(&self.common, args),
             }
@@ -141,6 +145,8 @@ mod tests {
             "RUST_LOG",
             "USER",
             "USERFLOW_ASKED_BY",
+            "USERFLOW_DIMENSION_BYTES",
+            "USERFLOW_DIMENSION_ROWS",
             "USERFLOW_DOMAIN",
             "USERFLOW_JOBS_MEMORY_LIMIT",
             "USERFLOW_LAKE",

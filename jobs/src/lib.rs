@@ -43,6 +43,7 @@ pub mod plan;
 pub mod postgres;
 pub mod preview;
 pub mod print;
+pub mod pull;
 pub mod quality;
 pub mod quarantine;
 pub mod register;

@@ -2,6 +2,7 @@
 //! ([`crate::online`]) and of the operations log ([`crate::ops`]). Run it again at will, and before any writer that expects a new column or view.
 
 mod args;
+mod dimensions;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -73,6 +74,13 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
         None => None,
         Some(url) => Some(ops::migrate(url, args.dry_run).await?),
     };
+    let looked_at = match &args.postgres_url {
+        None => Vec::new(),
+        Some(url) => dimensions::look(workspace, args.domain.as_deref(), &views, url).await?,
+    };
+    for problem in looked_at.iter().filter_map(|line| line.problem.as_ref()) {
+        tracing::warn!("{problem}; until then `sessionize` ends with exit code 2");
+    }
     for name in online.iter().flat_map(|done| &done.without_file) {
         tracing::warn!(
             "online.{name} is of a feature view that has no file any more: it was left as it is"
@@ -80,7 +88,7 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
     }
     if workspace.output == Output::Json {
         return print::json(
-            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines, "online": online, "ops": migrated}),
+            &serde_json::json!({"command": "init", "dry_run": args.dry_run, "tables": lines, "online": online, "ops": migrated, "dimensions": looked_at}),
         );
     }
     let mut table = print::new_table(&["table", "", "added columns"]);

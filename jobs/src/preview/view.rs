@@ -66,7 +66,7 @@ pub(super) async fn run(
         );
         return Err(WrongSetup(message).into());
     }
-    let stream = |view: &FeatureView| Stream::new(domain, std::slice::from_ref(view));
+    let stream = |view: &FeatureView| Stream::new(domain, std::slice::from_ref(view), &[]);
     let mut trial = Trial {
         args,
         domain,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use datafusion::arrow::array::RecordBatch;
 use userflow_engine::{Dimension, Engine, Events, Observer, Plan};
+use userflow_models::cases::Given;
 use userflow_models::domain::Domain;
 use userflow_models::features::{self, FeatureView, Join};
 use userflow_process::exit::WrongSetup;
@@ -54,14 +55,14 @@ pub struct Effect {
 }
 
 impl Stream {
-    /// A stream without events; views find what they join among the domain's seeds.
-    pub fn new(domain: &Domain, views: &[FeatureView]) -> Result<Self> {
+    /// A stream without events; views find what they join among the rows that are given, and then among the domain's seeds.
+    pub fn new(domain: &Domain, views: &[FeatureView], given: &[Given]) -> Result<Self> {
         let contract = &domain.contract;
         let whole: Vec<FeatureView> = views.iter().map(whole).collect();
         let plan = Plan::new(contract, &whole, SETTINGS.lateness).map_err(WrongSetup)?;
         let plan = Arc::new(plan);
         let declared = features::dimensions(domain)?;
-        let dimensions = plan.joins().map(|join| dimension(join, &declared));
+        let dimensions = plan.joins().map(|join| dimension(join, &declared, given));
         Ok(Self {
             dimensions: dimensions.collect::<Result<_>>()?,
             engine: Engine::new(Arc::clone(&plan), SETTINGS, 0, 0),
@@ -166,13 +167,35 @@ impl Stream {
     }
 }
 
-/// The rows of a seed that a view joins.
-fn dimension(join: &Join, declared: &[features::Dimension]) -> Result<Arc<Dimension>> {
-    let seed = declared.iter().find(|seed| seed.name == join.dimension);
+/// The rows of a dimension that a view joins.
+fn dimension(
+    join: &Join,
+    declared: &[features::Dimension],
+    given: &[Given],
+) -> Result<Arc<Dimension>> {
+    let name = &join.dimension;
+    let seed = declared.iter().find(|seed| seed.name == *name);
     let seed = seed.expect("a view joins a seed of its domain");
-    let dimension = Dimension::new(join, &seeds::read(&seed.file, &seed.columns)?);
-    let wrong = |problem| WrongSetup(format!("{}: {problem}", seed.file.display()));
-    Ok(Arc::new(dimension.map_err(wrong)?))
+    let (rows, place) = match given.iter().find(|given| given.dimension == *name) {
+        Some(given) => (given.rows.clone(), format!("`dimensions`: {name}")),
+        None => {
+            if let Some(table) = &seed.table
+                && !seed.file.is_file()
+            {
+                let message = format!(
+                    "{}: {name} is the table {table} of PostgreSQL and has no file, which is what is read here: `userflow-jobs pull {name}` \
+                     writes it; or a case gives rows, `dimensions: {{{name}: [{{...}}]}}`",
+                    seed.yml.display()
+                );
+                return Err(WrongSetup(message).into());
+            }
+            let rows = seeds::read(&seed.file, &seed.columns)?;
+            (rows, seed.file.display().to_string())
+        }
+    };
+    let wrong = |problem| WrongSetup(format!("{place}: {problem}"));
+    let dimension = Dimension::new(join, &rows).map_err(wrong)?;
+    Ok(Arc::new(dimension))
 }
 
 /// A view as one partition sees it.

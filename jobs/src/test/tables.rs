@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::{Date32Type, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::collect;
+use userflow_models::cases::Given;
 use userflow_models::contract::PARTITION;
 use userflow_models::project::{Model, Ref, Vars, Window};
 use userflow_process::exit::WrongSetup;
@@ -25,6 +26,8 @@ type Run = (String, i32, Option<i64>);
 /// The tables of one case.
 pub(super) struct Tables<'b> {
     bench: &'b Bench,
+    /// Rows of seeds that stand for those of their files.
+    given: &'b [Given],
     events: Vec<RecordBatch>,
     quarantine: Vec<RecordBatch>,
     /// Dates of the events.
@@ -34,9 +37,10 @@ pub(super) struct Tables<'b> {
 }
 
 impl<'b> Tables<'b> {
-    pub(super) fn new(bench: &'b Bench) -> Self {
+    pub(super) fn new(bench: &'b Bench, given: &'b [Given]) -> Self {
         Self {
             bench,
+            given,
             events: Vec::new(),
             quarantine: Vec::new(),
             dates: BTreeSet::new(),
@@ -122,9 +126,16 @@ impl<'b> Tables<'b> {
         for input in &model.refs {
             let table = match input {
                 Ref::Seed(name) => {
+                    let given = self.given.iter().find(|given| given.dimension == *name);
                     let name = seeds::sql_name(name);
-                    let table = bench.seeds.get(&name);
-                    tables.push((name, Arc::clone(table.context("a seed was not read")?)));
+                    let seed = match given {
+                        Some(given) => table(&given.rows.schema(), vec![given.rows.clone()])?,
+                        None => {
+                            let read = bench.seeds.get(&name);
+                            Arc::clone(read.context("a seed was not read")?)
+                        }
+                    };
+                    tables.push((name, seed));
                     continue;
                 }
                 Ref::Source(name) if *name == bench.events.name => {

@@ -2,9 +2,19 @@
 
 use std::path::PathBuf;
 
+use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 
 use super::step::Step;
+
+/// The rows of a dimension in a case.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Its name.
+    pub dimension: String,
+    /// All columns that are declared.
+    pub rows: RecordBatch,
+}
 
 /// One case.
 #[derive(Clone, Debug)]
@@ -17,6 +27,8 @@ pub struct Case {
     pub line: usize,
     /// The date of times that say none.
     pub date: NaiveDate,
+    /// Rows of dimensions that stand for those of their files.
+    pub dimensions: Vec<Given>,
     /// In order.
     pub steps: Vec<Step>,
     /// Views that are known to differ from their batch table in this case, with the reason.

@@ -6,12 +6,13 @@
 //!
 //! ```text
 //! *.yml -> read (file, cases, defaults) -> step (what a line means) -> message (fields and defaults -> bytes)
-//!                                          └ expect (rows)              └ sample (valid values)
+//!                └ given (dimensions)        └ expect (rows)              └ sample (valid values)
 //! ```
 
 mod case;
 mod clock;
 mod expect;
+mod given;
 mod lines;
 mod message;
 mod read;
@@ -20,13 +21,14 @@ mod step;
 
 use std::path::Path;
 
-pub use case::Case;
+pub use case::{Case, Given};
 pub use clock::Clock;
 pub use expect::{Expectation, Expected, ExpectedRow, Rows, Subject};
 pub use step::{Doing, Sent, Step};
 
 use crate::domain::Domain;
 use crate::error::{ConfigError, Problem};
+use crate::features::{self, Dimension};
 
 /// The folder of a domain's cases.
 pub const FOLDER: &str = "tests";
@@ -46,9 +48,10 @@ pub fn load(domain: &Domain) -> Result<Vec<Case>, ConfigError> {
         }
     }
     files.sort();
+    let dimensions = features::dimensions(domain)?;
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
     for file in files {
-        match one(&file, domain) {
+        match one(&file, domain, &dimensions) {
             Ok(found) => cases.extend(found),
             Err(problem) => problems.push(problem),
         }
@@ -60,12 +63,12 @@ pub fn load(domain: &Domain) -> Result<Vec<Case>, ConfigError> {
     }
 }
 
-fn one(file: &Path, domain: &Domain) -> Result<Vec<Case>, Problem> {
+fn one(file: &Path, domain: &Domain, dimensions: &[Dimension]) -> Result<Vec<Case>, Problem> {
     let text = crate::project::read_file(file)?;
-    read::cases(file, &text, &domain.contract)
+    read::cases(file, &text, &domain.contract, dimensions)
 }
 
 /// Reads cases from text: for tests of what is made of them.
 pub fn parse(text: &str, contract: &crate::contract::Contract) -> Result<Vec<Case>, ConfigError> {
-    Ok(read::cases(Path::new("cases.yml"), text, contract)?)
+    Ok(read::cases(Path::new("cases.yml"), text, contract, &[])?)
 }

@@ -9,10 +9,12 @@ use serde_yaml_ng::{Mapping, Value};
 
 use super::case::Case;
 use super::clock::Clock;
+use super::given::given;
 use super::lines::Lines;
 use super::step::{Steps, of_mapping};
 use crate::contract::Contract;
 use crate::error::Problem;
+use crate::features::Dimension;
 
 /// The date of files that say none.
 const DATE: &str = "2026-11-01";
@@ -24,6 +26,8 @@ struct WrittenFile {
     date: Option<String>,
     #[serde(default)]
     event: Mapping,
+    #[serde(default)]
+    dimensions: Mapping,
     cases: Vec<WrittenCase>,
 }
 
@@ -35,12 +39,19 @@ struct WrittenCase {
     #[serde(default)]
     event: Mapping,
     #[serde(default)]
+    dimensions: Mapping,
+    #[serde(default)]
     skew: Mapping,
     steps: Vec<Value>,
 }
 
 /// Reads and checks a file.
-pub(super) fn cases(path: &Path, text: &str, contract: &Contract) -> Result<Vec<Case>, Problem> {
+pub(super) fn cases(
+    path: &Path,
+    text: &str,
+    contract: &Contract,
+    declared: &[Dimension],
+) -> Result<Vec<Case>, Problem> {
     let written: WrittenFile = serde_yaml_ng::from_str(text).map_err(|error| {
         let line = error.location().map(|location| location.line());
         let message = error.to_string();
@@ -57,6 +68,7 @@ pub(super) fn cases(path: &Path, text: &str, contract: &Contract) -> Result<Vec<
     }
     let file_date = written.date.as_deref().unwrap_or(DATE);
     let file_event = event(&written.event).map_err(|message| problem(1, message))?;
+    let of_file = given(&written.dimensions, declared).map_err(|message| problem(1, message))?;
     let mut lines = Lines::new(text);
     let mut cases: Vec<Case> = Vec::new();
     for one in written.cases {
@@ -73,6 +85,10 @@ pub(super) fn cases(path: &Path, text: &str, contract: &Contract) -> Result<Vec<
         };
         let mut defaults = file_event.clone();
         defaults.extend(event(&one.event).map_err(wrong)?);
+        let mut dimensions = given(&one.dimensions, declared).map_err(wrong)?;
+        let is_given = |name: &str| one.dimensions.contains_key(name);
+        let others = of_file.iter().filter(|other| !is_given(&other.dimension));
+        dimensions.extend(others.cloned());
         lines.next("steps:");
         let mut steps = Steps {
             contract,
@@ -94,6 +110,7 @@ pub(super) fn cases(path: &Path, text: &str, contract: &Contract) -> Result<Vec<
             file: path.to_path_buf(),
             line,
             date: clock.date,
+            dimensions,
             steps: read,
             skew: skew.collect::<Option<_>>().ok_or_else(|| {
                 wrong("`skew` names a view and the reason: {view: why they differ}".to_owned())

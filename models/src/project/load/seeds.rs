@@ -83,6 +83,9 @@ pub(super) fn read(
     for (name, (seed, path)) in declared {
         // Views that join a table of PostgreSQL need no file; SQL models and cases do.
         if seed.table.is_some() {
+            if let Err(problem) = claims.claim(&name, &path) {
+                problems.push(problem);
+            }
             seeds.tables.push(name);
             continue;
         }
