@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use userflow_models::services::{FeatureRef, FeatureService, KeyType, Readable, ServedView};
 
 use crate::refusal::Refusal;
@@ -216,7 +216,14 @@ fn key_values(name: &str, key_type: KeyType, values: &[Scalar]) -> Result<KeyVal
                 _ => None,
             };
             let shape = "a time: write it as 2026-11-01T08:00:00.123Z, or in seconds since 1970";
-            let times = (values.iter()).map(|value| read(value).ok_or_else(|| wrong(shape)));
+            // PostgreSQL knows fewer years than chrono, and would fail on the others.
+            let is_of_this_world = |time: &Option<DateTime<Utc>>| {
+                time.is_none_or(|time| (1..=9999).contains(&time.year()))
+            };
+            let times = values.iter().map(|value| {
+                let read = read(value).filter(is_of_this_world);
+                read.ok_or_else(|| wrong(shape))
+            });
             times.collect::<Result<_, _>>().map(KeyValues::Time)
         }
     }

@@ -115,8 +115,12 @@ impl Postgres {
         let other_type = matches!(error, Some(sqlx::Error::ColumnDecode { .. }));
         match code.as_deref() {
             // It answers; what it was asked for is not there, or not as the models say.
-            Some("42P01" | "42703" | "42883" | "3F000" | "42501") => self.not_made(error),
-            _ if other_type => self.not_made(error),
+            Some("42P01" | "42703" | "42883" | "3F000" | "42501") => {
+                self.answers(error, Unavailable::NotMade)
+            }
+            _ if other_type => self.answers(error, Unavailable::NotMade),
+            // A value that it cannot take says nothing about the store.
+            Some(code) if code.starts_with("22") => self.answers(error, Unavailable::Away),
             _ => {
                 if self.breaker.failed(Instant::now()) {
                     let why = error.map_or_else(
@@ -130,11 +134,12 @@ impl Postgres {
         }
     }
 
-    fn not_made<T>(&self, error: Option<sqlx::Error>) -> Result<T, Unavailable> {
+    /// It answers, with an error.
+    fn answers<T>(&self, error: Option<sqlx::Error>, why: Unavailable) -> Result<T, Unavailable> {
         self.breaker.succeeded();
         let said = error.map_or_else(String::new, |error| error.to_string());
         tracing::warn!("PostgreSQL cannot answer: {said}");
-        Err(Unavailable::NotMade)
+        Err(why)
     }
 
     /// Asks on a connection that is free, or on a new one. One that was lost is thrown away, and the question asked again.

@@ -168,6 +168,7 @@ ONE = {"user_id": ["full"]}
         ({"features": ["shelf_user:looks"], "entities": {"user_id": ["x"] * 1001}}, 422, "FeastError", "1000 of a request"),
         ({"features": ["shelf_user:looks"] * 501, "entities": ONE}, 422, "FeastError", "500 of a request"),
         ({"features": ["shelf_stay:events"], "entities": {"user_id": ["full"], "began": ["today"]}}, 422, "FeastError", "a time"),
+        ({"features": ["shelf_stay:events"], "entities": {"user_id": ["a"], "began": [-(10**13)]}}, 422, "FeastError", "a time"),
         ([], 422, "FeastError", "not as it should be"),
     ],
 )
