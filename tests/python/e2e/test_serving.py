@@ -262,6 +262,17 @@ def _rows_read(stage: Stage) -> int:
     return int(sql(stage.postgres, select)[0])
 
 
+def test_a_connection_that_was_lost_costs_no_request(stage: Stage, serving: Serving) -> None:
+    asked = {"feature_service": "shelf_reader", "entities": ONE}
+    for _ in range(5):
+        assert column(serving.ask(asked), "looks") == [(7, "PRESENT")]
+        sql(
+            stage.postgres,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'userflow-serving' "
+            "AND datname = current_database()",
+        )
+
+
 def test_tokens_say_who_reads_what_and_how_often(stage: Stage) -> None:
     def hashed(token: str) -> str:
         return hashlib.sha256(token.encode()).hexdigest()
