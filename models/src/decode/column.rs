@@ -318,3 +318,91 @@ impl TextsSoFar {
         StringArray::try_new(ends, bytes, nulls).expect("texts of a UTF-8 message")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Array;
+
+    /// Long enough that a text at its start is copied with what follows, and one at its end is not.
+    const MESSAGE: &str = "abc and as much as is needed behind it, up to the end: xyz";
+
+    /// The values in rows 2, 3 and 6 of eight.
+    fn with(data_type: &DataType, cells: [Cell; 3]) -> ArrayRef {
+        let texts = Texts {
+            message: MESSAGE,
+            scratch: "other",
+            items: &[],
+        };
+        let mut column = Column::new(data_type, 0, 0);
+        for (row, cell) in [2, 3, 6].into_iter().zip(cells) {
+            column.append(row, cell, &texts);
+        }
+        column.finish(data_type, 8)
+    }
+
+    fn spread<T: Copy>([first, second, third]: [T; 3]) -> Vec<Option<T>> {
+        let (first, second, third) = (Some(first), Some(second), Some(third));
+        vec![None, None, first, second, None, None, third, None]
+    }
+
+    #[test]
+    fn rows_without_a_value_are_null_at_the_start_in_between_and_at_the_end() {
+        let end = MESSAGE.len() as u32;
+        let texts = [
+            (
+                [
+                    Cell::Text(0, 3),
+                    Cell::Text(0, end),
+                    Cell::Text(end - 3, end),
+                ],
+                ["abc", MESSAGE, "xyz"],
+            ),
+            (
+                [Cell::Scratch(0, 5), Cell::Text(0, 0), Cell::Text(0, 32)],
+                ["other", "", &MESSAGE[..32]],
+            ),
+        ];
+        for (cells, texts) in texts {
+            let expected = StringArray::from(spread(texts));
+            assert_eq!(
+                with(&DataType::Utf8, cells).as_ref(),
+                &expected as &dyn Array
+            );
+        }
+        let longs = Int64Array::from(spread([7, -1, 0]));
+        let cells = [7, -1, 0].map(Cell::Long);
+        assert_eq!(with(&DataType::Int64, cells).as_ref(), &longs as &dyn Array);
+        let booleans = BooleanArray::from(spread([true, false, true]));
+        let cells = [true, false, true].map(Cell::Boolean);
+        assert_eq!(
+            with(&DataType::Boolean, cells).as_ref(),
+            &booleans as &dyn Array
+        );
+        let decimal = DataType::Decimal128(14, 2);
+        let units = Decimal128Array::from(spread([1, 1 << 70, -5])).with_data_type(decimal.clone());
+        let cells = [1, 1 << 70, -5].map(Cell::units);
+        assert_eq!(with(&decimal, cells).as_ref(), &units as &dyn Array);
+    }
+
+    #[test]
+    fn a_column_may_have_no_value_at_all_or_one_in_every_row() {
+        let none = Column::new(&DataType::Date32, 0, 0).finish(&DataType::Date32, 3);
+        assert_eq!((none.len(), none.null_count()), (3, 3));
+        let mut all = Column::new(&DataType::Date32, 0, 0);
+        let texts = Texts {
+            message: "",
+            scratch: "",
+            items: &[],
+        };
+        (0..3).for_each(|row| {
+            all.append(row, Cell::Date(row as i32), &texts);
+        });
+        let all = all.finish(&DataType::Date32, 3);
+        assert_eq!(
+            all.as_ref(),
+            &Date32Array::from(vec![0, 1, 2]) as &dyn Array
+        );
+        assert!(all.nulls().is_none());
+    }
+}
