@@ -27,6 +27,7 @@ class Model:
     description: str
     depends_on: tuple[str, ...]
     margin: timedelta
+    publishes: str | None  # the view of the online store that shows it
 
     @property
     def table(self) -> str:
@@ -75,6 +76,7 @@ def domains() -> list[Domain]:
             description=each["description"],
             depends_on=tuple(each["depends_on"]),
             margin=timedelta(hours=each["margin_hours"]),
+            publishes=each["publishes"],
         )
         for each in answer["models"]
     ]

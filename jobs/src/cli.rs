@@ -15,6 +15,7 @@ use crate::maintain::MaintainArgs;
 use crate::new_domain::NewDomainArgs;
 use crate::plan::PlanArgs;
 use crate::preview::TryArgs;
+use crate::publish::PublishArgs;
 use crate::pull::PullArgs;
 use crate::register::RegisterArgs;
 use crate::replay::ReplayArgs;
@@ -23,8 +24,8 @@ use crate::show::ShowArgs;
 use crate::test::TestArgs;
 use crate::workspace::Workspace;
 use crate::{
-    backfill, check, compile, docs, feast, init, list, maintain, new_domain, plan, preview, pull,
-    register, replay, run, show, spill, test,
+    backfill, check, compile, docs, feast, init, list, maintain, new_domain, plan, preview,
+    publish, pull, register, replay, run, show, spill, test,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -66,6 +67,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Make every table of the lake visible in Trino; changes nothing that is there
     Register(RegisterArgs),
+    /// Show the partition of a date to the readers of the online store: online.<view>, what differs is written, all at once
+    #[command(after_long_help = publish::HELP)]
+    Publish(PublishArgs),
     /// Print rows of a table
     Show(ShowArgs),
     /// Play the cases of models/<domain>/tests: events in, what feature views and tables must then hold; needs no server
@@ -104,6 +108,7 @@ impl Cli {
                 Command::Maintain(args) => maintain::run(&open().await?, args).await,
                 Command::Replay(args) => replay::run(&open().await?, args).await,
                 Command::Register(args) => register::run(&open().await?, args).await,
+                Command::Publish(args) => publish::run(&open().await?, args).await,
                 Command::Show(args) => show::run(&open().await?, args).await,
                 Command::Test(args) => test::run(&self.common, args).await,
                 Command::Try(args) => preview::run(&self.common, args).await,
@@ -152,6 +157,7 @@ mod tests {
             "USERFLOW_LAKE",
             "USERFLOW_MODELS",
             "USERFLOW_POSTGRES_URL",
+            "USERFLOW_REDIS_URL",
             "USERFLOW_RETENTION",
             "USERFLOW_SERVING_URL",
             "USERFLOW_SLACK_WEBHOOK",

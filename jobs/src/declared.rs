@@ -1,4 +1,4 @@
-//! What the files of the models folder declare: tables and feature views. Whether the lake or the online store has them is not known
+//! What the files of the models folder declare: tables, feature views and views of tables. Whether the lake or the online store has them is not known
 //! here.
 
 use anyhow::Result;
@@ -6,6 +6,7 @@ use userflow_lake::{TableName, TableSpec};
 use userflow_models::bronze;
 use userflow_models::domain::Domain;
 use userflow_models::features::{self, FeatureView};
+use userflow_models::publish::{self, BatchView};
 
 use crate::workspace::Workspace;
 
@@ -41,4 +42,11 @@ pub fn views(workspace: &Workspace, only: Option<&str>) -> Result<Vec<FeatureVie
         views.extend(features::load(domain)?);
     }
     Ok(views)
+}
+
+/// The views of tables, of all domains or of one.
+pub fn batch_views(workspace: &Workspace, only: Option<&str>) -> Result<Vec<BatchView>> {
+    let views = publish::views(&workspace.project)?.into_iter();
+    let wanted = |view: &BatchView| only.is_none_or(|name| view.domain == name);
+    Ok(views.filter(wanted).collect())
 }

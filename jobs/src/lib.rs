@@ -5,7 +5,7 @@
 //! compile          run/query                                 run/output  quality   run/window  └ with the versions it read (lineage)
 //! ```
 //!
-//! * Commands: [`new_domain`], [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`show`],
+//! * Commands: [`new_domain`], [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`publish`], [`show`],
 //!   [`docs`], [`test`], [`preview`] (`try`). The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
 //! * What a command works with: [`workspace`], which holds the domains, the SQL models, the lake and the query [`engine`] ([`scan`],
 //!   [`functions`], [`memory`], [`spill`]); feature views over events in memory: [`stream`]; cells as [`value`]s; [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
@@ -43,6 +43,7 @@ pub mod plan;
 pub mod postgres;
 pub mod preview;
 pub mod print;
+pub mod publish;
 pub mod pull;
 pub mod quality;
 pub mod quarantine;

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use userflow_models::features;
 use userflow_models::project::{Model, Project, Ref};
+use userflow_models::publish::{self, BatchView};
 
 use crate::config::{Common, Output};
 use crate::print;
@@ -33,6 +34,8 @@ struct Line<'a> {
     margin_hours: f64,
     /// Days before its window that it reads.
     lookback_days: u32,
+    /// The view of the online store that `publish` fills from it.
+    publishes: Option<&'a str>,
 }
 
 /// A feature view of the online store.
@@ -45,7 +48,7 @@ struct View {
 }
 
 impl<'a> Line<'a> {
-    fn of(model: &'a Model) -> Self {
+    fn of(model: &'a Model, views: &'a [BatchView]) -> Self {
         let named = |wanted: fn(&Ref) -> bool| {
             let refs = model.refs.iter().filter(|input| wanted(input));
             refs.map(Ref::name).collect()
@@ -59,6 +62,8 @@ impl<'a> Line<'a> {
             seeds: named(|input| matches!(input, Ref::Seed(_))),
             margin_hours: model.config.margin.as_secs_f64() / 3600.0,
             lookback_days: model.config.lookback_days,
+            publishes: (views.iter().find(|view| view.model == model.name))
+                .map(|view| view.name.as_str()),
         }
     }
 }
@@ -85,7 +90,9 @@ pub fn run(settings: &Common, args: &ListArgs) -> Result<()> {
         true => project.models().iter().collect(),
         false => project.select(&selectors)?,
     };
-    let lines: Vec<Line<'_>> = chosen.into_iter().map(Line::of).collect();
+    let published = publish::views(&project)?;
+    let lines = chosen.into_iter().map(|model| Line::of(model, &published));
+    let lines: Vec<Line<'_>> = lines.collect();
     let sources: Vec<&str> = project
         .sources()
         .filter(|source| {

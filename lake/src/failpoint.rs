@@ -8,10 +8,10 @@
 //! setting it would be in the help of a product that does not have it.
 
 /// Every point, by the part that it is in. `tests/tests/it/failpoints` walks those of `lake`, `ingest`, `load`, `sessionize` and `replay`,
-/// `jobs/tests/it/failpoints.rs` those of `lake` and `jobs`; a point that a walk does not reach fails it.
+/// `jobs/tests/it/failpoints.rs` those of `lake` and `jobs`, `jobs/tests/it/publish.rs` those of `publish`; a point that a walk does not reach fails it.
 ///
 /// "Under way" is reached at each step of an operation, before anybody sees its answer: each time a little further in it.
-pub const POINTS: [&str; 34] = [
+pub const POINTS: [&str; 38] = [
     "lake.file-under-way",
     "lake.file-stored",
     "lake.entry-under-way",
@@ -46,6 +46,10 @@ pub const POINTS: [&str; 34] = [
     "jobs.merged",
     "replay.stored",
     "replay.landed",
+    "publish.staged",
+    "publish.merged",
+    "publish.committed",
+    "publish.copied",
 ];
 
 pub use imp::{during, reached};
@@ -132,7 +136,15 @@ mod tests {
 
     #[test]
     fn every_point_is_one_that_a_test_walks() {
-        let walked = ["lake", "ingest", "load", "sessionize", "jobs", "replay"];
+        let walked = [
+            "lake",
+            "ingest",
+            "load",
+            "sessionize",
+            "jobs",
+            "replay",
+            "publish",
+        ];
         for (number, point) in POINTS.iter().enumerate() {
             let (part, _) = point.split_once('.').unwrap();
             assert!(walked.contains(&part), "{point}: no test walks {part}");

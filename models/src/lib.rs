@@ -13,6 +13,7 @@ mod error;
 pub mod features;
 mod number;
 pub mod project;
+pub mod publish;
 pub mod services;
 
 pub use error::{ConfigError, Problem};

@@ -45,6 +45,10 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
         Some(_) => declared::views(workspace, args.domain.as_deref())?,
         None => Vec::new(),
     };
+    let batch = match args.postgres_url {
+        Some(_) => declared::batch_views(workspace, args.domain.as_deref())?,
+        None => Vec::new(),
+    };
     grain::agrees(&workspace.project, &views)?;
     // Feature services have nothing in a store; whoever serves them finds them good.
     for domain in workspace.domains.chosen(args.domain.as_deref())? {
@@ -63,6 +67,7 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
         Some(url) => {
             let task = online::Task {
                 views: &views,
+                batch: &batch,
                 recreate: &args.recreate,
                 all: args.domain.is_none(),
                 dry_run: args.dry_run,
@@ -83,7 +88,7 @@ pub async fn run(workspace: &Workspace, args: &InitArgs) -> Result<()> {
     }
     for name in online.iter().flat_map(|done| &done.without_file) {
         tracing::warn!(
-            "online.{name} is of a feature view that has no file any more: it was left as it is"
+            "online.{name} is of a view that no file describes any more: it was left as it is"
         );
     }
     if workspace.output == Output::Json {
@@ -120,7 +125,7 @@ fn online_text(online: Option<&online::Done>) -> String {
         return "the online store has nothing but its support: there are no feature views"
             .to_owned();
     }
-    let mut table = print::new_table(&["feature view", ""]);
+    let mut table = print::new_table(&["view", ""]);
     for line in &done.views {
         table.add_row([&line.view, line.action.word()]);
     }

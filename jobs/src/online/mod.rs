@@ -5,9 +5,10 @@
 //! of the old meaning. Not here: the statements (`userflow_models::features::online`), the rows (the sessionizer).
 //!
 //! * here: what is decided for each view, and the refusals. `action`: what can be decided. `store`: what is there. `make`: what was
-//!   decided is done.
+//!   decided is done. `batch`: the same for the views that `publish` fills.
 
 mod action;
+mod batch;
 mod make;
 mod store;
 
@@ -17,6 +18,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 use userflow_models::features::{FeatureView, online};
+use userflow_models::publish::{self, BatchView};
 use userflow_process::exit::WrongSetup;
 use userflow_process::postgres::PostgresUrl;
 
@@ -55,6 +57,8 @@ pub struct Line {
 pub struct Task<'a> {
     /// The views that should be there.
     pub views: &'a [FeatureView],
+    /// The views of tables that should be there.
+    pub batch: &'a [BatchView],
     /// Names of those to drop and make again.
     pub recreate: &'a [String],
     /// Whether `views` are all that there are, so that a table of another name has lost its file.
@@ -66,9 +70,13 @@ pub struct Task<'a> {
 impl Task<'_> {
     /// Does it in one transaction: all views or none.
     pub async fn run(&self, url: &PostgresUrl) -> Result<Done> {
-        let known = |name: &String| self.views.iter().any(|view| view.name == *name);
+        let names = || {
+            let batch = self.batch.iter().map(|view| view.name.as_str());
+            (self.views.iter().map(|view| view.name.as_str())).chain(batch)
+        };
+        let known = |name: &String| names().any(|known| known == name);
         if let Some(unknown) = self.recreate.iter().find(|name| !known(name)) {
-            let names: Vec<&str> = self.views.iter().map(|view| view.name.as_str()).collect();
+            let names: Vec<&str> = names().collect();
             let names = names.join(", ");
             return Err(WrongSetup(format!(
                 "--recreate {unknown}: there is no such feature view, but {names}"
@@ -85,25 +93,74 @@ impl Task<'_> {
             )
             .await
             .context("wait for another `userflow-jobs init` to end")?;
-            for statement in online::SUPPORT {
+            for statement in online::SUPPORT.iter().chain(publish::sql::SUPPORT) {
                 execute(&mut transaction, statement).await?;
             }
         }
         let registered = registered(&mut transaction).await?;
+        let published = batch::published(&mut transaction).await?;
         let lines = self.decide(&mut transaction, &registered).await?;
+        let of_batch = self.decide_batch(&mut transaction, &published).await?;
         if !self.dry_run {
             let actions = lines.iter().map(|line| line.action);
             let decided: Vec<_> = self.views.iter().zip(actions).collect();
             make::make(&mut transaction, &decided, &registered).await?;
+            for (view, line) in self.batch.iter().zip(&of_batch) {
+                batch::make(&mut transaction, view, line.action).await?;
+            }
         }
         // A dry run has nothing to commit.
         transaction.commit().await.map_err(explained)?;
-        let names: BTreeSet<&str> = self.views.iter().map(|view| view.name.as_str()).collect();
+        let names: BTreeSet<&str> = names().collect();
         let lost = |name: &&String| self.all && !names.contains(name.as_str());
+        let registered = registered.keys().chain(published.keys());
         Ok(Done {
-            views: lines,
-            without_file: registered.keys().filter(lost).cloned().collect(),
+            views: lines.into_iter().chain(of_batch).collect(),
+            without_file: registered.filter(lost).cloned().collect(),
         })
+    }
+
+    /// What to do with each view of a table. The refusals of all are one message.
+    async fn decide_batch(
+        &self,
+        connection: &mut PgConnection,
+        published: &BTreeMap<String, batch::Published>,
+    ) -> Result<Vec<Line>> {
+        let mut lines = Vec::new();
+        let mut refusals = Vec::new();
+        for view in self.batch {
+            let name = &view.name;
+            if self.views.iter().any(|other| other.name == *name) {
+                refusals.push(format!(
+                    "{} is published as {name}, which is a feature view: give it another name with `view` in its `publish` block",
+                    view.model
+                ));
+                continue;
+            }
+            let beside = |other: &&FeatureView| {
+                let form = other.redis.as_ref().map(|redis| redis.form());
+                form.is_some() && form == view.redis_form()
+            };
+            if let Some(other) = self.views.iter().find(beside) {
+                refusals.push(format!(
+                    "{} is published under the keys of Redis that feature view {} has: begin its key otherwise in `stores` of its `publish` block",
+                    view.model, other.name
+                ));
+                continue;
+            }
+            let recreate = self.recreate.contains(name);
+            match batch::decide(connection, view, published.get(name), recreate).await? {
+                Ok(action) => lines.push(Line {
+                    view: name.clone(),
+                    action,
+                }),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        match refusals.is_empty() {
+            true => Ok(lines),
+            false => Err(WrongSetup(refusals.join("\n")).into()),
+        }
     }
 
     /// What to do with each view. The refusals of all views are one message.

@@ -75,7 +75,7 @@ impl Random {
     clippy::disallowed_methods,
     reason = "where the test run has put its binaries"
 )]
-fn dies(world: &World, arguments: &[&str], point: &str, times: u64) -> bool {
+pub(crate) fn dies(world: &World, arguments: &[&str], point: &str, times: u64) -> bool {
     use std::os::unix::process::ExitStatusExt;
     let product = world.command(arguments);
     let folder = std::env::var_os("USERFLOW_TEST_FAILPOINT_BIN").map_or_else(

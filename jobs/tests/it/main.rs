@@ -29,6 +29,7 @@ mod new_domain;
 mod ops;
 mod partials;
 mod plans;
+mod publish;
 mod pull;
 mod replay;
 mod runs;

@@ -23,6 +23,7 @@ mod view;
 
 pub use dimension::{Dimension, TableQuery, Wrong, typed};
 pub use redis::{KeyPart, RESERVED, RedisRows, RedisShape};
+pub(crate) use redis::{form, key_parts, template};
 pub use view::{
     Absence, Aggregation, Batch, Case, Condition, Ending, Feature, FeatureView, Join, Predicate,
     Run, Taken, Test, Ties, ValueType, Window,

@@ -25,6 +25,7 @@ mod types;
 pub(super) use columns::mergeable_in_last;
 pub use columns::{Source, Stored, schema, stored};
 pub use entity_table::{Column, Columns, EntityTable, Origin};
+pub(crate) use names::short;
 pub use names::{SCHEMA, partials, relation, table};
 pub use refusal::{REASONS, Refusal, reason, refusal};
 pub use shape::{

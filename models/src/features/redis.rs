@@ -45,21 +45,85 @@ pub enum RedisShape {
 impl RedisRows {
     /// The key as it is written.
     pub fn template(&self) -> String {
-        let part = |part: &KeyPart| match part {
-            KeyPart::Text(text) => text.clone(),
-            KeyPart::Column(name) => format!("{{{name}}}"),
-        };
-        self.key.iter().map(part).collect()
+        template(&self.key)
     }
 
     /// The key without the names in it: two views with the same one may meet in a key.
-    fn form(&self) -> String {
-        let nameless = |part: &KeyPart| match part {
-            KeyPart::Text(text) => text.clone(),
-            KeyPart::Column(_) => "{}".to_owned(),
-        };
-        self.key.iter().map(nameless).collect()
+    pub fn form(&self) -> String {
+        form(&self.key)
     }
+}
+
+/// A key as it is written.
+pub(crate) fn template(key: &[KeyPart]) -> String {
+    let part = |part: &KeyPart| match part {
+        KeyPart::Text(text) => text.clone(),
+        KeyPart::Column(name) => format!("{{{name}}}"),
+    };
+    key.iter().map(part).collect()
+}
+
+/// A key without the names in it.
+pub(crate) fn form(key: &[KeyPart]) -> String {
+    let nameless = |part: &KeyPart| match part {
+        KeyPart::Text(text) => text.clone(),
+        KeyPart::Column(_) => "{}".to_owned(),
+    };
+    key.iter().map(nameless).collect()
+}
+
+/// A key with `{column}` where the values of the columns that name a row go, each once; or what is wrong with it.
+pub(crate) fn key_parts(key: &str, columns: &[&str]) -> Result<Vec<KeyPart>, String> {
+    let example = || {
+        let names: Vec<String> = columns.iter().map(|name| format!("{{{name}}}")).collect();
+        format!("write it as in \"some_name:{}\"", names.join(":"))
+    };
+    let mut parts = Vec::new();
+    let mut rest = key;
+    while let Some(at) = rest.find(['{', '}']) {
+        if at > 0 {
+            parts.push(KeyPart::Text(rest[..at].to_owned()));
+        }
+        let end = rest[at..].find('}').map(|end| at + end);
+        let (Some(end), true) = (end, rest[at..].starts_with('{')) else {
+            return Err(format!("`{key}`: a brace has no other: {}", example()));
+        };
+        let name = &rest[at + 1..end];
+        let part = KeyPart::Column(name.to_owned());
+        if !columns.contains(&name) {
+            return Err(format!(
+                "`{{{name}}}` is no column of the view's key: {}",
+                example()
+            ));
+        }
+        if parts.contains(&part) {
+            return Err(format!("`{{{name}}}` stands twice: keep one"));
+        }
+        parts.push(part);
+        rest = &rest[end + 1..];
+    }
+    if !rest.is_empty() {
+        parts.push(KeyPart::Text(rest.to_owned()));
+    }
+    let lacks = |name: &&&str| !parts.contains(&KeyPart::Column((**name).to_owned()));
+    if let Some(name) = columns.iter().find(lacks) {
+        return Err(format!(
+            "`{key}` lacks `{{{name}}}`: two entities would share a key; {}",
+            example()
+        ));
+    }
+    // Two columns side by side would make one key of (ab, c) and (a, bc).
+    let apart = parts
+        .windows(2)
+        .all(|two| !matches!(two, [KeyPart::Column(_), KeyPart::Column(_)]));
+    let begins = matches!(parts.first(), Some(KeyPart::Text(text)) if !text.starts_with(RESERVED));
+    if !begins || !apart {
+        return Err(format!(
+            "`{key}`: a key begins with a text of its own, not with `{RESERVED}`, and has one between columns: {}",
+            example()
+        ));
+    }
+    Ok(parts)
 }
 
 /// Views, by name, that cannot share a key: the later one of the first two, and why.

@@ -35,6 +35,8 @@ pub struct Model {
     pub refs: Vec<Ref>,
     /// How it is run.
     pub config: ModelConfig,
+    /// Its `publish` block as it is written, and the line of it (`crate::publish` reads it).
+    pub publish: Option<(serde_json::Value, Option<usize>)>,
     /// Changes when the SQL, the columns or the settings do.
     pub fingerprint: u64,
     pub(crate) sql: String,

@@ -16,7 +16,9 @@ pub struct ModelConfig {
     pub lookback_days: u32,
 }
 
-const META: &str = "margin ('2h') or lookback ('6d')";
+/// Where a model's rows go online: read elsewhere, because it changes nothing about a run.
+pub(crate) const PUBLISH: &str = "publish";
+const META: &str = "margin ('2h'), lookback ('6d') or, in the .yml, publish";
 const CONFIG: &str = "materialized, schema, meta or tags";
 
 impl ModelConfig {
@@ -50,6 +52,7 @@ impl ModelConfig {
             match key.as_str() {
                 "margin" => self.margin = whole_seconds(key, value)?,
                 "lookback" => self.lookback_days = days(key, value)?,
+                PUBLISH => {}
                 _ => return Err(format!("unknown meta key `{key}`: write {META}")),
             }
         }

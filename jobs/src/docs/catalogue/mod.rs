@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use userflow_models::domain::Domain;
-use userflow_models::{features, services};
+use userflow_models::{features, publish, services};
 use userflow_process::exit::WrongSetup;
 
 pub(super) use entry::{Catalogue, Column, Entry, Home, Rule, Section};
@@ -65,6 +65,11 @@ fn section(workspace: &Workspace, domain: &Domain) -> Result<Section> {
     }
     for view in features::load(domain)? {
         entries.push(online::view(&view, domain, models, &topic)?);
+    }
+    for view in publish::views(&workspace.project)? {
+        if view.domain == domain.name {
+            entries.push(online::published(&view, &workspace.project, models)?);
+        }
     }
     for one in services::load(domain)? {
         let entry = service::service(&one, &entries, domain, models)?;

@@ -60,7 +60,7 @@ pub(super) fn is_shared(view: &FeatureView, source: Source) -> bool {
 }
 
 /// A name that PostgreSQL keeps whole. Of one that is too long the end is a hash, so that two do not become one.
-fn short(name: String) -> String {
+pub(crate) fn short(name: String) -> String {
     if name.len() <= LONGEST {
         return name;
     }

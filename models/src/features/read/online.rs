@@ -7,7 +7,7 @@ use serde_yaml_ng::{Mapping, Value};
 
 use super::reader::Reader;
 use crate::error::Problem;
-use crate::features::redis::{KeyPart, RESERVED, RedisRows, RedisShape};
+use crate::features::redis::{self, RedisRows, RedisShape};
 use crate::features::view::{FeatureView, ValueType};
 
 /// `online:` as it is written.
@@ -81,7 +81,8 @@ impl Reader<'_> {
             return Err(self.problem("redis", message));
         }
         Ok(Some(RedisRows {
-            key: self.template(&redis.key, view)?,
+            key: redis::key_parts(&redis.key, &view.key())
+                .map_err(|message| self.redis_problem(message))?,
             ttl: self.redis_ttl(redis.ttl.as_deref(), view)?,
             shape: match redis.kind {
                 Kind::Hash => self.hash(&redis, view)?,
@@ -94,64 +95,6 @@ impl Reader<'_> {
         self.problem("redis", format!("`redis`: {message}"))
     }
 
-    /// A key with `{column}` where the values of the view's key go, each once.
-    fn template(&self, key: &str, view: &FeatureView) -> Result<Vec<KeyPart>, Problem> {
-        let columns = view.key();
-        let example = || {
-            let names: Vec<String> = columns.iter().map(|name| format!("{{{name}}}")).collect();
-            format!("write it as in \"some_name:{}\"", names.join(":"))
-        };
-        let mut parts = Vec::new();
-        let mut rest = key;
-        while let Some(at) = rest.find(['{', '}']) {
-            if at > 0 {
-                parts.push(KeyPart::Text(rest[..at].to_owned()));
-            }
-            let end = rest[at..].find('}').map(|end| at + end);
-            let (Some(end), true) = (end, rest[at..].starts_with('{')) else {
-                let message = format!("`{key}`: a brace has no other: {}", example());
-                return Err(self.redis_problem(message));
-            };
-            let name = &rest[at + 1..end];
-            let part = KeyPart::Column(name.to_owned());
-            if !columns.contains(&name) {
-                let message = format!("`{{{name}}}` is no column of the view's key: {}", example());
-                return Err(self.redis_problem(message));
-            }
-            if parts.contains(&part) {
-                return Err(self.redis_problem(format!("`{{{name}}}` stands twice: keep one")));
-            }
-            parts.push(part);
-            rest = &rest[end + 1..];
-        }
-        if !rest.is_empty() {
-            parts.push(KeyPart::Text(rest.to_owned()));
-        }
-        let lacks = |name: &&&str| !parts.contains(&KeyPart::Column((**name).to_owned()));
-        if let Some(name) = columns.iter().find(lacks) {
-            let message = format!(
-                "`{key}` lacks `{{{name}}}`: two entities would share a key; {}",
-                example()
-            );
-            return Err(self.redis_problem(message));
-        }
-        // Two columns side by side would make one key of (ab, c) and (a, bc).
-        let apart = parts
-            .windows(2)
-            .all(|two| !matches!(two, [KeyPart::Column(_), KeyPart::Column(_)]));
-        let begins =
-            matches!(parts.first(), Some(KeyPart::Text(text)) if !text.starts_with(RESERVED));
-        if !begins || !apart {
-            let message = format!(
-                "`{key}`: a key begins with a text of its own, not with `{RESERVED}`, and has one between columns: {}",
-                example()
-            );
-            return Err(self.redis_problem(message));
-        }
-        Ok(parts)
-    }
-
-    /// The time to live; without a word the view's.
     fn redis_ttl(
         &self,
         written: Option<&str>,

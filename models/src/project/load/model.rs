@@ -5,7 +5,7 @@ use super::layout::ModelFile;
 use crate::error::Problem;
 use crate::project::model::{Model, fingerprint};
 use crate::project::names::Names;
-use crate::project::settings::ModelConfig;
+use crate::project::settings::{ModelConfig, PUBLISH};
 use crate::project::{files, template, yml};
 
 pub(super) fn read(file: ModelFile, names: &Names) -> Result<Model, Problem> {
@@ -32,6 +32,15 @@ pub(super) fn read(file: ModelFile, names: &Names) -> Result<Model, Problem> {
             .map_err(|message| Problem::new(&twin, *line, message))?;
     }
     if let Some((value, line)) = &facts.config {
+        if value
+            .get("meta")
+            .is_some_and(|meta| meta.get(PUBLISH).is_some())
+        {
+            let message = format!(
+                "{PUBLISH} stands in the .yml, beside the columns that it names: move it there"
+            );
+            return Err(Problem::new(&path, Some(*line), message));
+        }
         config
             .apply(&layer, value)
             .map_err(|message| Problem::new(&path, Some(*line), message))?;
@@ -51,6 +60,7 @@ pub(super) fn read(file: ModelFile, names: &Names) -> Result<Model, Problem> {
         checks,
         refs: facts.refs,
         config,
+        publish: declared.publish,
         fingerprint,
         sql,
     })

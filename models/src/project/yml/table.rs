@@ -10,6 +10,7 @@ use super::test::tests;
 use crate::error::Problem;
 use crate::project::column::{Column, Test};
 use crate::project::names::is_identifier;
+use crate::project::settings::PUBLISH;
 
 /// What a `.yml` declares of a model or seed.
 pub(crate) struct Declared {
@@ -18,6 +19,8 @@ pub(crate) struct Declared {
     pub(crate) tests: Vec<Test>,
     /// The `config:` block and the line on which it starts.
     pub(crate) config: Option<(serde_json::Value, Option<usize>)>,
+    /// `publish` in it, and its line.
+    pub(crate) publish: Option<(serde_json::Value, Option<usize>)>,
 }
 
 /// A model or a seed.
@@ -112,10 +115,15 @@ pub(super) fn declared(path: &Path, text: &str, entry: Entry) -> Result<Declared
             return Err(Problem::new(path, line_of_key(text, "meta"), message));
         }
     };
+    let publish = config.as_ref().and_then(|(config, line)| {
+        let block = config.get("meta")?.get(PUBLISH)?.clone();
+        Some((block, line_of_key_after(text, *line, PUBLISH)))
+    });
     Ok(Declared {
         description: entry.description,
         columns,
         tests,
         config,
+        publish,
     })
 }
