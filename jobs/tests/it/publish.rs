@@ -425,7 +425,7 @@ fn a_changed_block_is_refused_until_it_is_made_again() {
     world.put("demo/features/user_3d.yml", "feature_view: user_3d\ndescription: The same name\nentity: user_id\nwindow: lifetime\nfeatures: {n: {count: {}}}\n");
     let (code, _, stderr) = world.jobs(&["init", "--postgres-url", &url]);
     assert!(
-        code == 2 && stderr.contains("which is a feature view"),
+        code == 2 && stderr.contains("online.user_3d exists"),
         "{stderr}"
     );
 }
