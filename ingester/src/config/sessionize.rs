@@ -1,5 +1,6 @@
 //! Settings of `sessionize`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -124,6 +125,14 @@ pub struct RedisArgs {
         hide_env_values = true
     )]
     pub url: Option<RedisUrl>,
+    /// File (PEM) with the authorities that Redis's certificate may be signed by, for rediss://; without it, the machine's
+    #[arg(
+        id = "redis_ca_file",
+        long = "redis-ca-file",
+        env = "USERFLOW_REDIS_CA_FILE",
+        value_name = "FILE"
+    )]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How long a connection to PostgreSQL is one and the same.

@@ -1,6 +1,7 @@
 //! End to end, on real servers and the real binaries; one file per guarantee.
 
 mod agreement;
+mod certificates;
 mod evolution;
 mod exactly_once;
 mod failpoints;

@@ -1,30 +1,13 @@
 //! PostgreSQL over TLS: the server's certificate is checked against the authority and the name that the URL says.
 
-use std::path::Path;
-use std::process::Command;
-
 use anyhow::{Result, ensure};
 use userflow_tests::broker::{Sender, create_topic};
 use userflow_tests::process::{binary, must};
 
 use super::Store;
 use super::events::{event, now_ms, send};
+use crate::certificates::{authority, server_certificate};
 use crate::postgres::Server;
-
-fn openssl(folder: &Path, arguments: &str) -> Result<()> {
-    let arguments = arguments.split(' ');
-    must(Command::new("openssl").args(arguments).current_dir(folder)).map(drop)
-}
-
-/// An authority.
-fn authority(folder: &Path, name: &str) -> Result<()> {
-    openssl(
-        folder,
-        &format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-        ),
-    )
-}
 
 #[test]
 fn the_server_is_who_it_says_or_nothing_is_sent() -> Result<()> {
@@ -32,15 +15,7 @@ fn the_server_is_who_it_says_or_nothing_is_sent() -> Result<()> {
     let path = folder.path();
     authority(path, "ours")?;
     authority(path, "theirs")?;
-    openssl(
-        path,
-        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout server.key -out server.csr",
-    )?;
-    std::fs::write(path.join("names"), "subjectAltName=IP:127.0.0.1\n")?;
-    openssl(
-        path,
-        "x509 -req -in server.csr -CA ours.pem -CAkey ours.key -CAcreateserial -days 2 -extfile names -out server.pem",
-    )?;
+    server_certificate(path, "ours")?;
     let server = Server::start()?;
     server.use_tls(&path.join("server.pem"), &path.join("server.key"))?;
 

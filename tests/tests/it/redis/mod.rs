@@ -7,6 +7,7 @@ mod faults;
 mod guards;
 mod leaving;
 mod shapes;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

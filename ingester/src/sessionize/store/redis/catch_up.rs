@@ -7,6 +7,17 @@ use std::collections::{BTreeSet, HashSet};
 
 use twox_hash::XxHash3_64;
 
+/// How far a connection has brought Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// No row was read from PostgreSQL for it.
+    Nothing,
+    /// Some were.
+    Part,
+    /// Redis has had every row meanwhile.
+    Everything,
+}
+
 /// What has to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {

@@ -1,9 +1,13 @@
 //! A connection to Redis, and which server answers.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use userflow_process::exit::WrongSetup;
 use userflow_process::redis::RedisUrl;
 
@@ -20,18 +24,41 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Reads the URL; connects to nothing.
-    pub(super) fn at(url: &RedisUrl) -> Result<Self, WrongSetup> {
+    /// Reads the URL and the authorities that may have signed the server's certificate; connects to nothing.
+    pub(super) fn at(url: &RedisUrl, authorities: Option<&Path>) -> Result<Self, WrongSetup> {
         // The error's text is left out: it may quote a part of the URL.
         let client = Client::open(url.text()?).map_err(|_| url.unreadable())?;
-        if matches!(
-            client.get_connection_info().addr(),
-            ConnectionAddr::TcpTls { .. }
-        ) {
+        let info = client.get_connection_info().clone();
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             // The other of the two cryptographies in the tree is as good; somebody may have chosen already.
             drop(rustls::crypto::ring::default_provider().install_default());
+        } else if authorities.is_some() {
+            return Err(WrongSetup(
+                "--redis-ca-file (USERFLOW_REDIS_CA_FILE) is for TLS, but the Redis URL begins with redis://: write rediss://"
+                    .to_owned(),
+            ));
         }
-        Ok(Self { client })
+        let Some(file) = authorities else {
+            return Ok(Self { client });
+        };
+        let unreadable = |why: &dyn Display| {
+            let file = file.display();
+            WrongSetup(format!(
+                "--redis-ca-file {file}: {why}; it has to be a file in PEM format with the certificates of the authorities"
+            ))
+        };
+        let pem = std::fs::read(file).map_err(|error| unreadable(&error))?;
+        if CertificateDer::pem_slice_iter(&pem).next().is_none() {
+            return Err(unreadable(&"there is no certificate in it"));
+        }
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(pem),
+        };
+        let client = Client::build_with_tls(info, certificates);
+        Ok(Self {
+            client: client.map_err(|error| unreadable(&error))?,
+        })
     }
 
     /// Where it is, for a message: no password.

@@ -82,7 +82,7 @@ impl Redis {
             }
             return Ok(None);
         };
-        let server = Server::at(url)?;
+        let server = Server::at(url, args.ca_file.as_deref())?;
         if shapes.is_empty() {
             tracing::info!("no feature view asks for Redis: it is not used");
             return Ok(None);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind};
 
-use super::catch_up::{CatchUp, Step};
+use super::catch_up::{CatchUp, Reached, Step};
 use super::connect::run_of;
 use super::inbox::Expired;
 use super::mirror::Mirror;
@@ -39,8 +39,7 @@ pub(super) struct Session<'m> {
     pass: Option<CatchUp>,
     read_again: Instant,
     checked: Instant,
-    /// Whether Redis has had every row since this connection began.
-    caught_up: bool,
+    reached: Reached,
 }
 
 impl<'m> Session<'m> {
@@ -56,17 +55,17 @@ impl<'m> Session<'m> {
             pass: None,
             read_again: now,
             checked: now,
-            caught_up: false,
+            reached: Reached::Nothing,
         };
         session.load().await?;
         Ok(session)
     }
 
-    /// Takes what comes until something is wrong. Returns that, and whether Redis has had every row meanwhile.
-    pub(super) async fn serve(&mut self) -> (Trouble, bool) {
+    /// Takes what comes until something is wrong. Returns that, and how far Redis had come.
+    pub(super) async fn serve(&mut self) -> (Trouble, Reached) {
         loop {
             if let Err(trouble) = self.turn().await {
-                return (trouble, self.caught_up);
+                return (trouble, self.reached);
             }
         }
     }
@@ -100,7 +99,7 @@ impl<'m> Session<'m> {
         let now = Instant::now();
         let pause = if self.pass.is_none() {
             inbox.caught_up();
-            self.caught_up = true;
+            self.reached = Reached::Everything;
             CHECK
         } else if now >= self.read_again {
             return self.step().await;
@@ -340,6 +339,9 @@ impl<'m> Session<'m> {
                 self.pass = None;
             }
             Some(Step::Read { view, after }) => {
+                if self.reached == Reached::Nothing {
+                    self.reached = Reached::Part;
+                }
                 let partitions: Vec<i32> = pass.partitions.iter().copied().collect();
                 let shape = &mirror.shapes[view];
                 match (mirror.source.page(shape, &partitions, after.as_deref())).await {

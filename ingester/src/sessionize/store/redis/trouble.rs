@@ -49,9 +49,24 @@ impl Trouble {
             Self::Redis(error) => match error.kind() {
                 ErrorKind::Io => "unreachable",
                 ErrorKind::Server(ServerErrorKind::ReadOnly) => "read_only",
+                ErrorKind::AuthenticationFailed => "refused",
                 _ if error.is_unrecoverable_error() => "unreachable",
                 _ => "refused",
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_password_is_a_refusal_and_no_answer_is_none() {
+        let reason = |kind: ErrorKind| Trouble::Redis(RedisError::from((kind, "said"))).reason();
+        assert_eq!(reason(ErrorKind::AuthenticationFailed), "refused");
+        assert_eq!(reason(ErrorKind::Io), "unreachable");
+        let read_only = ErrorKind::Server(ServerErrorKind::ReadOnly);
+        assert_eq!(reason(read_only), "read_only");
     }
 }
