@@ -51,6 +51,17 @@ impl Engine {
         }
     }
 
+    /// Counts a further event of the message that was counted last: for callers whose batches end in the middle of a message.
+    pub fn apply_rest<O: Observer>(
+        &mut self,
+        events: &Events,
+        row: usize,
+        ceiling: i64,
+        observer: &mut O,
+    ) {
+        self.apply_one(events, row, self.next_offset - 1, ceiling, observer);
+    }
+
     fn apply_one<O: Observer>(
         &mut self,
         events: &Events,

@@ -22,10 +22,11 @@ use crate::replay::ReplayArgs;
 use crate::run::RunArgs;
 use crate::show::ShowArgs;
 use crate::test::TestArgs;
+use crate::training_set::TrainingSetArgs;
 use crate::workspace::Workspace;
 use crate::{
     backfill, check, compile, docs, feast, init, list, maintain, new_domain, plan, preview,
-    publish, pull, register, replay, run, show, spill, test,
+    publish, pull, register, replay, run, show, spill, test, training_set,
 };
 
 /// Bronze in, silver and gold out: every run replaces whole windows, so it can be repeated at will
@@ -80,6 +81,9 @@ pub enum Command {
     Try(TryArgs),
     /// Write the files of seeds that are tables of PostgreSQL, for everything but `sessionize`, which reads the tables
     Pull(PullArgs),
+    /// Make a training set: for each label the features of its entity as they stood at the label's time
+    #[command(after_long_help = training_set::HELP)]
+    TrainingSet(TrainingSetArgs),
     /// Write the catalogue: every table and feature view as pages that a browser opens from the folder
     Docs(DocsArgs),
     /// Write the feature_store.yaml and the registry.db with which Feast's clients read from userflow-serving
@@ -113,6 +117,7 @@ impl Cli {
                 Command::Test(args) => test::run(&self.common, args).await,
                 Command::Try(args) => preview::run(&self.common, args).await,
                 Command::Pull(args) => pull::run(&self.common, args).await,
+                Command::TrainingSet(args) => training_set::run(&open().await?, args).await,
                 Command::Docs(args) => docs::run(&open().await?, args).await,
                 Command::Feast(args) => feast::run(&self.common, args),
             }

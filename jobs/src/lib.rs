@@ -8,7 +8,7 @@
 //! * Commands: [`new_domain`], [`init`], [`list`], [`compile`], [`plan`], [`run`], [`backfill`], [`check`], [`maintain`], [`replay`], [`register`], [`publish`], [`show`],
 //!   [`docs`], [`test`], [`preview`] (`try`). The arguments of each are beside it; [`cli`] lists them, [`config`] has what several share.
 //! * What a command works with: [`workspace`], which holds the domains, the SQL models, the lake and the query [`engine`] ([`scan`],
-//!   [`functions`], [`memory`], [`spill`]); feature views over events in memory: [`stream`]; cells as [`value`]s; [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
+//!   [`functions`], [`memory`], [`spill`]); feature views over events in memory: [`stream`], and over bronze: [`history`]; cells as [`value`]s; [`declared`] for what the files declare; [`seeds`]; [`lineage`]; [`quarantine`].
 //! * What judges: [`quality`], [`grain`].
 //! * What a command leaves behind: [`summary`] and [`print`] on standard output; through [`reporting`], the log in [`ops`] and a message by
 //!   [`notify`]. [`online`] makes the online store's tables.
@@ -30,6 +30,7 @@ pub mod engine;
 pub mod feast;
 pub mod functions;
 pub mod grain;
+pub mod history;
 pub mod init;
 pub mod lineage;
 pub mod list;
@@ -58,6 +59,7 @@ pub mod spill;
 pub mod stream;
 pub mod summary;
 pub mod test;
+pub mod training_set;
 pub mod trino;
 pub mod value;
 pub mod workspace;

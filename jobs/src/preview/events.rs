@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use datafusion::arrow::array::{Array, AsArray, RecordBatch, new_null_array};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::physical_plan::execute_stream;
@@ -17,6 +17,7 @@ use userflow_models::project::WindowRange;
 use userflow_process::exit::WrongSetup;
 
 use crate::engine::{Engine, quoted};
+use crate::history::contract_columns;
 use crate::scan::{SnapshotTable, Texts};
 use crate::workspace::Workspace;
 
@@ -108,17 +109,8 @@ pub(super) async fn of_lake(
     Ok(())
 }
 
-/// Rows of bronze as the decoder gave them; a column that an older table lacks is null.
+/// Rows of bronze as the decoder gave them.
 fn decoded(rows: &RecordBatch, contract: &Contract) -> Result<Events> {
-    let schema = contract.schema();
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| match rows.column_by_name(field.name()) {
-            Some(column) => cast(column, field.data_type()),
-            None => Ok(new_null_array(field.data_type(), rows.num_rows())),
-        });
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)?;
     let times = rows
         .column_by_name(bronze::KAFKA_TIME)
         .context("bronze has Kafka's time")?;
@@ -129,6 +121,6 @@ fn decoded(rows: &RecordBatch, contract: &Contract) -> Result<Events> {
         arrived: (0..times.len())
             .map(|row| arrived.is_valid(row).then(|| arrived.value(row)))
             .collect(),
-        batch,
+        batch: contract_columns(rows, contract)?,
     })
 }

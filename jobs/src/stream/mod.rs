@@ -18,8 +18,7 @@ use userflow_models::features::{self, FeatureView, Join};
 use userflow_process::exit::WrongSetup;
 
 pub use rows::{Key, ViewRows};
-pub use settings::MAX_AHEAD;
-use settings::{IDLE_TIMEOUT, SETTINGS};
+pub use settings::{IDLE_TIMEOUT, MAX_AHEAD, SETTINGS};
 
 use crate::seeds;
 
@@ -168,7 +167,7 @@ impl Stream {
 }
 
 /// The rows of a dimension that a view joins.
-fn dimension(
+pub fn dimension(
     join: &Join,
     declared: &[features::Dimension],
     given: &[Given],
@@ -199,7 +198,7 @@ fn dimension(
 }
 
 /// A view as one partition sees it.
-fn whole(view: &FeatureView) -> FeatureView {
+pub fn whole(view: &FeatureView) -> FeatureView {
     FeatureView {
         partition_local: true,
         ..view.clone()

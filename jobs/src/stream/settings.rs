@@ -5,7 +5,7 @@ use userflow_engine::Settings;
 const SECOND: i64 = 1_000_000;
 
 /// Allowed lateness and de-duplication.
-pub(super) const SETTINGS: Settings = Settings {
+pub const SETTINGS: Settings = Settings {
     lateness: 10 * SECOND,
     dedup_horizon: 600 * SECOND,
     dedup_most: 4_000_000,
@@ -13,7 +13,7 @@ pub(super) const SETTINGS: Settings = Settings {
 /// How far an event's clock may be ahead of Kafka's, in microseconds.
 pub const MAX_AHEAD: i64 = 10 * SECOND;
 /// A partition that is silent for so long lets event time pass by the wall clock, in microseconds.
-pub(super) const IDLE_TIMEOUT: i64 = 30 * SECOND;
+pub const IDLE_TIMEOUT: i64 = 30 * SECOND;
 
 #[cfg(test)]
 mod tests {

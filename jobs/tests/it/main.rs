@@ -37,6 +37,7 @@ mod seeds;
 mod shapes;
 mod skew;
 mod ties;
+mod training;
 mod trials;
 mod upkeep;
 mod upserts;

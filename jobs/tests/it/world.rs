@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    new_null_array,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -120,6 +121,20 @@ seeds:
 
 /// An event: visit, user, amount, time.
 pub(crate) type Event<'a> = (&'a str, &'a str, i64, &'a str);
+
+/// An event as Kafka had it.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) id: String,
+    pub(crate) user: String,
+    pub(crate) amount: i64,
+    /// Microseconds UTC, like the times below.
+    pub(crate) time: i64,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) kafka_time: i64,
+    pub(crate) ingested_at: i64,
+}
 
 /// The temporary folder with `models` and `lake`.
 pub(crate) struct World {
@@ -272,6 +287,57 @@ impl World {
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Appends events with their places in Kafka to bronze, all of one date.
+    pub(crate) fn arrivals(&self, date: &str, events: &[Arrival]) {
+        let contract = Domain::load(&self.models(), "demo").unwrap().contract;
+        let table = self.table("bronze.demo_events");
+        let schema = Table::file_schema(&bronze::events(&contract).schema);
+        let texts = |of: fn(&Arrival) -> &str| {
+            Arc::new(StringArray::from_iter_values(events.iter().map(of))) as ArrayRef
+        };
+        let times = |of: fn(&Arrival) -> i64| {
+            let times = TimestampMicrosecondArray::from_iter_values(events.iter().map(of));
+            Arc::new(times.with_timezone("UTC")) as ArrayRef
+        };
+        let integers = |of: fn(&Arrival) -> i64| {
+            Arc::new(Int64Array::from_iter_values(events.iter().map(of))) as ArrayRef
+        };
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| match field.name().as_str() {
+                "event_id" => texts(|event| &event.id),
+                "event_type" => texts(|_| "look"),
+                "visit_id" | "user_id" => texts(|event| &event.user),
+                "amount" => integers(|event| event.amount),
+                "event_time" => times(|event| event.time),
+                bronze::TOPIC_ID => texts(|_| "topic"),
+                bronze::KAFKA_PARTITION => Arc::new(Int32Array::from_iter_values(
+                    events.iter().map(|event| event.partition),
+                )),
+                bronze::KAFKA_OFFSET => integers(|event| event.offset),
+                bronze::KAFKA_TIME => times(|event| event.kafka_time),
+                bronze::INGESTED_AT => times(|event| event.ingested_at),
+                _ => new_null_array(field.data_type(), events.len()),
+            });
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
+        let mut writer = FileWriter::new(&schema, &WriteSettings::default()).unwrap();
+        writer.write(&batch).unwrap();
+        let date = date.parse::<Window>().unwrap().days();
+        let file = self
+            .block_on(table.put(writer.finish().unwrap(), date))
+            .unwrap();
+        let commit = Commit {
+            base: self.snapshot("bronze.demo_events").version(),
+            adds: vec![file],
+            data_change: true,
+            operation: "WRITE",
+            ..Commit::default()
+        };
+        self.block_on(table.commit(&commit, &Guard::Txns(Default::default())))
+            .unwrap();
     }
 
     /// Appends events to bronze as an ingester would: one file per date, one commit.
