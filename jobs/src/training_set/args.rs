@@ -29,6 +29,9 @@ pub struct TrainingSetArgs {
     /// Name columns <view>__<feature>, and not only <feature>
     #[arg(long)]
     pub full_feature_names: bool,
+    /// Add for each view <view>__event_time, the newest event behind its values, and <view>__version, as the online store has them
+    #[arg(long)]
+    pub with_versions: bool,
     /// What a label may know
     #[arg(long, value_enum, value_name = "MEANING")]
     pub as_of: AsOf,

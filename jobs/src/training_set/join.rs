@@ -166,6 +166,20 @@ fn sql(game: &Game, asked: &Asked, answered: &[Vec<PathBuf>]) -> String {
             ),
         });
     }
+    for (number, view) in asked
+        .views
+        .iter()
+        .enumerate()
+        .filter(|_| game.with_versions)
+    {
+        for (place, what) in ["event_time", "version"].iter().enumerate() {
+            let column = quoted(&format!("{}__{what}", view.view.name));
+            select.push(match answered[number].is_empty() {
+                true => format!("null as {column}"),
+                false => format!("v{number}.c{} as {column}", view.features.len() + place),
+            });
+        }
+    }
     let mut joins = String::new();
     for (number, files) in answered.iter().enumerate() {
         if files.is_empty() {

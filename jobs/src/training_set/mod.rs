@@ -50,6 +50,7 @@ struct Game {
     labels: Labels,
     as_of: AsOf,
     since: Option<String>,
+    with_versions: bool,
     folder: tempfile::TempDir,
     progress: ProgressBar,
 }
@@ -93,6 +94,7 @@ pub async fn run(workspace: &Workspace, args: &TrainingSetArgs) -> Result<()> {
         labels,
         as_of: args.as_of,
         since: args.since.clone(),
+        with_versions: args.with_versions,
         folder,
         progress: progress(workspace.output, events)?,
     });
