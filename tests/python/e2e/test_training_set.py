@@ -38,7 +38,9 @@ END $$;
 
 def features(view: str, url: str) -> list[str]:
     """All that readers see of a view, but what is no feature."""
-    names = sql(url, f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'online' AND table_name = '{view}'")
+    names = sql(
+        url, f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'online' AND table_name = '{view}'"
+    )
     return sorted(set(names) - {"user_id", "event_time", "version", "updated_at", "window_end", "_partition"})
 
 
@@ -108,15 +110,21 @@ def test_as_of_known_is_what_a_recorder_beside_the_store_saw(brokers, postgres_u
     looked = 0
     for view, names in asked.items():
         labels, out = tmp_path / f"{view}.csv", tmp_path / f"{view}.parquet"
-        probes = [line.split("\t") for line in sql(url, f"SELECT concat_ws(E'\t', user_id, version, seen) FROM probes WHERE view = '{view}'")]
+        probes = [
+            line.split("\t")
+            for line in sql(url, f"SELECT concat_ws(E'\t', user_id, version, seen) FROM probes WHERE view = '{view}'")
+        ]
         looked += len(probes)
         with labels.open("w") as file:
             writer = csv.writer(file)
             writer.writerow(["user_id", "event_timestamp", "seen_version", "seen"])
             for user, version, seen in probes:
                 writer.writerow([user, came[partition[user], int(version)].isoformat(), version, seen])
-        made = run("userflow-jobs", "training-set", "--domain", "webtoon", "--labels", labels, "--as-of", "known", "--with-versions",
-                   "--features", ",".join(f"{view}:{name}" for name in names), "--into", out, "--lake", lake, "--output", "json")  # fmt: skip
+        wanted = ",".join(f"{view}:{name}" for name in names)
+        made = run(
+            "userflow-jobs", "training-set", "--domain", "webtoon", "--labels", labels, "--as-of", "known", "--with-versions",
+            "--features", wanted, "--into", out, "--lake", lake, "--output", "json",
+        )  # fmt: skip
         rows = pyarrow.parquet.read_table(out).to_pylist()
         assert made["labels"] == len(rows) == len(probes)
         # Never a row that was not known yet; a newer one only where the reader's next message came in the same millisecond.
