@@ -28,8 +28,9 @@ features:
 ";
 
 /// Every relation of the two views.
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "_owners r",
+    "_published r",
     "_store r",
     "_views r",
     "demo_user v",
@@ -194,6 +195,7 @@ fn a_view_changes_between_rows_and_a_merge_of_partials() {
         database.relations(),
         [
             "_owners r",
+            "_published r",
             "_store r",
             "_views r",
             "demo_user v",
