@@ -116,6 +116,21 @@ impl Scanner<'_> {
         }
     }
 
+    /// A string without escapes, which most values are; `None` and nowhere further if there is none at `pos`. Unlike `value` it is no call.
+    #[inline(always)]
+    pub(super) fn plain_string(&mut self) -> Option<Slot> {
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let start = self.pos + 1;
+        let end = word::plain_until(self.bytes, start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.pos = end + 1;
+        Some(self.slot(Kind::Text, start, end))
+    }
+
     fn slot(&self, kind: Kind, start: usize, end: usize) -> Slot {
         Slot {
             kind,

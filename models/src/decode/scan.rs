@@ -81,10 +81,15 @@ impl Scanner<'_> {
                 }
                 None => self.look_up(node, &mut previous, shape)?,
             };
-            self.space();
+            if self.peek() != Some(b'"') {
+                self.space();
+            }
             match target {
                 Some(Target::Slot(slot)) => {
-                    let mut value = self.value()?;
+                    let mut value = match self.plain_string() {
+                        Some(value) => value,
+                        None => self.value()?,
+                    };
                     value.key = key as u32;
                     slots.fill(slot, value);
                 }

@@ -7,7 +7,7 @@ const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 
 /// The position of the first quote, backslash or control character from `from` on, or the length of `bytes`.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_until(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {

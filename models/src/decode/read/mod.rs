@@ -220,10 +220,14 @@ impl Reader {
 /// The first place with a value.
 #[inline]
 fn find<'a>(plan: &'a ColumnPlan, slots: &Slots) -> Option<(&'a SourcePlan, Slot)> {
-    plan.sources.iter().find_map(|source| {
+    let found = |source: &'a SourcePlan| {
         let slot = slots.slots[source.slot];
         (slot.kind > Kind::Null).then_some((source, slot))
-    })
+    };
+    match plan.sources.as_slice() {
+        [only] => found(only),
+        several => several.iter().find_map(found),
+    }
 }
 
 fn unused_aliases(plan: &ColumnPlan, used: &SourcePlan, shape: &Shape, slots: &mut Slots) {
