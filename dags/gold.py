@@ -19,8 +19,20 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronDataIntervalTimetable
 from userflow_airflow import windows
 from userflow_airflow.graph import domains
 from userflow_airflow.job import Gate
-from userflow_airflow.runs import ASKED, DEFAULTS, Close, Publish, Stop
-from userflow_airflow.runs import days, layer_asset, leaves, per_model, prepare, roots, run_model
+from userflow_airflow.runs import (
+    ASKED,
+    DEFAULTS,
+    Close,
+    Publish,
+    Stop,
+    days,
+    layer_asset,
+    leaves,
+    per_model,
+    prepare,
+    roots,
+    run_model,
+)  # fmt: skip
 
 for domain in domains():
     with DAG(

@@ -363,7 +363,8 @@ def _closed(connections: list[socket.socket]) -> int:
 
 
 def test_at_the_end_it_says_so_first_and_answers_what_was_asked(stage: Stage) -> None:
-    serving = Serving(stage, stage.folder / "drain.log", drain="1s")
+    patient = ["--postgres-timeout", "30s", "--request-timeout", "60s"]
+    serving = Serving(stage, stage.folder / "drain.log", *patient, drain="1s")
     wait_for("it is ready", serving.ready)
     # A lock keeps the answer back.
     lock = subprocess.Popen(["psql", "--no-psqlrc", "--quiet", stage.postgres], stdin=subprocess.PIPE, text=True)
