@@ -16,27 +16,29 @@ Runs for the days that silver has just replaced (its asset's event names them), 
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronDataIntervalTimetable
 
-from userflow_airflow import runs, windows
+from userflow_airflow import windows
 from userflow_airflow.graph import domains
 from userflow_airflow.job import Gate
+from userflow_airflow.online import Publish
+from userflow_airflow.runs import ASKED, DEFAULTS, Close, Stop, days, layer_asset, leaves, per_model, prepare, roots, run_model
 
 for domain in domains():
     with DAG(
         f"{domain.name}_gold_daily",
         schedule=AssetOrTimeSchedule(
             timetable=CronDataIntervalTimetable("0 3 * * *", timezone="UTC"),
-            assets=[runs.layer_asset(domain.name, "silver")],
+            assets=[layer_asset(domain.name, "silver")],
         ),
         catchup=False,
         max_active_runs=1,
-        default_args=runs.DEFAULTS,
-        params=runs.ASKED,
+        default_args=DEFAULTS,
+        params=ASKED,
         tags=[domain.name, "gold"],
         doc_md=__doc__,
     ) as dag:
-        of = runs.days(windows.completed, domain.margin)
-        tables = runs.per_model(domain.layer("gold"), lambda model, of=of: runs.run_model(model, of))
-        names, first = [task.task_id for task in tables.values()], runs.roots(tables)
+        of = days(windows.completed, domain.margin)
+        tables = per_model(domain.layer("gold"), lambda model, of=of: run_model(model, of))
+        names, first = [task.task_id for task in tables.values()], roots(tables)
         gate = Gate(
             task_id="gate",
             command=["userflow-jobs", "check", *domain.inputs("gold")],
@@ -44,9 +46,9 @@ for domain in domains():
             passed=[task.task_id for task in first],
             blocked="blocked",
         )
-        done = runs.Close(task_id="done", of=names, publishes=runs.layer_asset(domain.name, "gold"), days=of, tell=True)
-        runs.leaves(tables) >> done
+        done = Close(task_id="done", of=names, publishes=layer_asset(domain.name, "gold"), days=of, tell=True)
+        leaves(tables) >> done
         for model in domain.layer("gold"):
             if model.publishes:
-                tables[model.name] >> runs.Publish(task_id=f"{model.table}_online", model=model, days=of)
-        runs.prepare(domain.name) >> gate >> [*first, runs.Stop(task_id="blocked", gate="gate")]
+                tables[model.name] >> Publish(task_id=f"{model.table}_online", model=model, days=of)
+        prepare(domain.name) >> gate >> [*first, Stop(task_id="blocked", gate="gate")]
