@@ -112,6 +112,8 @@ class Messages:
             }
             inside[draw.choice(list(inside))] = self.other()
             return inside if kind == "object" else draw.choice([json.dumps(inside), "{", "", draw.choice(TEXTS)])
+        if "x-pairs" in schema and kind == "array":
+            return [self.pair(schema["x-pairs"]) for _ in range(draw.randrange(5))]
         return {
             "null": lambda: None,
             "string": lambda: draw.choice(TEXTS),
@@ -130,6 +132,20 @@ class Messages:
 
     def product(self) -> dict:
         return {"product_id": self.random.choice(["P1", 7]), "quantity": 2, "unit_price": self.amount()}
+
+    def pair(self, pairs: dict) -> object:
+        """An item of a list of keys and values; what stands in it is never a reason to refuse a message."""
+        draw = self.random
+        item: dict = {}
+        key = draw.choice([*pairs["columns"], *(column.get("of", "") for column in pairs["columns"].values())])
+        values = [draw.choice(TEXTS + TIMES), draw.choice(["12", "-0.5", "007", 41, 2.5]), self.other()]
+        for pointer, value in [(pairs["key"], key), *((pointer, draw.choice(values)) for pointer in pairs["values"] if draw.random() < 0.6)]:
+            at = item
+            *path, last = pointer.split("/")[1:]
+            for name in path:
+                at = at.setdefault(name, {})
+            at[last] = value
+        return item if draw.random() < 0.95 else self.other()
 
     def change(self, event: dict) -> None:
         """One thing is other than the dialect has it, anywhere in the message."""

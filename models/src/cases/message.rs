@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::sample;
-use crate::contract::{Column, Contract, Presence};
+use crate::contract::{Column, Contract, Pair, Presence};
 
 /// What a case says of an event.
 pub(super) struct Event<'a> {
@@ -47,6 +47,10 @@ impl Event<'_> {
                     self.dialect.unwrap_or("of the event")
                 ));
             };
+            if let Some(pair) = &source.pair {
+                put_pair(&mut message, &source.path, pair, value)?;
+                continue;
+            }
             let path = [
                 source.path.as_slice(),
                 source.inside.as_deref().unwrap_or_default(),
@@ -101,6 +105,20 @@ fn column<'c>(contract: &'c Contract, name: &str) -> Result<&'c Column, String> 
 
 fn unescaped(part: &str) -> String {
     part.replace("~1", "/").replace("~0", "~")
+}
+
+/// Puts a key and its value into the list at a path.
+fn put_pair(message: &mut Value, path: &[String], pair: &Pair, value: Value) -> Result<(), String> {
+    let mut item = Value::Object(Map::new());
+    put(&mut item, &pair.key, pair.of.as_str().into())?;
+    put(&mut item, &pair.values[0], value)?;
+    let pointer = format!("/{}", path.join("/"));
+    let mut items = match message.pointer(&pointer) {
+        Some(Value::Array(items)) => items.clone(),
+        _ => Vec::new(),
+    };
+    items.push(item);
+    put(message, path, Value::Array(items))
 }
 
 /// Puts a value at a path, making the objects on the way.

@@ -109,6 +109,8 @@ pub struct Source {
     pub(crate) path: Vec<String>,
     /// The value at `path` is JSON of its own, an object or its text, and the column's value is at this path in it.
     pub(crate) inside: Option<Vec<String>>,
+    /// The value at `path` is a list of keys and values, and the column's value is that of one key; `inside` is then the key.
+    pub(crate) pair: Option<Pair>,
     pub(crate) accepts: Accepts,
     /// `format: date-time`: the text must be RFC 3339 with an offset.
     pub(crate) date_time: bool,
@@ -118,6 +120,17 @@ pub struct Source {
     pub(crate) unit: Unit,
     /// The contract has a property here, not only an alias: what is around it must be objects.
     pub(crate) declared: bool,
+}
+
+/// Where the value of a column stands in a list of keys and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pair {
+    /// Of the key, in an item.
+    pub(crate) key: Vec<String>,
+    /// What the key is.
+    pub(crate) of: String,
+    /// Where the value may stand in an item, in this order.
+    pub(crate) values: Vec<Vec<String>>,
 }
 
 /// The JSON types that may stand at a [`Source`].

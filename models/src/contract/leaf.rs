@@ -5,7 +5,7 @@ use super::place::Place;
 use super::tree::Tree;
 use crate::error::ConfigError;
 
-const LEAF: [&str; 13] = [
+const LEAF: [&str; 14] = [
     "type",
     "format",
     "enum",
@@ -18,6 +18,7 @@ const LEAF: [&str; 13] = [
     "items",
     "x-column",
     "x-json",
+    "x-pairs",
     "x-unit",
 ];
 const OBJECT: [&str; 5] = [

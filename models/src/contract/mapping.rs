@@ -5,7 +5,7 @@
 //! root's `x-columns`, which the properties then name.
 
 use super::checks::checks;
-use super::column::{Checks, Column, ColumnType, Source};
+use super::column::{Checks, Column, ColumnType, Pair, Source};
 use super::items;
 use super::leaf::Leaf;
 use super::name::column_name;
@@ -17,6 +17,7 @@ use super::unit::Unit;
 use crate::error::ConfigError;
 
 const X_COLUMN: [&str; 6] = ["name", "type", "aliases", "default_zone", "values", "items"];
+const X_PAIR: [&str; 3] = ["type", "description", "of"];
 const X_COLUMNS: [&str; 5] = ["type", "description", "default_zone", "values", "items"];
 
 /// What the contract says of a column once, wherever its values stand.
@@ -130,6 +131,26 @@ impl<'a> Declared<'a> {
         Ok(column)
     }
 
+    /// Reads an entry of the `x-pairs` of a leaf that has a type of its own.
+    pub(super) fn of_pair(
+        name: &'a str,
+        mapping: &'a Tree,
+        place: &Place<'a>,
+    ) -> Result<Self, ConfigError> {
+        let description = text_at(mapping, "description", place)?;
+        Self::read(name, description, mapping, place.clone(), place, &X_PAIR)
+    }
+
+    /// The column whose value is that of a key in the list at `leaf`.
+    pub(super) fn paired(&self, leaf: &Leaf<'_>, pair: Pair) -> Column {
+        let mut column = self.inside(leaf, vec![pair.of.clone()]);
+        for source in &mut column.sources {
+            source.pointer = format!("{}[{}]", pointer_of(&leaf.path), pair.of);
+            source.pair = Some(pair.clone());
+        }
+        column
+    }
+
     /// The column whose value is at `inside` of the JSON at `leaf`.
     pub(super) fn inside(&self, leaf: &Leaf<'_>, inside: Vec<String>) -> Column {
         let mut column = self.absent();
@@ -137,6 +158,7 @@ impl<'a> Declared<'a> {
             pointer: format!("{}{}", pointer_of(&leaf.path), pointer_of(&inside)),
             path: leaf.path.clone(),
             inside: Some(inside),
+            pair: None,
             accepts: self.column_type.accepts(),
             date_time: false,
             written_time: self.column_type == ColumnType::Timestamp,
@@ -148,10 +170,10 @@ impl<'a> Declared<'a> {
 }
 
 fn known_members(mapping: &Tree, place: &Place<'_>, known: &[&str]) -> Result<(), ConfigError> {
-    let whose = if known.len() == X_COLUMNS.len() {
-        "x-columns"
-    } else {
-        "x-column"
+    let whose = match known.len() {
+        n if n == X_COLUMNS.len() => "x-columns",
+        n if n == X_PAIR.len() => "x-pairs",
+        _ => "x-column",
     };
     match (mapping.object(place)?.iter()).find(|(key, _)| !known.contains(&key.as_str())) {
         Some((key, _)) => Err(place.key(key).error(format!(

@@ -4,7 +4,7 @@
 //! message to columns. What a message then becomes is in [`crate::decode`]; nothing here reads a message.
 //!
 //! ```text
-//! contract.json -> tree (ordered JSON) -> leaf -> mapping, source, checks, items, inside -> properties (columns)
+//! contract.json -> tree (ordered JSON) -> leaf -> mapping, source, checks, items, inside, pairs -> properties (columns)
 //!   -> presence (required), rule (if, then) -> dialect (one for each shape) -> merged -> parse (Contract)
 //! ```
 //!
@@ -24,6 +24,7 @@ mod limits;
 mod mapping;
 mod merged;
 mod name;
+mod pairs;
 mod parse;
 mod place;
 mod pointer;
@@ -47,7 +48,7 @@ pub use time::TIME_PATTERN;
 pub use unit::Unit;
 pub use zone::Zone;
 
-pub(crate) use column::Bound;
+pub(crate) use column::{Bound, Pair};
 pub(crate) use condition::{Condition, Type};
 pub(crate) use dialect::Dialect;
 pub(crate) use rule::Rule;

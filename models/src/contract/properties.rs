@@ -6,6 +6,7 @@ use super::column::Column;
 use super::inside;
 use super::leaf::Leaf;
 use super::mapping::Declared;
+use super::pairs;
 use super::place::Place;
 use super::tree::Tree;
 use crate::error::ConfigError;
@@ -27,6 +28,16 @@ pub(super) fn declared<'a>(
         }
     }
     for leaf in leaves {
+        for column in pairs::declared(leaf)? {
+            if all.iter().any(|other| other.name == column.name) {
+                let place = leaf.place.key("x-pairs").key("columns").key(column.name);
+                return Err(place.error(format!(
+                    "column `{}` is declared twice: rename one",
+                    column.name
+                )));
+            }
+            all.push(column);
+        }
         let Some(mapping @ Tree::Object(_)) = leaf.tree.get("x-column") else {
             continue;
         };
@@ -83,6 +94,7 @@ pub(super) fn columns(
             }
         }
         inside::apply(leaf, declared, &mut columns)?;
+        pairs::apply(leaf, declared, &mut columns)?;
     }
 
     let readers = |path: &[String]| -> Vec<&str> {
@@ -97,7 +109,8 @@ pub(super) fn columns(
             .collect()
     };
     for leaf in leaves {
-        if readers(&leaf.path).is_empty() {
+        let pairs = leaf.tree.get("x-pairs").is_some();
+        if readers(&leaf.path).is_empty() && !pairs {
             return Err(leaf.place.error(
                 "missing x-column: add one, make the property an alias of a column, or remove it (fields that the \
                  contract does not name are kept in `extra`)",

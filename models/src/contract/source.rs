@@ -22,6 +22,7 @@ pub(super) fn source(
         pointer: pointer_of(&path),
         path,
         inside: None,
+        pair: None,
         accepts,
         date_time: form.date_time,
         written_time: form.written_time,

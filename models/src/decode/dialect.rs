@@ -1,6 +1,7 @@
 //! The dialects of a contract, compiled: how each column is read in it, what tells it from the others, what else a message must have.
 
 use super::bits::Bits;
+use super::pairs::Pairs;
 use super::plan::{self, ColumnPlan, Step};
 use super::record::Record;
 use super::shape::{Place, Shape, Target};
@@ -28,6 +29,8 @@ pub(super) struct DialectPlan {
     pub(super) foreign: Bits,
     /// Places with a JSON of its own.
     pub(super) inside: Vec<Inside>,
+    /// Places with lists of keys and values.
+    pub(super) pairs: Vec<Pairs>,
     pub(super) rules: Vec<RulePlan>,
 }
 
@@ -123,6 +126,7 @@ fn one(
 ) -> DialectPlan {
     let mut columns = Vec::new();
     let mut inside: Vec<(Inside, Vec<&crate::contract::Column>)> = Vec::new();
+    let mut pairs: Vec<Pairs> = Vec::new();
     let mut read = vec![false; shape.node_of_slot.len()];
     let mut slots = slots;
     for (index, column) in dialect.columns.iter().enumerate() {
@@ -138,6 +142,15 @@ fn one(
             };
             columns.push(plan::column(&nowhere, &[], shape, most_bytes));
             let slot = usize::from(own[0]);
+            if let Some(pair) = &column.sources[0].pair {
+                let known = pairs.iter().position(|known| known.slot == slot);
+                let at = known.unwrap_or_else(|| {
+                    pairs.push(Pairs::at(slot, pair, &column.sources[0].path, records));
+                    pairs.len() - 1
+                });
+                pairs[at].add(index, column, pair, records, most_bytes);
+                continue;
+            }
             match inside.iter_mut().find(|(known, _)| known.slot == slot) {
                 Some((known, fields)) => {
                     known.columns.push(index);
@@ -210,6 +223,7 @@ fn one(
         reader,
         foreign,
         inside: inside.collect(),
+        pairs,
         rules: dialect
             .rules
             .iter()

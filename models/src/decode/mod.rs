@@ -17,6 +17,7 @@ mod extra;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod grammar;
+mod pairs;
 mod plan;
 mod problem;
 mod read;

@@ -17,6 +17,17 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Adds a record of which only places are known: its number, and which slot each of them is.
+    pub(super) fn of_places(records: &mut Vec<Self>, places: &[Place<'_>]) -> (usize, Vec<u16>) {
+        let (shape, slots) = Shape::compile(places);
+        records.push(Self {
+            slots: Slots::new(&shape),
+            shape: Some(shape),
+            ..Self::default()
+        });
+        (records.len() - 1, slots)
+    }
+
     /// Adds the record with these fields and returns its number; the items of its lists are records as well.
     pub(super) fn add(records: &mut Vec<Self>, fields: &[&Column]) -> usize {
         let places: Vec<Place<'_>> = (fields.iter())

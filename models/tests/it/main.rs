@@ -21,6 +21,7 @@ mod generate;
 mod grammar;
 mod identity;
 mod numbers;
+mod pairs;
 mod properties;
 mod reasons;
 mod reference;

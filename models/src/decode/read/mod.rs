@@ -5,6 +5,7 @@
 
 mod flaw;
 mod numbers;
+mod pairs;
 mod records;
 mod texts;
 mod times;
@@ -95,6 +96,9 @@ impl Reader {
         }
         for inside in &dialect.inside {
             self.inside(message, inside, slots);
+        }
+        for pairs in &dialect.pairs {
+            self.pairs(message, pairs, shape, slots, &misplaced);
         }
         if !dialect.rules.is_empty() {
             self.obey(&dialect.rules, plans, message, slots);
