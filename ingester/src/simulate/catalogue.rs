@@ -28,6 +28,18 @@ pub(crate) struct Place {
 }
 
 impl Catalogue {
+    /// A single row of nothing, where there is nothing to pick.
+    pub(crate) fn none() -> Self {
+        Self {
+            rows: vec![Vec::new()],
+            groups: vec![0..1],
+            popularity: Weights::new([1]).expect("one is a weight"),
+            row_skew: 1,
+            favourites: 0,
+            favourite_rate: Rate::NEVER,
+        }
+    }
+
     pub(crate) fn load(domain: &Path, script: &script::Catalogue) -> Result<Self, SimulateError> {
         let path = domain.join(&script.file);
         let fail = |problem: String| SimulateError::Model(format!("{}: {problem}", path.display()));

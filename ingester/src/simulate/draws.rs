@@ -92,6 +92,11 @@ pub(crate) struct Rate(u64);
 impl Rate {
     pub(crate) const NEVER: Self = Self(0);
 
+    /// Whether so many random bits are a hit.
+    pub(crate) fn hits(self, bits: u64) -> bool {
+        bits >> 32 < self.0
+    }
+
     /// The rate of a share between 0 and 1; `None` outside.
     pub(crate) fn new(share: f64) -> Option<Self> {
         (0.0..=1.0)
@@ -125,7 +130,11 @@ impl Weights {
     }
 
     pub(crate) fn draw(&self, draws: &mut Draws) -> usize {
-        let point = draws.below(self.total());
+        self.at(draws.below(self.total()))
+    }
+
+    /// The index of a point below the total.
+    pub(crate) fn at(&self, point: u64) -> usize {
         self.0.partition_point(|total| *total <= point)
     }
 }

@@ -1,6 +1,8 @@
 //! The fields of a message: where the value of each comes from, and which events have it.
 
+use super::any::Any;
 use super::draws::Rate;
+use super::moment::Moment;
 use super::script::{Measure, TimeForm};
 use super::values::Values;
 
@@ -15,6 +17,10 @@ pub(crate) struct Field {
     pub(crate) on: u64,
     pub(crate) needs: Option<usize>,
     pub(crate) omit: Rate,
+    /// How often it is left out where that is not drawn with the event.
+    pub(crate) absent: Rate,
+    /// Its number among all fields.
+    pub(crate) number: u32,
 }
 
 /// Where a field's value comes from.
@@ -28,6 +34,10 @@ pub(crate) enum Source {
     Catalogue(usize),
     Time(TimeForm),
     Measure(Measure),
+    Moment(Moment),
+    Any(Any),
+    /// A list of these.
+    List(Vec<Field>),
     Object {
         fields: Vec<Field>,
         /// Written as a text.

@@ -1,5 +1,6 @@
 //! How an event is written as a message, when it is sent: a repeat is the same bytes because it is the same record.
 
+use super::any::bits_of;
 use super::basket::Basket;
 use super::calendar::{Zone, write_plain_time, write_time};
 use super::draws::Rate;
@@ -42,6 +43,10 @@ impl Scene<'_> {
         if let Some(thousandths) = variant.and_then(|variant| variant.truncate) {
             out.truncate(begin + ((out.len() - begin) * thousandths / 1000).max(1));
         }
+        if self.program.list {
+            out.insert(begin, b'[');
+            out.push(b']');
+        }
     }
 
     /// An object up to its closing brace.
@@ -68,12 +73,8 @@ impl Scene<'_> {
                     true
                 }
                 None => {
-                    let absent = field.on & (1 << event.step) == 0
-                        || (field.omit != Rate::NEVER && event.omitted & (1 << index) != 0)
-                        || field
-                            .needs
-                            .is_some_and(|slot| self.values.get(slot).is_none());
-                    !absent && self.write_value(out, &field.source, event, at)
+                    let omitted = field.omit != Rate::NEVER && event.omitted & (1 << index) != 0;
+                    !omitted && self.has(field, event) && self.write_value(out, field, event, at)
                 }
             };
             if !written {
@@ -82,9 +83,39 @@ impl Scene<'_> {
         }
     }
 
+    /// Whether an event has a field, beside those that are drawn with the event.
+    fn has(&self, field: &Field, event: &Event) -> bool {
+        let there = |slot| self.values.get(slot).is_some();
+        let hit = || {
+            let bits = bits_of(event.id, field.number)();
+            field.absent.hits(bits)
+        };
+        field.on & (1 << event.step) != 0
+            && field.needs.is_none_or(there)
+            && (field.absent == Rate::NEVER || !hit())
+    }
+
     /// False when there is no value.
-    fn write_value(&self, out: &mut Vec<u8>, source: &Source, event: &Event, at: i64) -> bool {
-        match source {
+    fn write_value(&self, out: &mut Vec<u8>, field: &Field, event: &Event, at: i64) -> bool {
+        // The first of a field's bits say whether it is there.
+        let mut bits = bits_of(event.id, field.number ^ 1 << 31);
+        match &field.source {
+            Source::Any(any) => return any.write(out, &mut bits),
+            Source::Moment(moment) => moment.write(out, at, &mut bits),
+            Source::List(items) => {
+                out.push(b'[');
+                let begin = out.len();
+                for item in items {
+                    let before = out.len();
+                    if before > begin {
+                        out.push(b',');
+                    }
+                    if !self.has(item, event) || !self.write_value(out, item, event, at) {
+                        out.truncate(before);
+                    }
+                }
+                out.push(b']');
+            }
             Source::Id => write_id(out, event.id),
             Source::Variable(slot) => match self.values.get(*slot) {
                 Some(json) => out.extend_from_slice(json),

@@ -8,11 +8,12 @@
 //!
 //! What is played is data under `models/<domain>/`: nothing here knows an event type, a field or an attribute. What is Rust are the
 //! primitives: weighted choices that stay with a user, a catalogue with Zipf popularity, sessions as steps with gaps, rates,
-//! steps that follow steps, and outcomes, measures (a progress that rises, a counter, the time elapsed, a basket and its total), forms
+//! steps that follow steps or are one of several, and outcomes, values that are drawn for each event, measures (a progress that rises, a counter, the time elapsed, a basket and its total), forms
 //! of a message, five faults, and ways to damage or spoil a message.
 //!
 //! Bytes must not depend on hash maps, clocks, threads or floating point: every choice comes from `draws.rs`.
 
+mod any;
 mod basket;
 mod calendar;
 mod catalogue;
@@ -30,6 +31,7 @@ mod garbage;
 mod knobs;
 mod measure;
 mod message;
+mod moment;
 mod names;
 mod plan;
 mod program;

@@ -5,6 +5,7 @@
 
 use chrono_tz::Tz;
 
+use super::any::Any;
 use super::basket::Basket;
 use super::catalogue::Catalogue;
 use super::damage::Damage;
@@ -36,6 +37,8 @@ pub(crate) struct Program {
     pub(crate) counter: Span,
     pub(crate) slots: usize,
     pub(crate) key: usize,
+    /// A message is a list with the event in it.
+    pub(crate) list: bool,
     pub(crate) forms: Vec<Form>,
     pub(crate) basket: Option<Basket>,
     pub(crate) faults: Faults,
@@ -71,6 +74,10 @@ pub(crate) enum Draw {
         slot: usize,
         prefix: String,
         digits: usize,
+    },
+    Any {
+        slot: usize,
+        any: Any,
     },
 }
 
@@ -128,6 +135,10 @@ impl Draw {
                 digits,
             } => {
                 values.set_hex(*slot, prefix, *digits, draws);
+                0
+            }
+            Self::Any { slot, any } => {
+                values.set_any(*slot, any, draws);
                 0
             }
         }

@@ -1,18 +1,21 @@
 //! `simulation.yml` as it is written: the format and its defaults.
 //!
-//! Only shapes live here. What the words mean and whether they fit together is decided in `compile`.
+//! Only shapes live here; those of a message are in `message`. What the words mean and whether they fit together is decided in `compile`.
+
+mod message;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::durations::{Millis, Times};
+pub(crate) use message::{Epoch, Field, MOST_AFTER_MS, Measure, Message, Moment, TimeForm};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Script {
-    pub(crate) catalogue: Catalogue,
+    pub(crate) catalogue: Option<Catalogue>,
     pub(crate) users: Users,
     pub(crate) hours: Vec<u64>,
     /// How busy each day of the week is, from Monday on.
@@ -65,6 +68,33 @@ pub(crate) struct Draw {
     pub(crate) number: Option<Number>,
     pub(crate) choose: Option<Vec<Choice>>,
     pub(crate) hex: Option<Hex>,
+    pub(crate) any: Option<AnyOf>,
+}
+
+/// A variable that takes one of several values.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnyOf {
+    pub(crate) variable: String,
+    pub(crate) of: Vec<Alternative>,
+}
+
+/// One way to make a value: a constant, a number of a range, a text of a form; none of them is no value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alternative {
+    #[serde(default = "one_weight")]
+    pub(crate) weight: u64,
+    /// `null` is a value too.
+    #[serde(default, deserialize_with = "some")]
+    pub(crate) is: Option<Value>,
+    pub(crate) number: Option<[f64; 2]>,
+    #[serde(default)]
+    pub(crate) decimals: u32,
+    /// The number is written as a text.
+    #[serde(default)]
+    pub(crate) text: bool,
+    pub(crate) mask: Option<String>,
 }
 
 /// The number of the user, counted from `first`; for a share of them as text.
@@ -139,6 +169,10 @@ pub(crate) struct Step {
     /// Steps that can follow each time it happens.
     #[serde(default)]
     pub(crate) then: Vec<Step>,
+    /// Each time it is one of these steps instead, by their weights.
+    #[serde(default)]
+    pub(crate) one_of: Vec<Step>,
+    pub(crate) weight: Option<u64>,
     /// It is about another row of the catalogue than the step before.
     #[serde(default)]
     pub(crate) pick: bool,
@@ -186,70 +220,6 @@ impl Default for Progress {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Counter {
     pub(crate) step: [i64; 2],
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Message {
-    pub(crate) key: String,
-    /// The fields, where all messages have the same form.
-    #[serde(default)]
-    pub(crate) fields: Vec<Field>,
-    /// Else the forms: an event takes the first that fits it.
-    #[serde(default)]
-    pub(crate) forms: Vec<Form>,
-}
-
-/// One way to write a message.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Form {
-    pub(crate) name: String,
-    pub(crate) on: Option<Vec<String>>,
-    pub(crate) needs: Option<String>,
-    pub(crate) fields: Vec<Field>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Field {
-    pub(crate) field: String,
-    pub(crate) from: Option<String>,
-    #[serde(default)]
-    pub(crate) id: bool,
-    pub(crate) time: Option<TimeForm>,
-    pub(crate) measure: Option<Measure>,
-    /// The fields of an object.
-    pub(crate) fields: Option<Vec<Field>>,
-    /// The object is written as a text.
-    #[serde(default)]
-    pub(crate) text: bool,
-    /// The fields of each row of the basket.
-    pub(crate) items: Option<Vec<Field>>,
-    pub(crate) on: Option<Vec<String>>,
-    pub(crate) needs: Option<String>,
-    #[serde(default)]
-    pub(crate) omit: f64,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TimeForm {
-    Utc,
-    Local,
-    /// UTC with a blank and without a zone.
-    Plain,
-    EpochMs,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Measure {
-    Progress,
-    Counter,
-    ElapsedMs,
-    Quantity,
-    Total,
 }
 
 #[derive(Debug, Deserialize)]
@@ -328,6 +298,15 @@ pub(crate) enum KeyForm {
 
 fn one() -> u32 {
     1
+}
+
+fn one_weight() -> u64 {
+    1
+}
+
+/// Tells a `null` that is written from nothing.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 fn even_week() -> Vec<u64> {

@@ -55,7 +55,9 @@ impl Skeleton {
 
     /// A step happens, and perhaps what can follow it.
     fn happens(&mut self, program: &Program, at: usize, first: bool, draws: &mut Draws) {
-        self.sequence.push((at as u8, first));
+        let is = program.steps[at].one_of.as_ref();
+        let is = is.map_or(at, |one_of| one_of.draw(draws));
+        self.sequence.push((is as u8, first));
         for next in &program.steps[at].then {
             let rate = program.steps[*next].rate;
             if rate.is_none_or(|rate| draws.chance(rate)) {

@@ -1,6 +1,6 @@
 //! What happens in a session: its steps, and how it can end.
 
-use super::draws::{Rate, Span};
+use super::draws::{Draws, Rate, Span, Weights};
 
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -12,12 +12,31 @@ pub(crate) struct Step {
     pub(crate) rate: Option<Rate>,
     /// The steps that can follow it, each time.
     pub(crate) then: Vec<usize>,
+    /// The steps that it can be each time.
+    pub(crate) one_of: Option<OneOf>,
     /// The longest that it can take, with what follows it.
     pub(crate) longest: i64,
     /// It is about another row of the catalogue.
     pub(crate) pick: bool,
     pub(crate) puts: bool,
     pub(crate) empties: bool,
+}
+
+/// Steps of which one happens.
+#[derive(Debug)]
+pub(crate) struct OneOf {
+    weights: Weights,
+    steps: Vec<usize>,
+}
+
+impl OneOf {
+    pub(crate) fn new(weights: Weights, steps: Vec<usize>) -> Self {
+        Self { weights, steps }
+    }
+
+    pub(crate) fn draw(&self, draws: &mut Draws) -> usize {
+        self.steps[self.weights.draw(draws)]
+    }
 }
 
 #[derive(Debug)]

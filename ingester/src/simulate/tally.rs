@@ -112,10 +112,15 @@ impl Tally {
             messages: self.messages,
             bytes: self.bytes,
             events: self.events_by_step.iter().sum(),
-            events_by_type: by_name(
-                program.steps.iter().map(|step| &step.name),
-                &self.events_by_step,
-            ),
+            events_by_type: {
+                let steps = program.steps.iter().zip(&self.events_by_step);
+                // A step that is one of others is none itself.
+                let (names, counts): (Vec<&String>, Vec<u64>) = steps
+                    .filter(|(step, _)| step.one_of.is_none())
+                    .map(|(step, count)| (&step.name, *count))
+                    .unzip();
+                by_name(names.into_iter(), &counts)
+            },
             events_by_date: self.by_date(&self.events_by_day),
             duplicates: self.struck.duplicates,
             late: self.struck.late,

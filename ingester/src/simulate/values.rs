@@ -1,5 +1,6 @@
 //! The values of a session's variables.
 
+use super::any::Any;
 use super::draws::Draws;
 use super::text::{write_hex, write_number};
 
@@ -47,6 +48,12 @@ impl Values {
             write_hex(&mut self.text, draws.bits64(), (digits - start).min(16));
         }
         self.text.push(b'"');
+        self.close(slot, from);
+    }
+
+    pub(crate) fn set_any(&mut self, slot: usize, any: &Any, draws: &mut Draws) {
+        let from = self.text.len();
+        any.write(&mut self.text, &mut || draws.bits64());
         self.close(slot, from);
     }
 

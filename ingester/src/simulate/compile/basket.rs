@@ -18,7 +18,8 @@ pub(super) fn compile_basket(
             false => Ok(None),
         };
     };
-    let columns = &script.catalogue.variables;
+    let columns = script.catalogue.as_ref();
+    let columns = columns.map_or(&[][..], |catalogue| &catalogue.variables);
     let Some(column) = columns.iter().position(|name| *name == basket.price) else {
         return script_error(format!(
             "session.basket.price: `{}` is none of catalogue.variables",

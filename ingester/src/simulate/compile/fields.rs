@@ -1,8 +1,13 @@
 //! The fields of the message, and its forms.
 
+use std::cell::Cell;
+
 use super::steps::Settings;
+use crate::simulate::any::Any;
+use crate::simulate::draws::Rate;
 use crate::simulate::error::{SimulateError, script_error};
 use crate::simulate::fields::{Field, Form, Source};
+use crate::simulate::moment::Moment;
 use crate::simulate::names::{Scope, Variables, json_text, rate};
 use crate::simulate::script::{self, Script};
 use crate::simulate::steps::Step;
@@ -16,7 +21,8 @@ pub(super) fn compile_forms(
 ) -> Result<Vec<Form>, SimulateError> {
     let names = Names {
         variables,
-        columns: &script.catalogue.variables,
+        columns: (script.catalogue.as_ref()).map_or(&[], |catalogue| &catalogue.variables[..]),
+        numbered: Cell::new(0),
         steps,
         settings,
     };
@@ -28,7 +34,7 @@ pub(super) fn compile_forms(
         return Ok(vec![Form {
             on: u64::MAX,
             needs: None,
-            fields: names.fields(&message.fields, "message.fields")?,
+            fields: names.fields(&message.fields, "message.fields", true)?,
         }]);
     }
     let mut forms = Vec::new();
@@ -37,7 +43,7 @@ pub(super) fn compile_forms(
         forms.push(Form {
             on: names.on(form.on.as_deref(), &place)?,
             needs: names.needs(form.needs.as_deref(), &place)?,
-            fields: names.fields(&form.fields, &place)?,
+            fields: names.fields(&form.fields, &place, true)?,
         });
     }
     match forms.last() {
@@ -51,31 +57,64 @@ struct Names<'a> {
     variables: &'a Variables,
     /// The columns of the catalogue.
     columns: &'a [String],
+    /// Fields so far.
+    numbered: Cell<u32>,
     steps: &'a [Step],
     settings: &'a [Settings],
 }
 
 impl Names<'_> {
-    fn fields(&self, fields: &[script::Field], list: &str) -> Result<Vec<Field>, SimulateError> {
+    /// Fields of the message itself (`outer`), or of an object in it.
+    fn fields(
+        &self,
+        fields: &[script::Field],
+        list: &str,
+        outer: bool,
+    ) -> Result<Vec<Field>, SimulateError> {
         let mut compiled: Vec<Field> = Vec::new();
         for field in fields {
             let place = format!("{list}: `{}`", field.field);
-            if compiled.iter().any(|other| other.name == field.field) {
+            if field.field.is_empty() {
+                return script_error(format!("{list}: a field without its name"));
+            }
+            // What is left out of the message is drawn with the event, a bit for each field.
+            let field = self.field(field, &place, outer && compiled.len() < 64)?;
+            let twice = |other: &Field| other.name == field.name && other.on & field.on != 0;
+            if compiled.iter().any(twice) {
                 return script_error(format!("{place} is written twice"));
             }
-            compiled.push(Field {
-                name: field.field.clone(),
-                label: [&json_text(&field.field)[..], b":"].concat().into(),
-                source: self.source(field, &place)?,
-                on: self.on(field.on.as_deref(), &place)?,
-                needs: self.needs(field.needs.as_deref(), &place)?,
-                omit: rate(field.omit, &format!("{place}: omit"))?,
-            });
+            compiled.push(field);
         }
-        if compiled.is_empty() || compiled.len() > 64 {
-            return script_error(format!("{list}: write 1 to 64 fields"));
+        if compiled.is_empty() || compiled.len() > 1_000 {
+            return script_error(format!("{list}: write 1 to 1000 fields"));
         }
         Ok(compiled)
+    }
+
+    fn field(
+        &self,
+        field: &script::Field,
+        place: &str,
+        drawn: bool,
+    ) -> Result<Field, SimulateError> {
+        let omit = rate(field.omit, &format!("{place}: omit"))?;
+        let (omit, absent) = if drawn {
+            (omit, Rate::NEVER)
+        } else {
+            (Rate::NEVER, omit)
+        };
+        let number = self.numbered.get();
+        self.numbered.set(number + 1);
+        Ok(Field {
+            name: field.field.clone(),
+            label: [&json_text(&field.field)[..], b":"].concat().into(),
+            source: self.source(field, place)?,
+            on: self.on(field.on.as_deref(), place)?,
+            needs: self.needs(field.needs.as_deref(), place)?,
+            omit,
+            absent,
+            number,
+        })
     }
 
     fn source(&self, field: &script::Field, place: &str) -> Result<Source, SimulateError> {
@@ -86,10 +125,13 @@ impl Names<'_> {
             field.measure.is_some(),
             field.fields.is_some(),
             field.items.is_some(),
+            field.moment.is_some(),
+            field.any.is_some(),
+            field.list.is_some(),
         ];
         if ways.iter().filter(|way| **way).count() > 1 {
             return script_error(format!(
-                "{place}: write only one of from, id, time, measure, fields and items"
+                "{place}: write only one of from, id, time, measure, fields, items, moment, any and list"
             ));
         }
         if field.text && field.fields.is_none() {
@@ -107,12 +149,23 @@ impl Names<'_> {
             return Ok(Source::Measure(measure));
         }
         if let Some(fields) = &field.fields {
-            let fields = self.inner(fields, place)?;
+            let fields = self.fields(fields, place, false)?;
             let text = field.text;
             return Ok(Source::Object { fields, text });
         }
         if let Some(fields) = &field.items {
-            return Ok(Source::Items(self.inner(fields, place)?));
+            return Ok(Source::Items(self.fields(fields, place, false)?));
+        }
+        if let Some(moment) = &field.moment {
+            return Ok(Source::Moment(Moment::compile(moment, place)?));
+        }
+        if let Some(any) = &field.any {
+            return Ok(Source::Any(Any::compile(any, place)?));
+        }
+        if let Some(items) = &field.list {
+            let item = |(index, item)| self.field(item, &format!("{place}: list[{index}]"), false);
+            let items = items.iter().enumerate().map(item);
+            return Ok(Source::List(items.collect::<Result<_, _>>()?));
         }
         let name = field.from.as_deref().unwrap_or(&field.field);
         if let Some(column) = self.columns.iter().position(|column| column == name) {
@@ -126,17 +179,6 @@ impl Names<'_> {
             }
             Scope::User | Scope::Session => Source::Variable(slot),
         })
-    }
-
-    /// The fields of a field. Which of them are left out is no matter of chance.
-    fn inner(&self, fields: &[script::Field], place: &str) -> Result<Vec<Field>, SimulateError> {
-        match fields.iter().find(|field| field.omit != 0.0) {
-            Some(field) => script_error(format!(
-                "{place}: `{}`: omit is for fields of the message itself",
-                field.field
-            )),
-            None => self.fields(fields, place),
-        }
     }
 
     fn on(&self, names: Option<&[String]>, place: &str) -> Result<u64, SimulateError> {

@@ -45,10 +45,13 @@ pub(super) fn load(models: &Path, domain: &str) -> Result<Program, SimulateError
 
 fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
     let mut variables = Variables::default();
-    let catalogue = Catalogue::load(folder, &script.catalogue)?;
-    let catalogue_slots = script
-        .catalogue
-        .variables
+    let catalogue = match &script.catalogue {
+        Some(catalogue) => Catalogue::load(folder, catalogue)?,
+        None => Catalogue::none(),
+    };
+    let columns = script.catalogue.as_ref();
+    let columns = columns.map_or(&[][..], |catalogue| &catalogue.variables);
+    let catalogue_slots = columns
         .iter()
         .map(|name| variables.declare(name, Scope::Session))
         .collect::<Result<Vec<_>, _>>()?;
@@ -179,6 +182,7 @@ fn compile(folder: &Path, script: Script) -> Result<Program, SimulateError> {
         counter,
         slots: variables.count(),
         key,
+        list: script.message.list,
         forms,
         basket,
         faults,

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::simulate::draws::Span;
+use crate::simulate::draws::{Span, Weights};
 use crate::simulate::durations::Times;
 use crate::simulate::error::{SimulateError, script_error};
 use crate::simulate::names::{Scope, Variables, rate, span};
 use crate::simulate::script;
-use crate::simulate::steps::Step;
+use crate::simulate::steps::{OneOf, Step};
 
 /// What a step sets, by slot.
 pub(super) type Settings = HashMap<usize, Box<[u8]>>;
@@ -42,7 +42,47 @@ impl Steps {
             self.steps[at].then.push(next);
             self.steps[at].longest += times * longest;
         }
+        self.steps[at].one_of = self.one_of(variables, step, at, place)?;
         Ok(at)
+    }
+
+    /// The steps that a step can be; they come when it does.
+    fn one_of(
+        &mut self,
+        variables: &mut Variables,
+        step: &script::Step,
+        at: usize,
+        place: &str,
+    ) -> Result<Option<OneOf>, SimulateError> {
+        let place = format!("{place}: step `{}`: one_of", step.name);
+        let weights = step.one_of.iter().map(|one| one.weight.unwrap_or(1));
+        let Some(weights) = Weights::new(weights) else {
+            return match step.one_of.is_empty() {
+                true => Ok(None),
+                false => script_error(format!("{place}: no step has a weight")),
+            };
+        };
+        let mut steps = Vec::new();
+        for one in &step.one_of {
+            let bare = one.repeat.is_none()
+                && one.first_gap.is_none()
+                && one.gap.is_none()
+                && one.rate.is_none()
+                && one.then.is_empty()
+                && one.one_of.is_empty();
+            if !bare {
+                return script_error(format!(
+                    "{place}: step `{}` has a name, a weight and what it sets; when it comes stands with the step around",
+                    one.name
+                ));
+            }
+            let index = self.add(variables, one, &place)?;
+            let (first_gap, gap) = (self.steps[at].first_gap, self.steps[at].gap);
+            self.steps[index].first_gap = first_gap;
+            self.steps[index].gap = gap;
+            steps.push(index);
+        }
+        Ok(Some(OneOf::new(weights, steps)))
     }
 }
 
@@ -92,6 +132,7 @@ fn compile_step(
             .map(|share| rate(share, &format!("{place}: rate")))
             .transpose()?,
         then: Vec::new(),
+        one_of: None,
         longest: first_gap.to + gap.to * (times - 1).max(0),
         pick: step.pick,
         puts: step.puts,
