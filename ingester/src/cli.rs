@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 use userflow_process::arguments::LogArgs;
 
-use crate::config::{DevBrokerArgs, IngestArgs, LOAD_HELP, LagArgs, LoadArgs, SessionizeArgs};
+use crate::config::{
+    DevBrokerArgs, IngestArgs, LOAD_HELP, LagArgs, LoadArgs, SampleArgs, SendArgs, SessionizeArgs,
+};
 use crate::simulate::SimulateArgs;
 
 /// Everything that touches Kafka or brings events in: simulate user behaviour, land it in the lake exactly once, keep live features
@@ -32,6 +34,10 @@ pub enum Command {
     Lag(Box<LagArgs>),
     /// Keep the feature views of a domain in PostgreSQL, live: sessions, windows, lifetimes; runs until stopped
     Sessionize(Box<SessionizeArgs>),
+    /// Write the newest messages of a topic to standard output, one a line: a sample for `userflow-jobs new-domain`
+    Sample(SampleArgs),
+    /// Send the lines of files to a topic as they are, each with the key that the contract names
+    Send(SendArgs),
     /// Run an embedded development broker (librdkafka's mock cluster): for the demo, never for production
     DevBroker(DevBrokerArgs),
 }

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use userflow_ingester::cli::{Cli, Command};
-use userflow_ingester::{bronze, dev_broker, sessionize, simulate};
+use userflow_ingester::{bronze, dev_broker, lines, sessionize, simulate};
 use userflow_process::logging::start_logging;
 use userflow_process::{allocation, exit};
 
@@ -19,6 +19,8 @@ fn main() -> std::process::ExitCode {
         Command::Load(args) => bronze::load(&args),
         Command::Lag(args) => bronze::lag(&args),
         Command::Sessionize(args) => sessionize::run(&args),
+        Command::Sample(args) => lines::sample(&args),
+        Command::Send(args) => lines::send(&args),
         Command::DevBroker(args) => dev_broker::run(&args),
     };
     exit::code(

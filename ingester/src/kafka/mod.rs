@@ -29,6 +29,7 @@ mod tests;
 mod token;
 mod topic_id;
 
+pub(crate) use class::{Errors, code};
 pub use connection::{Connection, RawSetting, SaslMechanism, SecurityProtocol};
 pub use consumer::{Assignor, GroupProtocol, Membership};
 pub(crate) use consumer::{Event, Joining, Member};
