@@ -13,3 +13,4 @@ pub mod proxy;
 pub mod s3;
 pub mod seed;
 pub mod service;
+pub mod shapes;

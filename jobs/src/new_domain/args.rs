@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::guess::Told;
+use super::topic::TopicArgs;
 
 /// What `--help` says at its end.
-pub const HELP: &str = "A sample from a topic, with any Kafka consumer:
-  kafka-console-consumer.sh --bootstrap-server HOST:PORT --topic T --from-beginning --max-messages 10000 > sample.jsonl
-  kcat -b HOST:PORT -t T -C -o beginning -c 10000 -e > sample.jsonl
+pub const HELP: &str = "Examples:
+  userflow-jobs new-domain music --from plays.jsonl --dry-run      what it guesses; nothing is written
+  userflow-jobs new-domain music --from plays.jsonl
+  userflow-jobs new-domain music --from-topic plays --brokers HOST:PORT --sample 5000
+  kcat -b HOST:PORT -t plays -C -c 5000 -e | userflow-jobs new-domain music --from -
 
-Exit codes: 0 written; 2 the folder exists, or the sample has lines that no contract accepts (they are named).";
+Exit codes: 0 written; 1 Kafka or the disk failed; 2 the folder exists, or the sample has lines that no contract accepts (they are named).";
 
 /// Settings of `new-domain`.
 #[derive(Clone, Debug, Args)]
@@ -20,8 +23,11 @@ pub struct NewDomainArgs {
     #[arg(value_name = "NAME", value_parser = name)]
     pub name: String,
     /// The sample: one JSON message a line as on the topic (or one JSON list); `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pub from: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "from_topic")]
+    pub from: Option<PathBuf>,
+    /// Or: the topic that has them. `userflow-ingester sample` reads it, without a group
+    #[arg(long, value_name = "TOPIC", conflicts_with = "from")]
+    pub from_topic: Option<String>,
     /// The field that says what happened, as a JSON pointer; default guessed, as with those below
     #[arg(long = "type", value_name = "POINTER")]
     pub event_type: Option<String>,
@@ -40,6 +46,9 @@ pub struct NewDomainArgs {
     /// Say what was guessed and which files would be written, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Kafka.
+    #[command(flatten)]
+    pub topic: TopicArgs,
 }
 
 impl NewDomainArgs {

@@ -1,7 +1,7 @@
 //! `new-domain`: from a sample of messages to a domain under `models/`, which can be edited and run.
 //!
 //! ```text
-//! sample (lines, events) -> guess (pure: fields, roles, columns) -> write (texts) -> prove (readers, decoder) -> models/NAME
+//! sample (lines of a file or a topic, events) -> guess (pure: fields, roles, columns) -> write (texts) -> prove (readers, decoder) -> models/NAME
 //! ```
 //!
 //! The files are written into a folder beside, proved there, and renamed: a domain is there as a whole or not at all, and one that exists is
@@ -11,6 +11,7 @@ mod args;
 mod guess;
 mod prove;
 mod sample;
+mod topic;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::config::{Common, Output};
 use crate::print;
 use guess::Guesses;
 use sample::{Sample, refuse, wrong};
-use write::File;
+use write::{File, Next, Origin};
 
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -66,16 +67,30 @@ pub fn run(common: &Common, args: &NewDomainArgs) -> Result<()> {
             target.display()
         )));
     }
-    let sample = Sample::read(&args.from)?;
-    let mut guesses = Guesses::of(&args.name, &sample, &args.told())?;
-    let named = match args.from.to_str() {
-        Some("-") | None => "sample.jsonl",
-        Some(path) => path,
+    let mut sample = match (&args.from, &args.from_topic) {
+        (Some(file), _) => Sample::read(file)?,
+        (None, Some(topic)) => Sample::parse(&args.topic.read(topic)?)
+            .with_context(|| format!("read the sample of topic {topic}"))?,
+        (None, None) => unreachable!("the command line asks for one of them"),
     };
-    let date = day(&guesses);
+    let mut guesses = Guesses::of(&args.name, &mut sample, &args.told())?;
+    let from = match (
+        &args.from_topic,
+        args.from.as_ref().and_then(|path| path.to_str()),
+    ) {
+        (Some(topic), _) => Origin::Topic(topic),
+        (None, Some("-") | None) => Origin::File("sample.jsonl"),
+        (None, Some(path)) => Origin::File(path),
+    };
+    let usual = models == Path::new("models");
+    let next = Next {
+        from,
+        models: models.to_str().filter(|_| !usual),
+        date: day(&guesses),
+    };
     let staging = Staging::new(models, args.dry_run)?;
     let files = loop {
-        let files = write::files(&guesses, named, date);
+        let files = write::files(&guesses, next);
         staging.write(&args.name, &files)?;
         if agreed(&staging, &sample, &mut guesses)? {
             break files;
@@ -88,7 +103,7 @@ pub fn run(common: &Common, args: &NewDomainArgs) -> Result<()> {
             .with_context(|| format!("rename {} to {}", made.display(), target.display()))?;
     }
     drop(staging);
-    report(common, args, &guesses, &files, &target, named, date)
+    report(common, args, &guesses, &files, &target, next)
 }
 
 /// Whether the decoder accepts the whole sample. If not, columns that it cannot read are made less of, for another try.
@@ -177,8 +192,7 @@ fn report(
     guesses: &Guesses,
     files: &[File],
     target: &Path,
-    named: &str,
-    date: NaiveDate,
+    next: Next<'_>,
 ) -> Result<()> {
     let paths = files
         .iter()
@@ -224,6 +238,7 @@ fn report(
     let columns = guesses.columns.len();
     let kept = match guesses.kept.len() {
         0 => String::new(),
+        1 => ", one field stays in `extra`".to_owned(),
         n => format!(", {n} fields stay in `extra`"),
     };
     print::text(&format!(
@@ -237,7 +252,7 @@ fn report(
             "Next (also in {}):\n",
             target.join("README.md").display()
         ))?;
-        print::text(&write::commands(guesses, named, date))?;
+        print::text(&write::commands(guesses, next))?;
     }
     Ok(())
 }

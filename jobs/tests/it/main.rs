@@ -34,7 +34,6 @@ mod pull;
 mod replay;
 mod runs;
 mod seeds;
-mod shapes;
 mod skew;
 mod ties;
 mod training;

@@ -12,8 +12,8 @@ use userflow_models::domain::Domain;
 use userflow_models::features;
 use userflow_models::project::Window;
 
-use crate::shapes::{EVENTS, FLAT, Fact, SHAPES, Shape, facts};
 use crate::world::World;
+use userflow_tests::shapes::{EVENTS, FLAT, Fact, SHAPES, Shape, facts};
 
 const DATE: &str = "2026-11-01";
 

@@ -15,6 +15,7 @@ mod ledger;
 mod load;
 mod memory;
 mod memory_limit;
+mod new_domain;
 mod online;
 mod postgres;
 mod redis;

@@ -2,6 +2,7 @@
 
 use super::field::Field;
 use super::fields::Fields;
+use super::lists::Lists;
 use super::names;
 use super::roles::Roles;
 use super::times::Form;
@@ -31,6 +32,8 @@ pub(crate) enum Kind {
     Truth,
     Time,
     Date,
+    /// Objects with the fields of [`Column::items`].
+    List,
 }
 
 impl Kind {
@@ -54,6 +57,7 @@ impl Kind {
             Self::Truth => "boolean".to_owned(),
             Self::Time => "timestamp".to_owned(),
             Self::Date => "date".to_owned(),
+            Self::List => "list".to_owned(),
         }
     }
 }
@@ -71,6 +75,8 @@ pub(crate) struct Column {
     pub(crate) values: Vec<String>,
     /// Whether it names what users deal with: values that come again and again, and are neither a role nor a small set.
     pub(crate) item: bool,
+    /// The fields of an item, for a list.
+    pub(crate) items: Vec<Column>,
 }
 
 impl Column {
@@ -116,7 +122,7 @@ pub(crate) struct Kept {
 }
 
 /// The columns in the order of the sample, those with a role first; and the places without one.
-pub(crate) fn columns(fields: &Fields, roles: &Roles) -> (Vec<Column>, Vec<Kept>) {
+pub(crate) fn columns(fields: &Fields, lists: &Lists, roles: &Roles) -> (Vec<Column>, Vec<Kept>) {
     let played = |field: &Field| {
         let guesses = [
             (Some(&roles.event_id), Role::EventId),
@@ -137,8 +143,14 @@ pub(crate) fn columns(fields: &Fields, roles: &Roles) -> (Vec<Column>, Vec<Kept>
     let mut kept = Vec::new();
     for field in fields.all() {
         let role = played(field);
+        let plain = fields.in_list(field) && field.forms.contains_key(&Form::Plain);
         match kind(field, role) {
+            // Inside a list there is nothing that says the zone.
+            Ok(Kind::Time) if plain => found.push((field, Kind::Text, role)),
             Ok(kind) => found.push((field, kind, role)),
+            Err(_) if lists.at(&field.path).is_some_and(has_columns) && !fields.in_list(field) => {
+                found.push((field, Kind::List, role));
+            }
             Err(Some(why)) if !fields.is_object(field) => kept.push(Kept {
                 pointer: field.pointer(),
                 why: why.to_owned(),
@@ -180,12 +192,47 @@ pub(crate) fn columns(fields: &Fields, roles: &Roles) -> (Vec<Column>, Vec<Kept>
             name: names.next().expect("every column has a name"),
             percent: (100 * field.filled()).div_ceil(fields.events),
             item: role.is_none() && values.is_empty() && is_item(field, &kind, fields.events),
+            items: match (&kind, lists.at(&field.path)) {
+                (Kind::List, Some(inside)) => items(inside),
+                _ => Vec::new(),
+            },
             values,
             kind,
             role,
         }
     });
     (columns.collect(), kept)
+}
+
+/// Whether the items of a list have fields that a column can have.
+fn has_columns(items: &Fields) -> bool {
+    items.all().any(|field| kind(field, None).is_ok())
+}
+
+/// The fields of the items of a list. What has no type stays in `extra`, with the list around it.
+fn items(fields: &Fields) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    for field in fields.all().take(MOST_COLUMNS) {
+        let Ok(kind) = kind(field, None) else {
+            continue;
+        };
+        let taken: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        columns.push(Column {
+            path: field.path.clone(),
+            name: names::column_name(&field.path, &taken, false),
+            // Inside a list there is nothing that says the zone.
+            kind: match kind {
+                Kind::Time if field.forms.contains_key(&Form::Plain) => Kind::Text,
+                other => other,
+            },
+            role: None,
+            percent: (100 * field.filled()).div_ceil(fields.events),
+            values: Vec::new(),
+            item: false,
+            items: Vec::new(),
+        });
+    }
+    columns
 }
 
 /// Names of the columns, in their order. Fields of the event itself choose before those inside objects.
@@ -316,7 +363,7 @@ fn text(field: &Field) -> Kind {
 }
 
 /// Whether values should not be copied into files that many people read.
-fn is_personal(field: &Field) -> bool {
+pub(super) fn is_personal(field: &Field) -> bool {
     const PERSONAL: [&str; 9] = [
         "address",
         "agent",

@@ -17,6 +17,8 @@ pub(crate) struct Fields {
     index: HashMap<Vec<String>, usize>,
     /// Different keys of the object at a path.
     keys: HashMap<Vec<String>, usize>,
+    /// Places with lists of keys and values, each of whose keys is a field.
+    pub(crate) in_lists: Vec<Vec<String>>,
     /// Events.
     pub(crate) events: usize,
 }
@@ -45,6 +47,12 @@ impl Fields {
     pub(crate) fn is_object(&self, field: &Field) -> bool {
         let map = self.keys.get(&field.path).is_some_and(|n| *n > MOST_KEYS);
         field.objects > 0 && field.scalars() + field.lists == 0 && !map
+    }
+
+    /// Whether a place stands in a list of keys and values.
+    pub(crate) fn in_list(&self, field: &Field) -> bool {
+        let lists = self.in_lists.iter();
+        lists.into_iter().any(|list| field.path.starts_with(list))
     }
 
     fn reachable(&self, field: &Field) -> bool {

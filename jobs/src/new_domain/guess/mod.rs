@@ -1,7 +1,8 @@
 //! What a sample says of its domain: pure functions over the events.
 //!
 //! ```text
-//! events -> fields (statistics of every place) -> roles (type, time, user, session, id) -> columns (names, types)
+//! events -> pairs (lists of keys and values) -> fields (statistics of every place) -> roles (type, time, user, session, id) -> columns (names, types)
+//!                                                                                       -> played (what a simulator has to play)
 //! ```
 //!
 //! Not here: how the guesses are written (`write`), whether the decoder agrees (`prove`).
@@ -9,7 +10,10 @@
 mod columns;
 mod field;
 mod fields;
+mod lists;
 mod names;
+mod pairs;
+mod played;
 mod roles;
 mod times;
 mod words;
@@ -22,7 +26,10 @@ use anyhow::Result;
 pub(crate) use columns::{Column, Kept, Kind};
 pub(crate) use field::{Field, pointer};
 pub(crate) use fields::Fields;
+pub(crate) use lists::Lists;
 pub(crate) use names::{numbered, snake};
+pub(crate) use pairs::Pairs;
+pub(crate) use played::{Alternative, Member, Moment, Node, Played, Variable, What, Written};
 pub(crate) use roles::{Guess, Roles, Told};
 pub(crate) use times::Form;
 pub(crate) use words::Role;
@@ -40,6 +47,12 @@ pub(crate) struct Guesses {
     pub(crate) kept: Vec<Kept>,
     /// Event types with their numbers, most frequent first.
     pub(crate) types: Vec<(String, usize)>,
+    /// Lists of keys and values.
+    pub(crate) pairs: Vec<Pairs>,
+    /// The items of lists of objects.
+    pub(crate) lists: Lists,
+    /// What a simulator plays.
+    pub(crate) played: Played,
     pub(crate) envelopes: Vec<&'static str>,
     pub(crate) messages: usize,
     /// Bytes of the longest message.
@@ -48,10 +61,14 @@ pub(crate) struct Guesses {
 
 impl Guesses {
     /// Guesses the domain of a sample.
-    pub(crate) fn of(domain: &str, sample: &Sample, told: &Told) -> Result<Self> {
-        let fields = Fields::of(sample.events.iter().map(|(_, event)| event));
+    pub(crate) fn of(domain: &str, sample: &mut Sample, told: &Told) -> Result<Self> {
+        let pairs = pairs::unfold(sample);
+        let sample = &*sample;
+        let mut fields = Fields::of(sample.events.iter().map(|(_, event)| event));
+        fields.in_lists = pairs.iter().map(|pairs| pairs.path.clone()).collect();
         let roles = Roles::find(sample, &fields, told)?;
-        let (columns, kept) = columns::columns(&fields, &roles);
+        let lists = Lists::of(sample, &fields);
+        let (columns, kept) = columns::columns(&fields, &lists, &roles);
         let listed = fields
             .get(&roles.event_type.path)
             .and_then(|field| field.listed.clone());
@@ -59,18 +76,29 @@ impl Guesses {
             listed.expect("a field with more values is no event type");
         let mut types: Vec<(String, usize)> = listed.into_iter().collect();
         types.sort_by_key(|(_, count)| usize::MAX - count);
+        let played = Played::of(sample, &fields, &pairs, &roles, &types);
         let bytes = sample.messages.iter().map(|message| message.text.len());
         Ok(Self {
             domain: domain.to_owned(),
             roles,
             columns,
             kept,
+            played,
+            pairs,
+            lists,
             types,
             envelopes: sample.envelopes.clone(),
             messages: sample.messages.len(),
             longest: bytes.max().unwrap_or(0),
             fields,
         })
+    }
+
+    /// The columns that tables of models have: a list stays in bronze.
+    pub(crate) fn flat(&self) -> impl Iterator<Item = &Column> {
+        self.columns
+            .iter()
+            .filter(|column| column.kind != Kind::List)
     }
 
     /// The column of a role.

@@ -174,6 +174,9 @@ impl Search<'_> {
     /// Why a field cannot play a role at all.
     fn unfit(&self, role: Role, field: &Field) -> Option<&'static str> {
         let only = |kinds: usize| kinds == field.scalars() && field.lists + field.objects == 0;
+        if role != Role::Session && self.fields.in_list(field) {
+            return Some("it stands in a list of keys and values, of which none is needed");
+        }
         match role {
             Role::EventTime => (!field.is_time()).then_some("not every value of it is a time"),
             Role::EventType if !only(field.texts) => Some("its values are not all texts"),
@@ -238,9 +241,15 @@ impl Search<'_> {
             Role::EventId => {
                 let unique = if share >= 0.9 { 1.0 } else { 0.0 };
                 let clock = if time { 0.0 } else { 1.0 };
+                // A small number may be a counter of each device, which others count as well.
+                let counter = if field.texts == 0 && field.whole_digits <= 9 {
+                    0.9
+                } else {
+                    1.0
+                };
                 let repeats = 100.0 * (1.0 - share);
                 let why = format!("{repeats:.1} % of the values are repeats");
-                (name * unique * clock, why)
+                (name * unique * clock * counter, why)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use userflow_models::contract::TIME_PATTERN;
 
-use crate::new_domain::guess::{Column, Field, Form, Guesses, Kind, Role, pointer};
+use crate::new_domain::guess::{Column, Field, Fields, Form, Guesses, Kind, Pairs, Role, pointer};
 use crate::new_domain::sample::Json;
 
 const DAY_MS: i64 = 86_400_000;
@@ -117,6 +117,9 @@ fn object(guesses: &Guesses, path: &[String]) -> (Json, Json) {
 }
 
 fn nested(guesses: &Guesses, path: &[String]) -> Json {
+    if let Some(pairs) = guesses.pairs.iter().find(|pairs| pairs.path == path) {
+        return listed(guesses, pairs);
+    }
     let (required, properties) = object(guesses, path);
     let needed = required != Json::List(Vec::new());
     let mut members = vec![(
@@ -133,7 +136,41 @@ fn nested(guesses: &Guesses, path: &[String]) -> Json {
     Json::Object(members)
 }
 
+/// A list of keys and values.
+fn listed(guesses: &Guesses, pairs: &Pairs) -> Json {
+    let values = pairs.values.iter().map(|place| pointer(place));
+    let values: Vec<String> = values.collect();
+    let columns = guesses.columns.iter();
+    let columns = columns.filter(|column| column.path.starts_with(&pairs.path));
+    let columns = columns.map(|column| {
+        let of = column.path.last().map_or("", String::as_str);
+        let mut entry = vec![
+            ("type".to_owned(), Json::text(column.kind.contract())),
+            ("description".to_owned(), Json::text(description(column))),
+        ];
+        if of != column.name {
+            entry.insert(0, ("of".to_owned(), Json::text(of)));
+        }
+        (column.name.clone(), Json::Object(entry))
+    });
+    let columns = Json::Object(columns.collect());
+    Json::object([
+        ("type", Json::texts(["array", "null"])),
+        (
+            "x-pairs",
+            Json::object([
+                ("key", Json::text(pointer(std::slice::from_ref(&pairs.key)))),
+                ("values", Json::texts(values.iter().map(String::as_str))),
+                ("columns", columns),
+            ]),
+        ),
+    ])
+}
+
 fn leaf(guesses: &Guesses, column: &Column) -> Json {
+    if column.kind == Kind::List {
+        return list(guesses, column);
+    }
     let field = guesses.fields.get(&column.path);
     let field = field.expect("a column is made from a field");
     let mut members: Vec<(&str, Json)> = vec![("description", Json::text(description(column)))];
@@ -173,6 +210,76 @@ fn leaf(guesses: &Guesses, column: &Column) -> Json {
     Json::Object(members.collect())
 }
 
+/// A list of objects.
+fn list(guesses: &Guesses, column: &Column) -> Json {
+    let fields = guesses.lists.at(&column.path);
+    let fields = fields.expect("a list column is made from items");
+    let declared = column.items.iter().map(|item| {
+        let mut entry = vec![("type".to_owned(), Json::text(item.kind.contract()))];
+        if item.path != [item.name.as_str()] {
+            entry.push(("pointer".to_owned(), Json::text(pointer(&item.path))));
+        }
+        (item.name.clone(), Json::Object(entry))
+    });
+    Json::object([
+        ("description", Json::text(description(column))),
+        ("type", Json::texts(["array", "null"])),
+        (
+            "items",
+            Json::object([
+                ("type", Json::text("object")),
+                ("properties", inside(&column.items, fields, &[])),
+            ]),
+        ),
+        (
+            "x-column",
+            Json::object([
+                ("name", Json::text(&column.name)),
+                ("type", Json::text(column.kind.contract())),
+                ("items", Json::Object(declared.collect())),
+            ]),
+        ),
+    ])
+}
+
+/// The properties of an item, at a path in it.
+fn inside(items: &[Column], fields: &Fields, path: &[String]) -> Json {
+    let mut properties: Vec<(String, Json)> = Vec::new();
+    let below = |item: &&Column| item.path.starts_with(path) && item.path.len() > path.len();
+    for item in items.iter().filter(below) {
+        let key = &item.path[path.len()];
+        if properties.iter().any(|(name, _)| name == key) {
+            continue;
+        }
+        let property = if item.path.len() > path.len() + 1 {
+            Json::object([
+                ("type", Json::texts(["object", "null"])),
+                (
+                    "properties",
+                    inside(items, fields, &item.path[..=path.len()]),
+                ),
+            ])
+        } else {
+            let field = fields.get(&item.path);
+            let field = field.expect("a field of an item is made from a place");
+            let mut members = vec![("type", types(item, field))];
+            match item.kind {
+                Kind::Time => time(field, &mut members),
+                Kind::Date => members.push(("format", Json::text("date"))),
+                _ => {}
+            }
+            let members = members.into_iter();
+            Json::Object(
+                members
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
+        };
+        properties.push((key.clone(), property));
+    }
+    Json::Object(properties)
+}
+
 fn types(column: &Column, field: &Field) -> Json {
     let mut types = match column.kind {
         Kind::Text | Kind::Date => vec!["string"],
@@ -180,6 +287,7 @@ fn types(column: &Column, field: &Field) -> Json {
         Kind::Whole => vec!["integer"],
         Kind::Decimal { .. } | Kind::Double => vec!["number"],
         Kind::Truth => vec!["boolean"],
+        Kind::List => vec!["array"],
         Kind::Time => {
             let mut types = Vec::new();
             if field.texts > 0 {

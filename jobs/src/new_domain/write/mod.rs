@@ -6,6 +6,7 @@ mod counts;
 mod gold;
 mod readme;
 mod silver;
+mod simulation;
 mod views;
 
 use std::path::PathBuf;
@@ -22,11 +23,28 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
-/// Every file. `sample` is the sample as the commands name it, `date` a day that it has events of.
-pub(crate) fn files(guesses: &Guesses, sample: &str, date: NaiveDate) -> Vec<File> {
+/// Where the sample came from, as the commands that come next name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin<'a> {
+    File(&'a str),
+    Topic(&'a str),
+}
+
+/// What the commands that come next say of the sample.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next<'a> {
+    pub(crate) from: Origin<'a>,
+    /// The folder of the domains, if it is not the usual one.
+    pub(crate) models: Option<&'a str>,
+    /// A day that the sample has events of.
+    pub(crate) date: NaiveDate,
+}
+
+/// Every file.
+pub(crate) fn files(guesses: &Guesses, next: Next<'_>) -> Vec<File> {
     let domain = &guesses.domain;
     let mut files = vec![
-        file("README.md", readme::readme(guesses, sample, date)),
+        file("README.md", readme::readme(guesses, next)),
         file("contract.json", contract::contract(guesses)),
     ];
     for (name, text) in views::views(guesses) {
@@ -49,7 +67,8 @@ pub(crate) fn files(guesses: &Guesses, sample: &str, date: NaiveDate) -> Vec<Fil
         &format!("gold/{domain}_user_daily.yml"),
         gold::gold_yml(guesses),
     ));
-    files.push(file("tests/first.yml", cases::cases(guesses, date)));
+    files.push(file("simulation.yml", simulation::simulation(guesses)));
+    files.push(file("tests/first.yml", cases::cases(guesses, next.date)));
     files
 }
 

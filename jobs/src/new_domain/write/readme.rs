@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 
-use chrono::NaiveDate;
-
 use super::contract::max_past;
+use super::{Next, Origin};
 use crate::new_domain::guess::{Guess, Guesses, Role, pointer};
-use crate::new_domain::sample::quoted;
 
 /// The role, the field, how sure, and why: one row each.
 pub(crate) fn roles(guesses: &Guesses) -> Vec<[String; 4]> {
@@ -72,24 +70,28 @@ fn row(role: Role, guess: &Guess) -> [String; 4] {
 }
 
 /// The commands that come next, as they are to be typed.
-pub(crate) fn commands(guesses: &Guesses, sample: &str, date: NaiveDate) -> String {
+pub(crate) fn commands(guesses: &Guesses, next: Next<'_>) -> String {
     let domain = &guesses.domain;
-    let produce = format!(
-        "kafka-console-producer.sh --bootstrap-server $USERFLOW_BROKERS --topic {domain}.events"
-    );
-    let send = match key(guesses) {
-        Some(key) => format!(
-            "jq -cr '[({key} | tostring), tojson] | join(\"\\t\")' {sample} |
-  {produce} --property parse.key=true"
-        ),
-        None => format!("{produce} < {sample}"),
+    let Next { from, models, date } = next;
+    let models = models.map_or_else(String::new, |models| {
+        format!(" USERFLOW_MODELS={}", word(models))
+    });
+    let (topic, send) = match from {
+        Origin::File(file) => {
+            let send = format!("userflow-ingester send {}", word(file));
+            (
+                String::new(),
+                format!("{send:<61} # the sample to the topic {domain}.events, by user\n"),
+            )
+        }
+        Origin::Topic(topic) => (format!(" USERFLOW_TOPIC={}", word(topic)), String::new()),
     };
     format!(
-        "export USERFLOW_BROKERS=… USERFLOW_POSTGRES_URL=… USERFLOW_DOMAIN={domain}     # `make up` prints addresses to try it on
-userflow-jobs test {domain}                                   # the first cases, without a server
+        "export USERFLOW_BROKERS=… USERFLOW_POSTGRES_URL=…             # `make up` prints addresses to try it on
+export USERFLOW_DOMAIN={domain}{topic}{models}
+userflow-jobs test {domain:<42} # the first cases, without a server
 userflow-jobs init                                            # tables of the lake and of the online store
-{send}
-userflow-ingester ingest --until-caught-up                    # bronze; without the flag it runs until it is stopped
+{send}userflow-ingester ingest --until-caught-up                    # bronze; without the flag it runs until it is stopped
 userflow-ingester sessionize --until-caught-up                # live features
 psql $USERFLOW_POSTGRES_URL -c 'select * from online.{domain}_user_1h limit 5'
 userflow-jobs run '+gold.{domain}_user_daily' --date {date}
@@ -99,27 +101,22 @@ userflow-jobs check --date {date}
     )
 }
 
-/// Where the key of a message stands, for jq; none where one message has events of several users.
-fn key(guesses: &Guesses) -> Option<String> {
-    if guesses.envelopes.contains(&"array") {
-        return None;
+/// A word of a shell.
+fn word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+    match text.bytes().all(plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
-    let envelope = guesses
-        .envelopes
-        .contains(&"kafka-connect")
-        .then_some("payload");
-    let path = guesses.roles.user.path.iter().map(String::as_str);
-    let path: Vec<String> = envelope.into_iter().chain(path).map(quoted).collect();
-    Some(format!("getpath([{}])", path.join(",")))
 }
 
 /// The whole file.
-pub(super) fn readme(guesses: &Guesses, sample: &str, date: NaiveDate) -> String {
+pub(super) fn readme(guesses: &Guesses, next: Next<'_>) -> String {
     let domain = &guesses.domain;
     let mut text = format!(
         "# {domain}\n\nWritten by `userflow-jobs new-domain {domain}` from {} events. The decoder accepted every one of them. All of it is yours to edit; it is never\nwritten again.\n\n## Next\n\n```\n{}```\n",
         guesses.fields.events,
-        commands(guesses, sample, date)
+        commands(guesses, next)
     );
     add(
         &mut text,
@@ -156,6 +153,7 @@ pub(super) fn readme(guesses: &Guesses, sample: &str, date: NaiveDate) -> String
 * `contract.json`: an event type that the sample did not have is quarantined as `unknown_event_type`. Add it to the `enum`, then
   `userflow-jobs replay --domain {domain}` lands what was refused. Columns may be renamed before the first `init`.
 * `contract.json`, `x-limits`: events up to {} days old are accepted, so that old samples can be sent. Lower `max_past` when you are done with them.
+* `simulation.yml`: `userflow-ingester simulate --domain {domain} --rate 50` sends events like those of the sample, for load and for a demo.
 * `tests/first.yml`: what is expected of all of it, as cases. Change a rule and see one fail; add your own.
 * `features/*.yml`: features are one line each, and a view is one file. `userflow-jobs init` says what is wrong with its line.
 * `silver/*.yml`, `gold/*.yml`: tests. Values of small sets are only warned of; remove `severity: warn` where the set is closed.

@@ -86,9 +86,9 @@ sources:
     text
 }
 
-/// The columns of silver: all of the contract's, then the place in Kafka.
+/// The columns of silver: those of the contract without lists, then the place in Kafka.
 fn silver_columns(guesses: &Guesses) -> Vec<&str> {
-    let names = guesses.columns.iter().map(|column| column.name.as_str());
+    let names = guesses.flat().map(|column| column.name.as_str());
     let mut names: Vec<&str> = std::iter::once("event_date").chain(names).collect();
     names.push("extra");
     names.extend(place(guesses));
@@ -180,7 +180,7 @@ models:
         "UTC date of event_time",
         "[not_null]",
     );
-    for one in &guesses.columns {
+    for one in guesses.flat() {
         column(
             &mut text,
             &one.name,

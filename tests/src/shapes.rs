@@ -3,20 +3,25 @@
 use serde_json::{Value, json};
 
 /// Messages of a sample.
-pub(crate) const EVENTS: usize = 300;
+pub const EVENTS: usize = 300;
 const USERS: usize = 20;
 /// 2026-11-01T00:00:00Z.
 const MIDNIGHT_MS: i64 = 1_793_491_200_000;
 
 /// One event before it has a shape.
-pub(crate) struct Fact {
-    pub(crate) user: usize,
-    pub(crate) at_ms: i64,
-    pub(crate) kind: usize,
-    pub(crate) thing: usize,
-    pub(crate) cents: u32,
+pub struct Fact {
+    /// Who, from 0.
+    pub user: usize,
+    /// When.
+    pub at_ms: i64,
+    /// Which of the shape's event types.
+    pub kind: usize,
+    /// What it is about.
+    pub thing: usize,
+    /// What it costs.
+    pub cents: u32,
     /// 32 hexadecimal digits, different for every event.
-    pub(crate) id: String,
+    pub id: String,
 }
 
 impl Fact {
@@ -46,12 +51,12 @@ impl Fact {
 }
 
 fn time(at_ms: i64, form: &str) -> String {
-    let time = chrono::DateTime::from_timestamp_millis(at_ms).unwrap();
+    let time = chrono::DateTime::from_timestamp_millis(at_ms).expect("a time of these years");
     time.format(form).to_string()
 }
 
 /// The facts of a seed, in the order of their times.
-pub(crate) fn facts(seed: u64) -> Vec<Fact> {
+pub fn facts(seed: u64) -> Vec<Fact> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut at_ms = MIDNIGHT_MS;
     (0..EVENTS)
@@ -70,23 +75,26 @@ pub(crate) fn facts(seed: u64) -> Vec<Fact> {
 }
 
 /// A shape: its name, how a fact is written, and the event types in the order of `Fact::kind`.
-pub(crate) struct Shape {
-    pub(crate) name: &'static str,
-    pub(crate) write: fn(&Fact) -> Value,
-    pub(crate) types: [&'static str; 4],
+pub struct Shape {
+    /// Its name, which can be a domain's.
+    pub name: &'static str,
+    /// How a fact is written.
+    pub write: fn(&Fact) -> Value,
+    /// The event types in the order of [`Fact::kind`].
+    pub types: [&'static str; 4],
     /// Pointers of type, time and user.
-    pub(crate) needed: [&'static str; 3],
+    pub needed: [&'static str; 3],
     /// Pointers of session and event id, or none.
-    pub(crate) optional: [&'static str; 2],
+    pub optional: [&'static str; 2],
     /// The user as `write` names it.
-    pub(crate) user: fn(usize) -> String,
+    pub user: fn(usize) -> String,
     /// Some further columns: name and type.
-    pub(crate) columns: &'static [(&'static str, &'static str)],
+    pub columns: &'static [(&'static str, &'static str)],
 }
 
 impl Shape {
     /// The lines of the sample.
-    pub(crate) fn lines(&self, facts: &[Fact]) -> String {
+    pub fn lines(&self, facts: &[Fact]) -> String {
         let lines: Vec<String> = facts
             .iter()
             .map(|fact| (self.write)(fact).to_string())
@@ -95,10 +103,11 @@ impl Shape {
     }
 }
 
-pub(crate) const SHAPES: [Shape; 6] = [FLAT, SEGMENT, POSTHOG, SNOWPLOW, GA4, CLOUDEVENTS];
+/// All of them.
+pub const SHAPES: [Shape; 6] = [FLAT, SEGMENT, POSTHOG, SNOWPLOW, GA4, CLOUDEVENTS];
 
 /// A log of a shop: no ids, a time without a zone.
-pub(crate) const FLAT: Shape = Shape {
+pub const FLAT: Shape = Shape {
     name: "flat",
     write: |fact| {
         json!({
@@ -156,6 +165,7 @@ const SEGMENT: Shape = Shape {
         ("total", "decimal(18,2)"),
         ("app_version", "string"),
         ("active", "boolean"),
+        ("products", "list"),
         ("received_at", "timestamp"),
     ],
 };
@@ -236,10 +246,12 @@ const GA4: Shape = Shape {
     },
     types: ["page_view", "scroll", "session_start", "purchase"],
     needed: ["/event_name", "/event_timestamp", "/user_pseudo_id"],
-    optional: ["none", "none"],
+    optional: ["/event_params/ga_session_id", "none"],
     user: |user| format!("{}.{}", 1_000 + user, 1_600_000_000 + user),
     columns: &[
         ("device_category", "string"),
+        ("ga_session_id", "id"),
+        ("page_location", "string"),
         ("country", "string"),
         ("stream_id", "id"),
     ],
