@@ -42,7 +42,11 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         return Err(WrongSetup(what).into());
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for mut message in kept.values().cloned() {
+    let count = kept.len();
+    // Partitions give as many each: the newest of all of them are those that were asked for.
+    let most = usize::try_from(args.count).unwrap_or(usize::MAX);
+    let more = count.saturating_sub(most);
+    for mut message in kept.into_values().skip(more) {
         // Outside of its texts JSON may break lines anywhere, inside of them it cannot.
         for byte in &mut message {
             if matches!(byte, b'\n' | b'\r') {
@@ -57,7 +61,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         0 => String::new(),
         n => format!("; {n} others are no JSON and are left out"),
     };
-    tracing::info!("{} messages of {topic}{left_out}", kept.len());
+    tracing::info!("{} messages of {topic}{left_out}", count.min(most));
     Ok(())
 }
 

@@ -2,14 +2,16 @@
 //!
 //! Only shapes live here; those of a message are in `message`. What the words mean and whether they fit together is decided in `compile`.
 
+mod alternative;
 mod message;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::durations::{Millis, Times};
+pub(crate) use alternative::Alternative;
 pub(crate) use message::{Epoch, Field, MOST_AFTER_MS, Measure, Message, Moment, TimeForm};
 
 #[derive(Debug, Deserialize)]
@@ -77,24 +79,6 @@ pub(crate) struct Draw {
 pub(crate) struct AnyOf {
     pub(crate) variable: String,
     pub(crate) of: Vec<Alternative>,
-}
-
-/// One way to make a value: a constant, a number of a range, a text of a form; none of them is no value.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Alternative {
-    #[serde(default = "one_weight")]
-    pub(crate) weight: u64,
-    /// `null` is a value too.
-    #[serde(default, deserialize_with = "some")]
-    pub(crate) is: Option<Value>,
-    pub(crate) number: Option<[f64; 2]>,
-    #[serde(default)]
-    pub(crate) decimals: u32,
-    /// The number is written as a text.
-    #[serde(default)]
-    pub(crate) text: bool,
-    pub(crate) mask: Option<String>,
 }
 
 /// The number of the user, counted from `first`; for a share of them as text.
@@ -298,15 +282,6 @@ pub(crate) enum KeyForm {
 
 fn one() -> u32 {
     1
-}
-
-fn one_weight() -> u64 {
-    1
-}
-
-/// Tells a `null` that is written from nothing.
-fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }
 
 fn even_week() -> Vec<u64> {

@@ -124,7 +124,6 @@ fn ingester() -> PathBuf {
 mod tests {
     use clap::Parser;
 
-    use super::*;
     use crate::new_domain::NewDomainArgs;
 
     #[derive(Parser)]

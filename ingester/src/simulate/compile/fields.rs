@@ -77,12 +77,13 @@ impl Names<'_> {
             if field.field.is_empty() {
                 return script_error(format!("{list}: a field without its name"));
             }
-            // What is left out of the message is drawn with the event, a bit for each field.
-            let field = self.field(field, &place, outer && compiled.len() < 64)?;
-            let twice = |other: &Field| other.name == field.name && other.on & field.on != 0;
+            let on = self.on(field.on.as_deref(), &place)?;
+            let twice = |other: &Field| other.name == field.field && other.on & on != 0;
             if compiled.iter().any(twice) {
                 return script_error(format!("{place} is written twice"));
             }
+            // What is left out of the message is drawn with the event, a bit for each field.
+            let field = self.field(field, &place, outer && compiled.len() < 64)?;
             compiled.push(field);
         }
         if compiled.is_empty() || compiled.len() > 1_000 {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Alternative;
+use super::alternative::Alternative;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -71,6 +71,31 @@ fn mistakes_in_the_script() {
         ),
         ("hours: [38,", "hours: [", "hours must be 24 weights"),
         (
+            "{name: enter, set: {event_type: enter}}",
+            "{name: enter, one_of: [{name: x, set: {event_type: enter}, gap: [1s, 2s]}]}",
+            "one_of: step `x` has a name, a weight and what it sets",
+        ),
+        (
+            "{name: enter, set: {event_type: enter}}",
+            "{name: enter, one_of: [{name: x, set: {event_type: enter}, weight: 0}]}",
+            "step `enter`: one_of: no step has a weight",
+        ),
+        (
+            "{field: country}",
+            "{field: country, any: [{is: KR}, {mask: '##', number: [1, 2]}]}",
+            "`country`: write one of is, number and mask",
+        ),
+        (
+            "{field: country}",
+            "{field: country, moment: {epoch: s, zone: UTC}}",
+            "`country`: moment: write epoch",
+        ),
+        (
+            "{field: country}",
+            "{field: country, list: [{any: [{is: 1}]}, {from: nobody}]}",
+            "`country`: list[1]: no variable `nobody`",
+        ),
+        (
             "{drop: [session_id]}",
             "{drop: [session]}",
             "garbage: missing_field[0]: the message has no field `session`",

@@ -4,6 +4,7 @@ mod cases;
 mod contract;
 mod counts;
 mod gold;
+mod next;
 mod readme;
 mod silver;
 mod simulation;
@@ -11,8 +12,7 @@ mod views;
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
-
+pub(crate) use next::{Next, Origin};
 pub(crate) use readme::{commands, roles};
 
 use crate::new_domain::guess::Guesses;
@@ -21,23 +21,6 @@ use crate::new_domain::guess::Guesses;
 pub(crate) struct File {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
-}
-
-/// Where the sample came from, as the commands that come next name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin<'a> {
-    File(&'a str),
-    Topic(&'a str),
-}
-
-/// What the commands that come next say of the sample.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Next<'a> {
-    pub(crate) from: Origin<'a>,
-    /// The folder of the domains, if it is not the usual one.
-    pub(crate) models: Option<&'a str>,
-    /// A day that the sample has events of.
-    pub(crate) date: NaiveDate,
 }
 
 /// Every file.

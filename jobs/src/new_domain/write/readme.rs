@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::contract::max_past;
-use super::{Next, Origin};
+use super::next::{Next, Origin};
 use crate::new_domain::guess::{Guess, Guesses, Role, pointer};
 
 /// The role, the field, how sure, and why: one row each.

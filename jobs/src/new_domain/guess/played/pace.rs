@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Sheet;
+use super::sheet::Sheet;
 
 /// A pause that ends a session where events have no session id.
 const PAUSE_MS: i64 = 30 * 60_000;

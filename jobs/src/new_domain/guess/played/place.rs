@@ -3,14 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::mask::room;
+use super::moment;
+use super::node::{Member, Node, SESSION, USER, Variable};
+use super::sheet::Sheet;
 use super::values::{Alternative, Texts, What, alternatives, names};
-use super::{Member, Node, SESSION, Sheet, USER, Variable, moment};
 use crate::new_domain::guess::columns::is_personal;
 use crate::new_domain::guess::field::Field;
 use crate::new_domain::guess::fields::Fields;
 use crate::new_domain::guess::names::{numbered, snake};
 use crate::new_domain::guess::pairs::Pairs;
-use crate::new_domain::guess::roles::Roles;
+use crate::new_domain::guess::roles::{Guess, Roles};
 use crate::new_domain::guess::times::Form;
 use crate::new_domain::sample::Json;
 
@@ -207,9 +209,7 @@ impl<'a> Places<'a> {
         if *path == roles.user.path {
             return variable(&mut self.users, USER, names(just()));
         }
-        let is = |role: &Option<super::super::roles::Guess>| {
-            role.as_ref().is_some_and(|guess| *path == guess.path)
-        };
+        let is = |role: &Option<Guess>| role.as_ref().is_some_and(|guess| *path == guess.path);
         if is(&roles.session) {
             return variable(&mut self.sessions, SESSION, names(just()));
         }
