@@ -139,7 +139,8 @@ class Messages:
         item: dict = {}
         key = draw.choice([*pairs["columns"], *(column.get("of", "") for column in pairs["columns"].values())])
         values = [draw.choice(TEXTS + TIMES), draw.choice(["12", "-0.5", "007", 41, 2.5]), self.other()]
-        for pointer, value in [(pairs["key"], key), *((pointer, draw.choice(values)) for pointer in pairs["values"] if draw.random() < 0.6)]:
+        places = [(pointer, draw.choice(values)) for pointer in pairs["values"] if draw.random() < 0.6]
+        for pointer, value in [(pairs["key"], key), *places]:
             at = item
             *path, last = pointer.split("/")[1:]
             for name in path:

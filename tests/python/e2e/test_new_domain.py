@@ -1,7 +1,7 @@
 """A third domain that nobody wrote: made by `new-domain` of 200 lines, run through bronze, online, silver, gold and quality.
 
-What it must hold is counted here from the lines, in plain Python. Then as a new user does it: the commands that `new-domain` prints are run as they
-stand, for a sample from a file and for one from a topic.
+What it must hold is counted here from the lines, in plain Python. Then as a new user does it: the commands that `new-domain` prints
+are run as they stand, for a sample from a file and for one from a topic.
 """
 
 import json
@@ -179,7 +179,8 @@ def shell(brokers: str, postgres_url: str, tmp_path: Path) -> Shell:
 
 def on_the_topic(brokers: str, topic: str) -> dict[str, set[int]]:
     """The keys of a topic, each with its partitions."""
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": topic, "enable.auto.commit": False, "enable.partition.eof": True})
+    settings = {"bootstrap.servers": brokers, "group.id": topic, "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer(settings)
     partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     keys: dict[str, set[int]] = {}
