@@ -1,7 +1,7 @@
 """A third domain that nobody wrote: made by `new-domain` of 200 lines, run through bronze, online, silver, gold and quality.
 
-What it must hold is counted here from the lines, in plain Python. Then as a new user does it: the commands that `new-domain` prints
-are run as they stand, for a sample from a file and for one from a topic.
+What it must hold is counted here from the lines, in plain Python. Then as a new user does it: the commands that are printed are
+run as they stand, for a sample from a file and for one from a topic.
 """
 
 import json
