@@ -16,40 +16,40 @@ const INGESTER: &str = "userflow-ingester";
 #[command(next_help_heading = "With --from-topic")]
 pub struct TopicArgs {
     /// How many messages: the newest, about as many of each partition
-    #[arg(long, value_name = "N", requires = "from_topic")]
+    #[arg(long, value_name = "N", conflicts_with = "from")]
     sample: Option<u64>,
     /// Kafka bootstrap servers, host:port[,host:port]; default the variable USERFLOW_BROKERS
-    #[arg(long, value_name = "SERVERS", requires = "from_topic")]
+    #[arg(long, value_name = "SERVERS", conflicts_with = "from")]
     brokers: Option<String>,
     /// What protects the connection; this and the next ones are those of `userflow-ingester`, with the same variables
-    #[arg(long, value_name = "PROTOCOL", requires = "from_topic")]
+    #[arg(long, value_name = "PROTOCOL", conflicts_with = "from")]
     kafka_security_protocol: Option<String>,
     /// How this client proves who it is
-    #[arg(long, value_name = "MECHANISM", requires = "from_topic")]
+    #[arg(long, value_name = "MECHANISM", conflicts_with = "from")]
     kafka_sasl_mechanism: Option<String>,
     /// User
-    #[arg(long, value_name = "NAME", requires = "from_topic")]
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
     kafka_user: Option<String>,
     /// File with the password
-    #[arg(long, value_name = "FILE", requires = "from_topic")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     kafka_password_file: Option<String>,
     /// File with a JSON Web Token
-    #[arg(long, value_name = "FILE", requires = "from_topic")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     kafka_token_file: Option<String>,
     /// File (PEM) with the authorities that sign the brokers' certificates
-    #[arg(long, value_name = "FILE", requires = "from_topic")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     kafka_ca_file: Option<String>,
     /// File (PEM) with this client's certificate
-    #[arg(long, value_name = "FILE", requires = "from_topic")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     kafka_cert_file: Option<String>,
     /// File (PEM) with its key
-    #[arg(long, value_name = "FILE", requires = "from_topic")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     kafka_key_file: Option<String>,
     /// File with the password of --kafka-key-file
-    #[arg(long, value_name = "FILE", requires = "from_topic")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
     kafka_key_password_file: Option<String>,
     /// More settings of the Kafka client; repeatable
-    #[arg(long, value_name = "KEY=VALUE", requires = "from_topic")]
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "from")]
     kafka_option: Vec<String>,
 }
 
