@@ -142,7 +142,7 @@ impl<'a> Declared<'a> {
     }
 
     /// The column whose value is that of a key in the list at `leaf`.
-    pub(super) fn paired(&self, leaf: &Leaf<'_>, pair: Pair) -> Column {
+    pub(super) fn paired(&self, leaf: &Leaf<'_>, pair: &Pair) -> Column {
         let mut column = self.inside(leaf, vec![pair.of.clone()]);
         for source in &mut column.sources {
             source.pointer = format!("{}[{}]", pointer_of(&leaf.path), pair.of);

@@ -109,7 +109,7 @@ pub(super) fn apply(
         known.push(of);
         columns[index] = declared[index].paired(
             leaf,
-            Pair {
+            &Pair {
                 key: key.clone(),
                 of: of.to_owned(),
                 values: values.clone(),
