@@ -46,7 +46,7 @@ pub struct Cli {
 pub enum Command {
     /// Write a domain from a sample of your own events: contract, feature views, models with tests; says what it guessed and how surely
     #[command(after_long_help = new_domain::HELP)]
-    NewDomain(NewDomainArgs),
+    NewDomain(Box<NewDomainArgs>),
     /// Create the tables of the lake and of the online store, and add columns that models gained; changes nothing that is there
     Init(InitArgs),
     /// List the models with what they read, in the order in which they run
