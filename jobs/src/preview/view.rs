@@ -23,6 +23,8 @@ use crate::workspace::Workspace;
 
 /// Columns that say when a row was written, not what it says.
 const NOT_SHOWN: [&str; 2] = ["version", "event_time"];
+/// The partition that all events count as of.
+const PARTITION: i32 = 0;
 
 /// The view of today and before, fed with the same events.
 struct Trial<'a> {
@@ -121,10 +123,10 @@ impl Trial<'_> {
             self.events += 1;
             let arrived = events.arrived[row];
             if let Some((before, _)) = &mut self.before {
-                before.event(&events.batch, row, arrived)?;
+                before.message(PARTITION, &events.batch, row..row + 1, arrived)?;
             }
-            let effect = self.now.event(&events.batch, row, arrived)?;
-            self.repeats += u64::from(effect.repeat);
+            let effect = (self.now).message(PARTITION, &events.batch, row..row + 1, arrived)?;
+            self.repeats += effect.repeats;
             self.late += u64::from(!effect.late.is_empty());
             let clock = *self.clock.get_or_insert_with(|| {
                 let date = times[row]

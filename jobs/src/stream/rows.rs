@@ -49,6 +49,25 @@ impl ViewRows {
         }
     }
 
+    /// For rows that have these columns and no other, in this order.
+    pub(super) fn as_shown(view: &FeatureView) -> Self {
+        let rows = Self::new(view);
+        Self {
+            kept: (0..rows.columns.len()).collect(),
+            merged: None,
+            ..rows
+        }
+    }
+
+    /// The key of each row.
+    pub(super) fn keys(&self, batch: &RecordBatch) -> Result<Vec<Key>> {
+        let key = self.kept[..self.key].iter();
+        let columns = key.map(|at| cells(batch.column(*at)));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let key = |row: usize| columns.iter().map(|column| column[row].text()).collect();
+        Ok((0..batch.num_rows()).map(key).collect())
+    }
+
     /// Takes rows that changed, and says whose they are.
     pub(super) fn change(&mut self, batch: &RecordBatch) -> Result<Vec<Key>> {
         let rows = self.read(batch)?;

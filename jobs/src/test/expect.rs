@@ -28,7 +28,11 @@ impl Play<'_> {
                         expectation.line,
                         "`on` and `as of` are for tables: a feature view is as it is now",
                     )),
-                    Some(view) => self.view(expectation, view, *window_end),
+                    Some(view) => {
+                        let bench = self.bench;
+                        (self.stream.merge(&bench.engine, view, *window_end)).await?;
+                        self.view(expectation, view, *window_end)
+                    }
                     None if window_end.is_some() => Err(self.wrong(
                         expectation.line,
                         &format!("`window ending` is for feature views, and `{name}` is none"),

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use crate::print::new_table;
 
+/// Rows that a failure lists; of more it says how many.
+const LISTED: usize = 8;
+
 /// Names and texts of cells.
 pub(super) type Named = Vec<(String, String)>;
 
@@ -83,7 +86,8 @@ impl Failure {
             lines.push("  events that led to it:".to_owned());
             lines.extend(self.events.iter().map(|event| format!("    {event}")));
         }
-        let lines = lines.iter().map(|line| format!("  {}", line.trim_end()));
+        let lines = lines.iter().flat_map(|text| text.lines());
+        let lines = lines.map(|line| format!("  {}", line.trim_end()));
         lines.collect::<Vec<_>>().join("\n")
     }
 }
@@ -96,27 +100,32 @@ impl Difference {
                 format!("{subject} has no row; expected {}", list(row))
             }
             Self::Missing { row, there } => {
-                let there: Vec<String> = there.iter().map(list).collect();
-                format!(
-                    "{subject} has no row {}; it has {}",
-                    list(row),
-                    there.join(", ")
-                )
+                format!("{subject} has no row {}; it has{}", list(row), rows(there))
             }
-            Self::Several { row, rows } => {
-                let rows: Vec<String> = rows.iter().map(list).collect();
-                format!(
-                    "{subject}: {} may be {}: name more of the key, or write all rows as a list",
-                    list(row),
-                    rows.join(" or ")
-                )
-            }
+            Self::Several { row, rows: several } => format!(
+                "{subject}: {} may be any of several rows: name more of the key, or write all rows as a list; there are{}",
+                list(row),
+                rows(several)
+            ),
             Self::Unexpected { key } => {
                 format!("{subject} has a row that is not expected:{}", of(key))
             }
             Self::Told(text) => format!("{subject}: {text}"),
         }
     }
+}
+
+/// One row on the same line, several below it, of many the first.
+fn rows(all: &[Named]) -> String {
+    if let [only] = all {
+        return of(only);
+    }
+    let first = all.iter().take(LISTED);
+    let mut text: String = first.map(|row| format!("\n    {}", list(row))).collect();
+    if all.len() > LISTED {
+        text.push_str(&format!("\n    and {} more", all.len() - LISTED));
+    }
+    text
 }
 
 fn of(key: &Named) -> String {

@@ -13,11 +13,11 @@ use userflow_process::exit::WrongSetup;
 use super::bench::Bench;
 use super::failure::{Difference, Failure};
 use super::refusal::problems;
-use super::story::Story;
+use super::story::{Row, Story};
 use super::tables::Tables;
 use super::{bronze, twin};
-use crate::stream::Stream;
-use crate::value::cell;
+use crate::stream::{Effect, Key, Stream};
+use crate::value::cell::{self, Cell};
 
 /// A case while it is played.
 pub(super) struct Play<'a> {
@@ -30,8 +30,8 @@ pub(super) struct Play<'a> {
     pub(super) story: Story,
     /// The wall clock, microseconds UTC; none before the first message.
     pub(super) now: Option<i64>,
-    /// Messages so far.
-    pub(super) sent: i64,
+    /// Messages so far, by partition.
+    pub(super) sent: BTreeMap<i32, i64>,
     /// What was refused and not yet expected.
     pub(super) refused: Vec<Rejection>,
     /// Names of the contract's columns.
@@ -48,11 +48,14 @@ pub(super) async fn play(bench: &Bench, case: &Case) -> Result<Vec<Failure>> {
         case,
         clock: Clock { date: case.date },
         decoder: Decoder::new(contract),
-        stream: Stream::new(&bench.domain, &bench.views, &case.dimensions)?,
+        stream: match case.is_spread() {
+            false => Stream::new(&bench.domain, &bench.views, &case.dimensions)?,
+            true => Stream::spread(&bench.domain, &bench.views, &case.dimensions)?,
+        },
         tables: Tables::new(bench, &case.dimensions),
         story: Story::default(),
         now: None,
-        sent: 0,
+        sent: BTreeMap::new(),
         refused: Vec::new(),
         columns: columns.map(|column| column.name.clone()).collect(),
         failures: Vec::new(),
@@ -100,34 +103,29 @@ impl Play<'_> {
         // What passed between two messages passes for a silent partition first.
         self.stream.idle(now)?;
         self.now = Some(now);
+        let next = self.sent.entry(sent.partition).or_default();
         let origin = Origin {
-            partition: 0,
-            offset: self.sent,
+            partition: sent.partition,
+            offset: *next,
             time_ms: Some(now / 1_000),
         };
-        self.sent += 1;
+        *next += 1;
         match self.decoder.decode(&sent.bytes, now / 1_000) {
             Ok(()) => {
                 let decoded = self.decoder.finish();
-                let effect = self.stream.event(&decoded, 0, Some(now))?;
-                let mut notes = Vec::new();
-                if effect.repeat {
-                    notes.push("a repeat".to_owned());
+                let rows = 0..decoded.num_rows();
+                let effect = (self.stream).message(sent.partition, &decoded, rows, Some(now))?;
+                if let Some((view, key, other)) = effect.strays.first() {
+                    return Err(self.stray(line, (*view, key), [*other, sent.partition]));
                 }
-                if effect.capped {
-                    notes.push("its clock is ahead".to_owned());
-                }
-                let late = effect
-                    .late
-                    .iter()
-                    .map(|view| format!("late for {}", self.bench.views[*view].name));
-                notes.extend(late);
-                self.story.message(sent, Some(first_row(&decoded)?), &notes);
+                let notes = self.notes(&effect, decoded.num_rows());
+                self.story
+                    .message(sent, Some(story_rows(&decoded)?), &notes);
                 self.tables
                     .add(bronze::events(&self.bench.events.schema, &decoded, origin)?);
             }
             Err(rejection) => {
-                self.stream.refused(Some(now));
+                self.stream.refused(sent.partition, Some(now));
                 self.story
                     .message(sent, None, &[format!("refused: {rejection}")]);
                 let schema = &self.bench.quarantine.schema;
@@ -137,6 +135,36 @@ impl Play<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What became of a message.
+    fn notes(&self, effect: &Effect, events: usize) -> Vec<String> {
+        let of = |count: u64, one: &str, some: &str| match (count, events) {
+            (0, _) => None,
+            (_, 1) => Some(one.to_owned()),
+            (count, events) => Some(format!("{count} of {events} {some}")),
+        };
+        let mut notes = Vec::new();
+        notes.extend(of(effect.repeats, "a repeat", "events repeats"));
+        let clocks = "events with clocks that are ahead";
+        notes.extend(of(effect.capped, "its clock is ahead", clocks));
+        let late = effect.late.iter();
+        notes.extend(late.map(|view| format!("late for {}", self.bench.views[*view].name)));
+        notes
+    }
+
+    /// An entity in two partitions, of a view that is local to one.
+    fn stray(&self, line: usize, (view, key): (usize, &Key), of: [i32; 2]) -> anyhow::Error {
+        let view = &self.bench.views[view];
+        let message = format!(
+            "{} has `partition_local: true`, and the case has events of {} in the partitions {} and {}: put them into one, or remove \
+             `partition_local` from the view",
+            view.name,
+            key.join(", "),
+            of[0],
+            of[1]
+        );
+        self.wrong(line, &message)
     }
 
     fn pass(&mut self, to: Option<i64>, line: usize) -> Result<()> {
@@ -182,14 +210,15 @@ impl Play<'_> {
     }
 }
 
-/// The cells of a decoded row, as text.
-fn first_row(decoded: &RecordBatch) -> Result<BTreeMap<String, String>> {
+/// The cells of decoded rows, as text.
+fn story_rows(decoded: &RecordBatch) -> Result<Vec<Row>> {
     let names = cell::names(&decoded.schema());
-    let row = cell::rows(std::slice::from_ref(decoded))?.swap_remove(0);
-    Ok(names
-        .into_iter()
-        .zip(row.iter().map(|cell| cell.text()))
-        .collect())
+    let rows = cell::rows(std::slice::from_ref(decoded))?;
+    let named = |row: &Vec<Cell>| {
+        let texts = row.iter().map(Cell::text);
+        names.iter().cloned().zip(texts).collect()
+    };
+    Ok(rows.iter().map(named).collect())
 }
 
 fn midnight(date: NaiveDate) -> i64 {

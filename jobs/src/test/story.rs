@@ -4,11 +4,23 @@ use std::collections::BTreeMap;
 
 use userflow_models::cases::Sent;
 
-/// A message of a case.
+/// The text cells of a row, by column.
+pub(super) type Row = BTreeMap<String, String>;
+
+/// A message of a case, or time that passed.
 struct Told {
     text: String,
-    /// The text cells of its row by column; none: it was refused.
-    cells: Option<BTreeMap<String, String>>,
+    of: Whose,
+}
+
+/// Whose rows it led to.
+enum Whose {
+    /// Every entity's: time passes for all.
+    All,
+    /// Those of its events.
+    Rows(Vec<Row>),
+    /// Nobody's: it was refused.
+    Nobody,
 }
 
 /// The messages of a case, in order, and the time that passed between them.
@@ -16,13 +28,8 @@ struct Told {
 pub(super) struct Story(Vec<Told>);
 
 impl Story {
-    /// A message; `cells` are those of its row, `notes` what became of it.
-    pub(super) fn message(
-        &mut self,
-        sent: &Sent,
-        cells: Option<BTreeMap<String, String>>,
-        notes: &[String],
-    ) {
+    /// A message; `rows` are those of its events, `notes` what became of it.
+    pub(super) fn message(&mut self, sent: &Sent, rows: Option<Vec<Row>>, notes: &[String]) {
         let mut text = sent.title.clone();
         if !sent.fields.is_empty() {
             text = format!("{text}: {}", sent.fields);
@@ -30,24 +37,25 @@ impl Story {
         for note in notes {
             text = format!("{text}   ({note})");
         }
-        self.0.push(Told { text, cells });
+        let of = rows.map_or(Whose::Nobody, Whose::Rows);
+        self.0.push(Told { text, of });
     }
 
     /// Time that passed: it is of every entity.
     pub(super) fn time(&mut self, text: String) {
-        let cells = Some(BTreeMap::new());
-        self.0.push(Told { text, cells });
+        let of = Whose::All;
+        self.0.push(Told { text, of });
     }
 
     /// The events of a row, by the cells of its key that are columns of the contract; all of them, refused ones too, without such.
     pub(super) fn of(&self, key: &[(String, String)], columns: &[String]) -> Vec<String> {
         let known = |(name, _): &&(String, String)| columns.contains(name);
         let key: Vec<&(String, String)> = key.iter().filter(known).collect();
-        let fits = |told: &&Told| match &told.cells {
-            None => key.is_empty(),
-            Some(cells) => key
-                .iter()
-                .all(|(name, text)| cells.is_empty() || cells.get(name) == Some(text)),
+        let is = |row: &Row| key.iter().all(|(name, text)| row.get(name) == Some(text));
+        let fits = |told: &&Told| match &told.of {
+            Whose::All => true,
+            Whose::Rows(rows) => rows.iter().any(is),
+            Whose::Nobody => key.is_empty(),
         };
         self.0
             .iter()

@@ -50,6 +50,7 @@ pub(super) async fn compare(
         if let Some(end) = as_of(model, &dates) {
             stream.advance(end.timestamp_micros())?;
         }
+        stream.merge(&bench.engine, at, None).await?;
         let twin = Twin {
             batch,
             model,

@@ -12,10 +12,10 @@ fn shipped() -> PathBuf {
 }
 
 /// A copy of a shipped domain that may be broken.
-struct Copy(TempDir);
+pub(crate) struct Copy(TempDir);
 
 impl Copy {
-    fn of(domain: &str) -> Self {
+    pub(crate) fn of(domain: &str) -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
         let mut folders = vec![PathBuf::from(domain)];
         while let Some(folder) = folders.pop() {
@@ -33,14 +33,18 @@ impl Copy {
         copy
     }
 
-    fn edit(&self, file: &str, from: &str, to: &str) {
+    pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.0.path().join(file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file} has no `{from}`");
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
 
-    fn command(&self, args: &[&str]) -> Output {
+    pub(crate) fn put(&self, file: &str, text: &str) {
+        std::fs::write(self.0.path().join(file), text).unwrap();
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Output {
         run(self.0.path(), args)
     }
 }
@@ -51,7 +55,7 @@ fn run(models: &Path, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }

@@ -9,6 +9,7 @@
 )]
 
 mod backfills;
+mod case_messages;
 mod case_windows;
 mod cases;
 mod checks;
@@ -35,6 +36,7 @@ mod replay;
 mod runs;
 mod seeds;
 mod skew;
+mod spread;
 mod ties;
 mod training;
 mod trials;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
 
-use super::step::Step;
+use super::step::{Doing, Step};
 
 /// The rows of a dimension in a case.
 #[derive(Clone, Debug)]
@@ -36,6 +36,16 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whether its events are in more than one Kafka partition.
+    pub fn is_spread(&self) -> bool {
+        let mut sent = self.steps.iter().filter_map(|step| match &step.doing {
+            Doing::Send(sent) => Some(sent.partition),
+            _ => None,
+        });
+        let first = sent.next();
+        sent.any(|partition| Some(partition) != first)
+    }
+
     /// The name of its file without the ending.
     pub fn group(&self) -> String {
         let stem = self.file.file_stem().unwrap_or_default();

@@ -5,8 +5,8 @@
 //! (`jobs/src/test`), which views and tables there are.
 //!
 //! ```text
-//! *.yml -> read (file, cases, defaults) -> step (what a line means) -> message (fields and defaults -> bytes)
-//!                └ given (dimensions)        └ expect (rows)              └ sample (valid values)
+//! *.yml -> read (file, cases, defaults) -> step (what a line means) -> send (what is sent) -> message (fields and defaults -> bytes)
+//!                └ given (dimensions)        └ expect (rows)                                └ sample (valid values)
 //! ```
 
 mod case;
@@ -17,6 +17,8 @@ mod lines;
 mod message;
 mod read;
 mod sample;
+mod send;
+mod sent;
 mod step;
 
 use std::path::Path;
@@ -24,7 +26,8 @@ use std::path::Path;
 pub use case::{Case, Given};
 pub use clock::Clock;
 pub use expect::{Expectation, Expected, ExpectedRow, Rows, Subject};
-pub use step::{Doing, Sent, Step};
+pub use sent::Sent;
+pub use step::{Doing, Step};
 
 use crate::domain::Domain;
 use crate::error::{ConfigError, Problem};

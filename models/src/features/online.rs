@@ -25,8 +25,9 @@ mod types;
 pub(super) use columns::mergeable_in_last;
 pub use columns::{Source, Stored, schema, stored};
 pub use entity_table::{Column, Columns, EntityTable, Origin};
+pub use merge::{OneBy, merging};
 pub(crate) use names::short;
-pub use names::{SCHEMA, partials, relation, table};
+pub use names::{SCHEMA, UPDATED_AT, partials, relation, table};
 pub use refusal::{REASONS, Refusal, reason, refusal};
 pub use shape::{
     Found, SHAPE, changed_by_hand, differences, has, key_of, left_columns, support_differs,

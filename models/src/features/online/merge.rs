@@ -12,7 +12,28 @@ use super::names::{SCHEMA, keys, partials, quoted};
 /// otherwise, which is less than a double holds.
 const DIGITS: u32 = 30;
 
-/// `CREATE OR REPLACE VIEW` over the partials: one row per entity.
+/// `CREATE OR REPLACE VIEW` over the partials: what readers see of a view.
+pub(super) fn merged(view: &FeatureView) -> String {
+    format!(
+        "CREATE OR REPLACE VIEW {SCHEMA}.{} AS {}",
+        view.name,
+        merging(view, one_by)
+    )
+}
+
+/// How a query says: the value in the first row by these columns, or in the last, of those that have a value. The one thing for which
+/// DataFusion has other words.
+pub type OneBy = fn(value: &str, order: [&str; 2], last: bool) -> String;
+
+/// In PostgreSQL's words.
+fn one_by(value: &str, order: [&str; 2], last: bool) -> String {
+    let end = if last { " DESC" } else { "" };
+    let order = order.map(|column| format!("{column}{end}")).join(", ");
+    format!("(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[1]")
+}
+
+/// The query over the partials: one row per entity. `userflow-jobs test` runs it in DataFusion, so it keeps to words that both know but
+/// for `one_by`.
 ///
 /// Partials of a sliding window may show different windows for a moment, when partitions do not get their events at the same
 /// pace. They are added up as long as the older window overlaps the newest one: a partition that is a little behind still counts.
@@ -20,7 +41,7 @@ const DIGITS: u32 = 30;
 /// Partials of a session are one session as long as a partition would have taken their events for one: a partial whose newest event is
 /// older than the gap and what the state is kept for, before the first event of the newest partial, is of an earlier session of the same
 /// name. The session is final when all its partials are, and timed out if one of them is.
-pub(super) fn merged(view: &FeatureView) -> String {
+pub fn merging(view: &FeatureView, one_by: OneBy) -> String {
     let keys = keys(view);
     let table = format!("{SCHEMA}.{}", partials(&view.name));
     let mut inner: Vec<String> = Vec::new();
@@ -35,7 +56,10 @@ pub(super) fn merged(view: &FeatureView) -> String {
                 | Aggregation::Coalesce(_)
         );
         if !computed {
-            inner.push(format!("{} AS {name}", merged_feature(view, feature)));
+            inner.push(format!(
+                "{} AS {name}",
+                merged_feature(view, feature, one_by)
+            ));
         }
         if !feature.hidden {
             outer.push(match computed {
@@ -50,7 +74,8 @@ pub(super) fn merged(view: &FeatureView) -> String {
             last.insert(0, "window_end");
             format!(
                 "(SELECT *, max(window_end) OVER (PARTITION BY {keys}) AS _newest FROM {table}) AS partials \
-                 WHERE window_end > _newest - {size} * interval '1 microsecond'"
+                 WHERE window_end > _newest - {}",
+                interval(size)
             )
         }
         Window::Session { gap, keep, .. } => {
@@ -59,8 +84,8 @@ pub(super) fn merged(view: &FeatureView) -> String {
             outer.push("is_final".to_owned());
             format!(
                 "(SELECT *, first_value({BEGAN}) OVER (PARTITION BY {keys} ORDER BY event_time DESC, _partition DESC) AS _newest FROM {table}) \
-                 AS partials WHERE event_time >= _newest - {} * interval '1 microsecond'",
-                gap.saturating_add(keep)
+                 AS partials WHERE event_time >= _newest - {}",
+                interval(gap.saturating_add(keep))
             )
         }
         Window::Last { .. } | Window::Lifetime => table,
@@ -72,18 +97,21 @@ pub(super) fn merged(view: &FeatureView) -> String {
     }
     if view.is_session() {
         // Of the newest event.
-        inner.push(
-            "(array_agg(_partition ORDER BY event_time DESC, _partition DESC))[1] AS _partition"
-                .to_owned(),
-        );
+        let newest = one_by("_partition", ["event_time", "_partition"], true);
+        inner.push(format!("{newest} AS _partition"));
         outer.push("_partition".to_owned());
     }
     format!(
-        "CREATE OR REPLACE VIEW {SCHEMA}.{} AS SELECT {keys}, {} FROM (SELECT {keys}, {} FROM {from} GROUP BY {keys}) AS merged",
-        view.name,
+        "SELECT {keys}, {} FROM (SELECT {keys}, {} FROM {from} GROUP BY {keys}) AS merged",
         outer.join(", "),
         inner.join(", ")
     )
+}
+
+/// A time in microseconds.
+fn interval(micros: i64) -> String {
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+    format!("interval '{seconds}.{micros:06} seconds'")
 }
 
 /// A feature in terms of the merged ones.
@@ -171,7 +199,7 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
+fn merged_feature(view: &FeatureView, feature: &Feature, one_by: OneBy) -> String {
     let name = quoted(&feature.name);
     let with = |end: &str| quoted(&format!("{}__{end}", feature.name));
     let merged = match &feature.aggregation {
@@ -195,14 +223,8 @@ fn merged_feature(view: &FeatureView, feature: &Feature) -> String {
         ),
         Aggregation::Min(_) => format!("min({name})"),
         Aggregation::Max(_) => format!("max({name})"),
-        Aggregation::First(_) => format!(
-            "(array_agg({name} ORDER BY {}, _partition) FILTER (WHERE {name} IS NOT NULL))[1]",
-            with("t")
-        ),
-        Aggregation::Last(_) => format!(
-            "(array_agg({name} ORDER BY {} DESC, _partition DESC) FILTER (WHERE {name} IS NOT NULL))[1]",
-            with("t")
-        ),
+        Aggregation::First(_) => one_by(&name, [&with("t"), "_partition"], false),
+        Aggregation::Last(_) => one_by(&name, [&with("t"), "_partition"], true),
         Aggregation::LastN { n, .. } => {
             let since = match view.window {
                 Window::Last { events } => {

@@ -9,7 +9,7 @@ use super::columns::{Source, Stored};
 pub const SCHEMA: &str = "online";
 
 /// The columns of a view that say when its part of a row was written, and whether it is there: without a version it is not.
-pub(super) const UPDATED_AT: &str = "updated_at";
+pub const UPDATED_AT: &str = "updated_at";
 pub(super) const VERSION: &str = "version";
 
 /// Most bytes of a name in PostgreSQL, which cuts a longer one off.
