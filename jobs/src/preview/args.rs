@@ -24,7 +24,8 @@ pub struct TryArgs {
     /// Of a view: only rows of this entity; several key columns are separated by commas
     #[arg(long, value_name = "KEY")]
     pub entity: Option<String>,
-    /// Of a view: compare with the definition in this models folder; by default with that of git's HEAD, where the file was edited since
+    /// Compare with the definition in this models folder; by default with that of git's HEAD, where the file was edited since, and a
+    /// model that is not in git with what its table holds
     #[arg(long, value_name = "FOLDER")]
     pub against: Option<PathBuf>,
     /// Print at most so many rows
@@ -41,6 +42,7 @@ pub const HELP: &str = "\
   userflow-jobs try music_user_1h --from-lake --date 2026-11-01
   userflow-jobs try gold.music_user_daily --date 2026-11-01 --limit 5
 
-A view's rows are printed as they would change, event by event. Where its file was edited since git's HEAD, the rows that both
-definitions end with are compared: how many entities differ, and how. Nothing is written.
+A view's rows are printed as they would change, event by event, a model's as a run of it would give them. Where the file was edited
+since git's HEAD, the rows that both definitions end with are compared: how many differ, and how. A model that is not in git is compared
+with what its table holds. Nothing is written.
 A view starts empty: what happened before the first event that is read is not in its windows. All events count as of one partition.";

@@ -4,34 +4,21 @@ use std::collections::BTreeSet;
 
 use userflow_models::cases::Clock;
 
+use super::difference::Difference;
 use crate::stream::{Key, ViewRows};
 use crate::value::cell::Cell;
 
 /// Columns that say when a row was written, not what it says.
 const NOT_COMPARED: [&str; 1] = ["version"];
 
-/// What differs.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Changes {
-    /// Entities of either definition.
-    pub(super) entities: usize,
-    /// Of them, those whose rows differ in a column that both have, or that only one has.
-    pub(super) differing: usize,
-    /// Columns that only the definition of today has.
-    pub(super) added: Vec<String>,
-    /// Columns that only the earlier one has.
-    pub(super) removed: Vec<String>,
-    /// Entity, column, before, after.
-    pub(super) cells: Vec<[String; 4]>,
-}
-
 /// Compares the newest rows of both. Rows are found by their key, so both must have one entity.
 pub(super) fn compare(
+    against: &str,
     before: &ViewRows,
     after: &ViewRows,
     clock: Clock,
     wanted: impl Fn(&Key) -> bool,
-) -> Changes {
+) -> Difference {
     let only = |one: &ViewRows, other: &ViewRows| {
         let names = one
             .columns
@@ -40,19 +27,16 @@ pub(super) fn compare(
         names.cloned().collect::<Vec<_>>()
     };
     let keys: BTreeSet<&Key> = before.rows.keys().chain(after.rows.keys()).collect();
-    let mut changes = Changes {
-        added: only(after, before),
-        removed: only(before, after),
-        ..Changes::default()
-    };
+    let mut changes = Difference::of("entities", "entity", against);
+    changes.added = only(after, before);
+    changes.removed = only(before, after);
     for key in keys.into_iter().filter(|key| wanted(key)) {
-        changes.entities += 1;
+        changes.compared += 1;
         let cells = cells(before, after, key, clock);
-        changes.differing += usize::from(!cells.is_empty());
-        let of_key = cells
-            .into_iter()
-            .map(|[column, before, after]| [key.join(","), column, before, after]);
-        changes.cells.extend(of_key);
+        changes.differing += u64::from(!cells.is_empty());
+        for [column, before, after] in cells {
+            changes.cell([key.join(","), column, before, after]);
+        }
     }
     changes
 }

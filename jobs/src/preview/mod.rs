@@ -4,6 +4,7 @@
 //! VIEW   events (a file, or bronze of some dates) ─▶ crate::stream ─▶ its rows, event by event
 //!        └ the definition before the edit (git HEAD or a folder) ─▶ crate::stream ─▶ which entities differ, and how
 //! MODEL  the lake ─▶ the run's query ─▶ its first rows
+//!        └ the definition before the edit, or what the table holds ─▶ rows ─▶ which rows differ, and how
 //! ```
 //!
 //! Not here: expectations ([`crate::test`]), the rows of stored tables ([`crate::show`]).
@@ -11,8 +12,10 @@
 mod args;
 mod before;
 mod changes;
+mod difference;
 mod events;
 mod model;
+mod rows;
 mod table;
 mod view;
 

@@ -12,9 +12,10 @@ use userflow_process::exit::WrongSetup;
 
 use super::args::TryArgs;
 use super::before::{Before, before};
-use super::changes::{Changes, compare};
+use super::changes::compare;
+use super::difference::Difference;
 use super::events::{Events, of_file, of_lake};
-use super::table::laid_out;
+use super::table::{Narrow, laid_out};
 use crate::config::{Common, Output};
 use crate::print;
 use crate::stream::{Key, Stream};
@@ -57,7 +58,10 @@ pub(super) async fn run(
 ) -> Result<()> {
     let contract = &domain.contract;
     let earlier = before(domain, &view, args.against.as_deref())?;
-    if let Some(Before { view: old, from }) = &earlier
+    if let Some(Before {
+        definition: old,
+        from,
+    }) = &earlier
         && old.entity != view.entity
     {
         let message = format!(
@@ -75,7 +79,7 @@ pub(super) async fn run(
         view: &view,
         now: stream(&view)?,
         before: earlier
-            .map(|before| Ok::<_, anyhow::Error>((stream(&before.view)?, before.from)))
+            .map(|before| Ok::<_, anyhow::Error>((stream(&before.definition)?, before.from)))
             .transpose()?,
         events: 0,
         repeats: 0,
@@ -186,14 +190,14 @@ impl Trial<'_> {
         }
     }
 
-    fn changes(&self) -> Option<(Changes, &str)> {
+    fn difference(&self) -> Option<Difference> {
         let (before, from) = self.before.as_ref()?;
         let clock = self.clock.unwrap_or(Clock {
             date: NaiveDate::MIN,
         });
         let wanted = |key: &Key| self.wanted(key);
-        let changes = compare(&before.views()[0], &self.now.views()[0], clock, wanted);
-        Some((changes, from))
+        let [before, now] = [before, &self.now].map(|stream| &stream.views()[0]);
+        Some(compare(from, before, now, clock, wanted))
     }
 
     fn columns(&self) -> Vec<String> {
@@ -205,18 +209,8 @@ impl Trial<'_> {
 
     fn print(&self, output: Output, (refused, first): (u64, Option<String>)) -> Result<()> {
         let columns = self.columns();
-        let changes = self.changes();
+        let difference = self.difference();
         if let Output::Json = output {
-            let difference = changes.map(|(changes, from)| {
-                json!({
-                    "against": from,
-                    "entities": changes.entities,
-                    "differing": changes.differing,
-                    "added": changes.added,
-                    "removed": changes.removed,
-                    "cells": changes.cells,
-                })
-            });
             return print::json(&json!({
                 "command": "try",
                 "view": self.view.name,
@@ -227,7 +221,7 @@ impl Trial<'_> {
                 "columns": columns,
                 "rows": self.rows,
                 "more": self.more,
-                "difference": difference,
+                "difference": difference.map(|difference| difference.json()),
             }));
         }
         let narrow = ["#", "event", "entity", "what changed"];
@@ -235,7 +229,7 @@ impl Trial<'_> {
             self.args,
             &columns,
             &self.rows,
-            Some((&narrow, &self.narrow)),
+            Narrow::Other(&narrow, &self.narrow),
         );
         let entities = self.now.views()[0]
             .rows
@@ -261,42 +255,10 @@ impl Trial<'_> {
                 "\n{refused} messages are refused by the contract, the first: {first}"
             ));
         }
-        if let Some((changes, from)) = changes {
-            text.push_str(&self.told(&changes, from));
+        if let Some(difference) = difference {
+            text.push_str(&format!("\n\n{}", difference.told(self.args)));
         }
         print::text(&text)
-    }
-
-    fn told(&self, changes: &Changes, from: &str) -> String {
-        let Changes {
-            entities,
-            differing,
-            ..
-        } = changes;
-        let mut text = format!("\n\nagainst {from}: {differing} of {entities} entities differ");
-        for (names, what) in [(&changes.added, "new"), (&changes.removed, "gone")] {
-            if !names.is_empty() {
-                text.push_str(&format!("; {what}: {}", names.join(", ")));
-            }
-        }
-        if !changes.cells.is_empty() {
-            let columns = ["entity", "column", "before", "after"].map(str::to_owned);
-            let shown = changes.cells.iter().take(self.args.limit);
-            let rows: Vec<Vec<String>> = shown.map(|cells| cells.to_vec()).collect();
-            text.push('\n');
-            text.push_str(&laid_out(self.args, &columns, &rows, None));
-            if let Some(more) = changes
-                .cells
-                .len()
-                .checked_sub(self.args.limit)
-                .filter(|more| *more > 0)
-            {
-                text.push_str(&format!(
-                    "\n{more} more values differ: --limit N, --entity KEY"
-                ));
-            }
-        }
-        text
     }
 }
 

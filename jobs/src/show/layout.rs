@@ -20,6 +20,15 @@ pub struct Cells<'a> {
     pub rows: Vec<Vec<String>>,
 }
 
+/// What a command has for what a table does not show.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways {
+    /// Shows values whole.
+    pub cut: &'static str,
+    /// Shows columns that do not fit.
+    pub left_out: &'static str,
+}
+
 /// How to lay it out.
 pub struct Layout {
     /// Characters of a line; `None` where the output is no terminal.
@@ -28,6 +37,8 @@ pub struct Layout {
     pub vertical: bool,
     /// Whether these columns were asked for, so that none is left out.
     pub chosen: bool,
+    /// For the note on what is not shown.
+    pub ways: Ways,
 }
 
 impl Layout {
@@ -52,7 +63,7 @@ impl Layout {
         }
         let cut = fitting(cells, width, LONGEST);
         if cut == all {
-            let word = "long values are cut: --vertical shows them whole".to_owned();
+            let word = format!("long values are cut: {}", self.ways.cut);
             return (table(cells, all, LONGEST), Some(word));
         }
         if self.chosen || cells.rows.len() == 1 || cut < FEWEST {
@@ -60,7 +71,8 @@ impl Layout {
         }
         let left_out = cells.columns[cut..].join(", ");
         let word = format!(
-            "{cut} of {all} columns fit: --columns NAMES takes others, --vertical shows all, --output csv is for programs. Not shown: {left_out}"
+            "{cut} of {all} columns fit: {}. Not shown: {left_out}",
+            self.ways.left_out
         );
         (table(cells, cut, LONGEST), Some(wrapped(&word, width)))
     }
@@ -182,6 +194,11 @@ fn wrapped(sentence: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
+    const WAYS: Ways = Ways {
+        cut: "--vertical shows them whole",
+        left_out: "--vertical shows all",
+    };
+
     fn strings(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
@@ -215,6 +232,7 @@ mod tests {
                             width: Some(width),
                             vertical,
                             chosen,
+                            ways: WAYS,
                         };
                         let (text, word) = layout.of(&cells);
                         let all = format!("{text}\n{}", word.clone().unwrap_or_default());
@@ -248,6 +266,7 @@ mod tests {
             width,
             vertical: false,
             chosen,
+            ways: WAYS,
         };
         let (whole, word) = layout(None, false).of(&cells(&names));
         assert!(whole.contains("room for") && word.is_none());

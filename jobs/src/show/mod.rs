@@ -14,7 +14,7 @@ use serde_json::json;
 use userflow_process::exit::WrongSetup;
 
 pub use args::ShowArgs;
-pub use layout::{Cells, Layout};
+pub use layout::{Cells, Layout, Ways};
 
 use crate::config::Output;
 use crate::engine::Engine;
@@ -24,6 +24,12 @@ use crate::scan::SnapshotTable;
 use crate::workspace::Workspace;
 use query::sql;
 use values::{all_exact, numbers, readable};
+
+/// What `show` has for what does not fit.
+const WAYS: Ways = Ways {
+    cut: "--vertical shows them whole",
+    left_out: "--columns NAMES takes others, --vertical shows all, --output csv is for programs",
+};
 
 /// Queries one version of the table and prints the rows; of a quarantine also what waits in it.
 pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
@@ -76,6 +82,7 @@ pub async fn run(workspace: &Workspace, args: &ShowArgs) -> Result<()> {
                 width: args.width(),
                 vertical: args.vertical,
                 chosen: !args.columns.is_empty(),
+                ways: WAYS,
             };
             let (text, word) = layout.of(&cells);
             let shown = cells.rows.len();

@@ -39,6 +39,25 @@ fn events(world: &World) -> String {
     world.models().join("events.jsonl").display().to_string()
 }
 
+/// Puts the models folder into git as it is.
+fn commit(world: &World) {
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(world.models());
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b.c"])
+            .args(args);
+        let done = git.output().unwrap();
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "first"]);
+}
+
 #[test]
 fn a_view_is_shown_event_by_event() {
     let world = world();
@@ -104,21 +123,7 @@ fn a_view_is_shown_event_by_event() {
 #[test]
 fn an_edit_is_compared_with_what_git_has_and_with_a_folder_that_is_named() {
     let world = world();
-    let git = |args: &[&str]| {
-        let mut git = std::process::Command::new("git");
-        git.arg("-C").arg(world.models());
-        git.args(["-c", "user.name=a", "-c", "user.email=a@b.c"])
-            .args(args);
-        let done = git.output().unwrap();
-        assert!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "--message", "first"]);
+    commit(&world);
     let earlier = tempfile::tempdir().unwrap();
     let kept = earlier.path().join("demo/features");
     std::fs::create_dir_all(&kept).unwrap();
@@ -200,6 +205,165 @@ fn a_view_and_a_model_are_tried_on_the_lake_and_nothing_is_written() {
         (1, &json!(true))
     );
     assert_eq!(versions(), before);
+}
+
+const TABLE: &str = "gold.user_daily";
+const SQL: &str = "demo/gold/user_daily.sql";
+const YML: &str = "demo/gold/user_daily.yml";
+
+/// What an edit of the model changes on the first day.
+fn difference(world: &World, more: &[&str]) -> Value {
+    let args = [&["try", TABLE, "--date", "2026-11-01"][..], more].concat();
+    world.ok(&args)["difference"].clone()
+}
+
+/// Rows of the first day: ann with 1 visit and an amount of 12, bob with 1 and 3.
+fn with_key() -> World {
+    let world = World::with_events();
+    let key = "tests: [unique_combination_of_columns: {combination_of_columns: [event_date, user_id]}]\n    columns:";
+    world.edit(YML, "columns:", key);
+    world.ok(&["run", "silver.visits", "--date", "2026-11-01"]);
+    world
+}
+
+#[test]
+fn an_edited_model_is_compared_row_by_row_with_what_git_has() {
+    let world = with_key();
+    commit(&world);
+    assert_eq!(difference(&world, &[]), Value::Null, "nothing was edited");
+    let versions = || ["silver.visits", TABLE].map(|table| world.snapshot(table).version());
+    let before = versions();
+    world.edit(
+        SQL,
+        "sum(amount) as amount",
+        "max(amount * amount) / 12 as amount",
+    );
+    let found = difference(&world, &[]);
+    // 12 x 12 / 12 is 12 again, 3 x 3 / 12 is 0.
+    assert_eq!(
+        found,
+        json!({
+            "against": "git HEAD", "rows": 2, "differing": 1, "added": [], "removed": [],
+            "columns": {"amount": 1}, "cells": [["bob", "amount", "3", "0"]],
+        })
+    );
+    // A row less and a column more.
+    world.edit(
+        SQL,
+        "count(*) as visits",
+        "count(*) as visits, count(*) + 1 as more",
+    );
+    world.edit(
+        YML,
+        "visits that started}",
+        "visits that started}\n      - {name: more, data_type: bigint, description: more}",
+    );
+    world.edit(
+        SQL,
+        "where event_date",
+        "where visits.user_id <> 'ann' and event_date",
+    );
+    let found = difference(&world, &[]);
+    assert_eq!(found["added"], json!(["more"]));
+    assert_eq!(
+        (&found["rows"], &found["differing"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(found["columns"], json!({"": 1, "amount": 1}));
+    let cells = json!([["ann", "", "a row", "no row"], ["bob", "amount", "3", "0"]]);
+    assert_eq!(found["cells"], cells);
+    let (code, out, _) = world.jobs(&[
+        "try",
+        TABLE,
+        "--date",
+        "2026-11-01",
+        "--limit",
+        "1",
+        "--width",
+        "100",
+    ]);
+    assert_eq!(code, 0);
+    for words in [
+        "against git HEAD: 2 of 2 rows differ; new: more",
+        "by column: whole rows 1, amount 1",
+        "1 more values differ: --limit N",
+    ] {
+        assert!(out.contains(words), "no {words} in {out}");
+    }
+    assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+    // A folder without the model.
+    let earlier = tempfile::tempdir().unwrap();
+    let (code, _, error) = world.jobs(&[
+        "try",
+        TABLE,
+        "--date",
+        "2026-11-01",
+        "--against",
+        earlier.path().to_str().unwrap(),
+    ]);
+    assert!(
+        code == 2 && error.contains("--against: ") && error.contains("user_daily.sql"),
+        "{error}"
+    );
+    assert_eq!(versions(), before, "nothing is written");
+}
+
+#[test]
+fn a_model_that_is_not_in_git_is_compared_with_its_table() {
+    let world = with_key();
+    assert_eq!(
+        difference(&world, &[]),
+        Value::Null,
+        "the table has no rows of the day"
+    );
+    world.ok(&["run", TABLE, "--date", "2026-11-01"]);
+    let found = difference(&world, &[]);
+    assert!(
+        found["against"].as_str().unwrap().starts_with("version "),
+        "{found}"
+    );
+    assert_eq!(
+        (&found["rows"], &found["differing"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(found["cells"], json!([]));
+    // Two rows of each user where there was one: the second of each is new.
+    world.edit(
+        SQL,
+        "where event_date",
+        "cross join (select 1 as copy union all select 2) as copies where event_date",
+    );
+    world.edit(SQL, "group by", "group by copy,");
+    let found = difference(&world, &[]);
+    assert_eq!(
+        (&found["rows"], &found["differing"]),
+        (&json!(4), &json!(2))
+    );
+    assert_eq!(
+        found["cells"],
+        json!([
+            ["ann", "", "no row", "a row"],
+            ["bob", "", "no row", "a row"]
+        ])
+    );
+}
+
+#[test]
+fn a_model_without_a_key_is_compared_by_whole_rows() {
+    let world = World::with_events();
+    world.ok(&["run", "silver.visits", "--date", "2026-11-01"]);
+    commit(&world);
+    world.edit(
+        SQL,
+        "sum(amount) as amount",
+        "sum(amount) + case when visits.user_id = 'bob' then 1 else 0 end as amount",
+    );
+    let found = difference(&world, &[]);
+    assert_eq!(
+        (&found["rows"], &found["differing"]),
+        (&json!(3), &json!(2))
+    );
+    assert_eq!(found["columns"], json!({"": 2}));
 }
 
 #[test]

@@ -16,11 +16,22 @@ mod sources;
 
 use std::path::Path;
 
-use super::{Project, graph};
+use super::{Model, Project, graph};
 use crate::error::ConfigError;
-use layout::Layout;
+use layout::{Layout, ModelFile};
 
 impl Project {
+    /// A model as it is when its files have these texts: an earlier version, say. It reads the project's tables of today.
+    pub fn with_texts(&self, model: &Model, sql: String, yml: &str) -> Result<Model, ConfigError> {
+        let file = ModelFile {
+            domain: model.domain.clone(),
+            layer: model.layer.clone(),
+            table: model.table.clone(),
+            path: model.path.clone(),
+        };
+        Ok(model::of(file, sql, yml, &self.names)?)
+    }
+
     /// Reads and checks every domain in the folder; the error lists the problems of all files.
     pub fn load(models_dir: &Path) -> Result<Self, ConfigError> {
         let mut layout = Layout::read(models_dir)?;

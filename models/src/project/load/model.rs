@@ -9,6 +9,20 @@ use crate::project::settings::{ModelConfig, PUBLISH};
 use crate::project::{files, template, yml};
 
 pub(super) fn read(file: ModelFile, names: &Names) -> Result<Model, Problem> {
+    let twin = file.path.with_extension("yml");
+    if !twin.is_file() {
+        let message = format!(
+            "has no twin {}.yml: write it with the description, the columns and their data_type",
+            file.table
+        );
+        return Err(Problem::new(&file.path, None, message));
+    }
+    let (yml, sql) = (files::read(&twin)?, files::read(&file.path)?);
+    of(file, sql, &yml, names)
+}
+
+/// A model whose files have these texts.
+pub(super) fn of(file: ModelFile, sql: String, yml: &str, names: &Names) -> Result<Model, Problem> {
     let ModelFile {
         domain,
         layer,
@@ -16,14 +30,7 @@ pub(super) fn read(file: ModelFile, names: &Names) -> Result<Model, Problem> {
         path,
     } = file;
     let twin = path.with_extension("yml");
-    if !twin.is_file() {
-        let message = format!(
-            "has no twin {table}.yml: write it with the description, the columns and their data_type"
-        );
-        return Err(Problem::new(&path, None, message));
-    }
-    let declared = yml::model(&twin, &table)?;
-    let sql = files::read(&path)?;
+    let declared = yml::model(&twin, yml, &table)?;
     let facts = template::inspect(&path, &sql, names)?;
     let mut config = ModelConfig::default();
     if let Some((value, line)) = &declared.config {

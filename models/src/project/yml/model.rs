@@ -9,7 +9,6 @@ use super::parse::parse;
 use super::table::{Declared, Entry, declared};
 use crate::error::Problem;
 use crate::project::column::{ColumnType, PARTITION_COLUMN};
-use crate::project::files::read;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,12 +18,11 @@ struct ModelFile {
     models: Vec<Entry>,
 }
 
-/// Reads the twin of the model `name`.
-pub(crate) fn model(path: &Path, name: &str) -> Result<Declared, Problem> {
-    let text = read(path)?;
-    let file: ModelFile = parse(path, &text)?;
+/// Reads the twin of the model `name`, which has this text.
+pub(crate) fn model(path: &Path, text: &str, name: &str) -> Result<Declared, Problem> {
+    let file: ModelFile = parse(path, text)?;
     let [entry] = <[Entry; 1]>::try_from(file.models).map_err(|models| {
-        let line = line_of_key(&text, "models");
+        let line = line_of_key(text, "models");
         Problem::new(
             path,
             line,
@@ -39,13 +37,9 @@ pub(crate) fn model(path: &Path, name: &str) -> Result<Declared, Problem> {
             "declares `{}` and must declare `{name}`: the file name is the name of the model",
             entry.name
         );
-        return Err(Problem::new(
-            path,
-            line_of_name(&text, &entry.name),
-            message,
-        ));
+        return Err(Problem::new(path, line_of_name(text, &entry.name), message));
     }
-    let declared = declared(path, &text, entry)?;
+    let declared = declared(path, text, entry)?;
     let partition = declared
         .columns
         .iter()
@@ -58,7 +52,7 @@ pub(crate) fn model(path: &Path, name: &str) -> Result<Declared, Problem> {
             );
             Err(Problem::new(
                 path,
-                line_of_name(&text, PARTITION_COLUMN),
+                line_of_name(text, PARTITION_COLUMN),
                 message,
             ))
         }
@@ -66,7 +60,7 @@ pub(crate) fn model(path: &Path, name: &str) -> Result<Declared, Problem> {
             let message = format!(
                 "no column {PARTITION_COLUMN}: add `- name: {PARTITION_COLUMN}` with `data_type: date`, the partition column of every table"
             );
-            Err(Problem::new(path, line_of_key(&text, "columns"), message))
+            Err(Problem::new(path, line_of_key(text, "columns"), message))
         }
     }
 }
