@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, ident};
 use userflow_models::project::quality::default_threshold;
 use userflow_models::project::{Check, Ref, Rule, Severity, Window};
 
@@ -104,16 +104,24 @@ impl Audit<'_> {
 
     /// A check that has queries of its own.
     async fn alone(&self, check: &Check, rows: u64) -> Result<Option<Verdict>> {
-        if let Rule::Counts { query, refused, .. } = &check.rule {
-            let counts = self.numbers(&sql::counts(query, refused.is_some())).await?;
-            let window = self.window;
+        if let Rule::Counts {
+            query,
+            sample,
+            refused,
+            ..
+        } = &check.rule
+        {
+            let refused = refused.is_some();
+            let counts = self.numbers(&sql::counts(query, refused)).await?;
             let counts = (counts[0], counts[1]);
-            return Ok(Some(Verdict::of_records(
-                check,
-                self.subject.name,
-                window,
-                counts,
-            )));
+            let mut verdict = Verdict::of_records(check, self.subject.name, self.window, counts);
+            if let Some(sample) = sample
+                && verdict.failed > 0
+            {
+                let query = sql::examples(sample, refused);
+                verdict.sample = sample::rows(&self.first(&query).await?)?;
+            }
+            return Ok(Some(verdict));
         }
         if let Some(Queries { counts, sample }) = self.queries(check) {
             let counts = self.numbers(&counts).await?;
@@ -191,6 +199,17 @@ impl Audit<'_> {
 
     async fn numbers(&self, query: &str) -> Result<Vec<u64>> {
         numbers(&self.collect(query).await?)
+    }
+
+    /// The first rows of a query by its columns from left to right, so that the same rows are shown every time.
+    async fn first(&self, query: &str) -> Result<Vec<RecordBatch>> {
+        tracing::debug!(table = self.subject.name, "{query}");
+        let frame = self.session.sql(query).await?;
+        let columns = sortable(frame.schema().inner());
+        let order = columns.iter();
+        let order = order.map(|name| ident(name).sort(true, false)).collect();
+        let frame = frame.sort(order)?.limit(0, Some(sql::SAMPLE))?;
+        Ok(frame.collect().await?)
     }
 
     async fn collect(&self, query: &str) -> Result<Vec<RecordBatch>> {

@@ -76,8 +76,18 @@ pub async fn plan(workspace: &Workspace, subject: &Subject<'_>) -> Result<()> {
             _ if scan_is_fine => continue,
             _ => Scan::new(one).counts(),
         };
-        let planned = planned(&session, &query).await;
-        planned.map_err(|error| blame(&error.strip_backtrace()))?;
+        let counts = planned(&session, &query).await;
+        counts.map_err(|error| blame(&error.strip_backtrace()))?;
+        if let Rule::Counts {
+            sample: Some(sample),
+            refused,
+            ..
+        } = &check.rule
+        {
+            let query = sql::examples(sample, refused.is_some());
+            let sample = planned(&session, &query).await;
+            sample.map_err(|error| blame(&format!("sample: {}", error.strip_backtrace())))?;
+        }
     }
     Ok(())
 }

@@ -105,7 +105,7 @@ impl Summary {
     }
 
     fn to_text(&self) -> String {
-        let table = text::windows(&self.runs);
+        let table = text::windows(&self.runs, self.command == "check");
         let dry = if self.dry_run {
             "dry run, nothing written: "
         } else {

@@ -29,6 +29,10 @@ sources:
                     count(*) as total,
                     coalesce(sum(case when amount < 0 then 1 else 0 end + case when amount < -9 then 1 else 0 end), 0) as failed
                 from judged
+              sample: |
+                select user_id, event_id, amount
+                from judged
+                where amount < 0
           - counts:
               name: messages
               refused: source('bronze', 'demo_quarantine')
@@ -98,6 +102,61 @@ fn a_record_can_fail_twice_and_nothing_passes() {
         (3, 4, -0.3333, "block".to_owned()),
         "below nothing"
     );
+}
+
+/// The examples of a test in what `check` finds.
+fn examples(summary: &Value, test: &str) -> Vec<Value> {
+    let mut results = summary["quality"]["results"].as_array().unwrap().iter();
+    let one = results.find(|one| one["test"] == test).unwrap();
+    let examples = one["sample"].as_array().unwrap().iter();
+    examples
+        .map(|row| serde_json::from_str(row.as_str().unwrap()).unwrap())
+        .collect()
+}
+
+#[test]
+fn records_that_fail_are_shown_by_the_query_for_them() {
+    let (world, database) = (World::gated(), Database::new());
+    let url = database.url();
+    world.ok(&["init", "--postgres-url", &url]);
+    let check = ["check", EVENTS, "--date", DATE, "--postgres-url", &url];
+    world.events(&[
+        ("v5", "eve", -10, "2026-11-01T08:00:00Z"),
+        ("v1", "cat", -1, "2026-11-01T08:01:00Z"),
+        ("v4", "ann", 5, "2026-11-01T08:02:00Z"),
+        ("v3", "bob", -3, "2026-11-01T08:03:00Z"),
+        ("v2", "ann", -2, "2026-11-01T08:04:00Z"),
+        ("v2", "ann", -2, "2026-11-02T08:04:00Z"),
+    ]);
+    let (code, stdout, stderr) = world.jobs(&[&check[..], &["--output", "json"]].concat());
+    assert_eq!(code, 3, "{stderr}");
+    let found = examples(&serde_json::from_str(&stdout).unwrap(), "amounts");
+    // The first three by user, of those that fail.
+    let shown: Vec<_> = found
+        .iter()
+        .map(|row| {
+            (
+                row["user_id"].as_str().unwrap(),
+                row["amount"].as_i64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(shown, [("ann", -2), ("bob", -3), ("cat", -1)]);
+    let logged = database.rows(
+        &["cardinality(sample)", "sample[1]::jsonb ->> 'user_id'"],
+        "ops.quality_log WHERE test = 'amounts'",
+    );
+    assert_eq!(logged, ["3 ann"]);
+    let (_, stdout, _) = world.jobs(&check);
+    for found in &found {
+        assert!(
+            stdout.contains(&found.to_string()),
+            "no {found} in {stdout}"
+        );
+    }
+    let (_, stdout, _) = world.jobs(&["check", EVENTS, "--date", "2026-11-03", "--output", "json"]);
+    let none = examples(&serde_json::from_str(&stdout).unwrap(), "amounts");
+    assert_eq!(none, Vec::<Value>::new(), "nothing fails");
 }
 
 #[test]
@@ -252,6 +311,11 @@ fn what_is_written_wrong_is_found_before_anything_runs() {
             "refused: source('bronze', 'demo_quarantine')",
             "refused: source('bronze', 'demo_events')",
             ["messages", "is not the quarantine"],
+        ),
+        (
+            "where amount < 0",
+            "where amuont < 0",
+            ["sample: ", "amuont"],
         ),
         ("name: amounts", "nam: amounts", ["counts", "name"]),
         (

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -88,6 +89,50 @@ def test_seven_counts_equal_plain_python(week):
         expected = checks.seven(week.read, day)
         assert list(seven(week, day)) == checks.NAMES
         assert seven(week, day) == expected, day
+
+
+def places(read: list[structure.Message], day: date) -> dict[str, set[tuple[int, int]]]:
+    """Partition and offset of the messages that fail each check by themselves or in their session."""
+    events = [one for one in read if not one.problems and one.time.date() == day]
+    refused = [one for one in read if one.problems and one.sent.date() == day]
+    sessions = checks.by_session(events)
+    platforms = {name: [checks.value(event, "platform") for event in own] for name, own in sessions.items()}
+    first = {name: next((one for one in own if one is not None), None) for name, own in platforms.items()}
+
+    def strange(event: structure.Message) -> bool:
+        platform, session = checks.value(event, "platform"), checks.value(event, "session_id")
+        return bool(checks.platforms([event], {})) or (session and platform not in (None, first[session]))
+
+    fails = {
+        "required_fields": lambda one: checks.required_fields(*([], [one]) if one.problems else ([one], [])),
+        "ranges": lambda one: checks.ranges(*([], [one]) if one.problems else ([one], [])),
+        "timestamp": lambda one: checks.timestamps(*([], [one]) if one.problems else ([one], [])),
+        "order_sum": lambda one: one.event_type == "purchase" and not one.problems and checks.order_sums([one]),
+        "platform_device": lambda one: not one.problems and strange(one),
+    }
+    return {name: {(one.partition, one.offset) for one in events + refused if test(one)} for name, test in fails.items()}
+
+
+def test_examples_are_messages_that_fail(week):
+    """Found by the place that they name; they are the first ones by it."""
+    for day in DAYS[:-1]:
+        done = week.jobs("check", "bronze.ecommerce_events", "--date", day)
+        results = {one["test"]: one for one in json.loads(done.stdout)["quality"]["results"]}
+        expected = places(week.read, day)
+        for name in checks.NAMES:
+            shown = [json.loads(row) for row in results[name]["sample"]]
+            assert bool(shown) == (results[name]["failed"] > 0) and len(shown) <= 3, (name, shown)
+            if name in expected and shown:
+                found = [(row["_partition"], row["_offset"]) for row in shown]
+                assert found[0] == min(expected[name]) and set(found) <= expected[name], (day, name, shown)
+        copies = Counter(checks.value(one, "event_id") for one in week.read if not one.problems and one.time.date() == day)
+        for row in map(json.loads, results["duplicate_event_id"]["sample"]):
+            assert row["copies"] == copies[row["event_id"]] == len(row["partition_offset"].split(", ")) > 1
+        sessions = checks.by_session([one for one in week.read if not one.problems and one.time.date() == day])
+        for row in map(json.loads, results["funnel_order"]["sample"]):
+            own = sessions[row["session_id"]]
+            [event] = [one for one in own if (one.partition, one.offset) == (row["_partition"], row["_offset"])]
+            assert checks.funnel_order({"": own}) and event.event_type == row["fault"].split()[0], row
 
 
 def test_the_gate_is_what_the_checks_say(week):

@@ -1,4 +1,4 @@
-//! The check that counts by a query of its own, over the rows and the refused messages.
+//! The check that counts by a query of its own, over the rows and the refused messages, and shows examples by another.
 
 use userflow_models::bronze::{IDENTITY, REPLAYED_AT};
 
@@ -7,13 +7,26 @@ use crate::functions::IS_JSON_OBJECT;
 
 /// One row: total and failed.
 pub(in crate::quality) fn counts(query: &str, refused: bool) -> String {
+    over(
+        refused,
+        "cast(total as bigint) as total, cast(failed as bigint) as failed",
+        query,
+    )
+}
+
+/// Records that fail, as its other query gives them; all of them and in no order.
+pub(in crate::quality) fn examples(sample: &str, refused: bool) -> String {
+    over(refused, "*", sample)
+}
+
+/// A query over the rows and the messages.
+fn over(refused: bool, columns: &str, query: &str) -> String {
     let refused = match refused {
         true => format!(", refused as ({})", waiting()),
         false => String::new(),
     };
     format!(
-        "with judged as (select * from {ROWS}){refused} \
-         select cast(total as bigint) as total, cast(failed as bigint) as failed from ({query}) as counted"
+        "with judged as (select * from {ROWS}){refused} select {columns} from ({query}) as counted"
     )
 }
 

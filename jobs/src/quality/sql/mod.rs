@@ -9,8 +9,8 @@ mod names;
 mod queries;
 mod scan;
 
-pub(super) use counts::counts;
+pub(super) use counts::{counts, examples};
 pub(super) use margin::within_margin;
-pub(super) use names::{LANDED, QUARANTINE, ROWS};
+pub(super) use names::{LANDED, QUARANTINE, ROWS, SAMPLE};
 pub(super) use queries::{Queries, freshness, queries};
 pub(super) use scan::Scan;

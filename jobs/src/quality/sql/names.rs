@@ -9,7 +9,7 @@ pub(in crate::quality) const QUARANTINE: &str = "judged.quarantine";
 /// The rows that were landed from it since.
 pub(in crate::quality) const LANDED: &str = "judged.landed";
 /// Rows in a sample.
-pub(super) const SAMPLE: usize = 3;
+pub(in crate::quality) const SAMPLE: usize = 3;
 
 /// Columns, quoted.
 pub(super) fn list(columns: &[String]) -> String {

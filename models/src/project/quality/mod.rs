@@ -157,6 +157,8 @@ pub enum Rule {
         /// One row of `total` and `failed`, from the tables `judged` (the rows) and `refused` (the messages of the date that are in
         /// quarantine).
         query: String,
+        /// Records that fail, a row each, from the same tables: where they are and what is wrong. Without it no example is shown.
+        sample: Option<String>,
         /// The table of the refused ones; without it `refused` cannot be named.
         refused: Option<Ref>,
     },

@@ -74,6 +74,13 @@ impl<'a> Arguments<'a> {
         sql(self.test, name, value)
     }
 
+    pub(super) fn optional_sql(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.left.contains_key(name) {
+            true => self.sql(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// One name or a list of names.
     pub(super) fn names(&mut self, name: &str) -> Result<Vec<String>, String> {
         let what = "the name of a column or a list of them";

@@ -22,7 +22,7 @@ pub(super) const KNOWN: [(&str, &[&str]); 14] = [
     ("freshness", &["within"]),
     ("within_margin", &["of", "group_by", "order_by"]),
     ("quarantined", &["to"]),
-    ("counts", &["name", "query", "refused"]),
+    ("counts", &["name", "query", "sample", "refused"]),
 ];
 
 /// What a rule is read from, beside its arguments.
@@ -103,6 +103,7 @@ impl RuleReader<'_> {
                 Rule::Counts {
                     name: arguments.identifier("name")?,
                     query: arguments.sql("query")?,
+                    sample: arguments.optional_sql("sample")?,
                     refused: arguments.optional_table("refused", self.names)?,
                 }
             }
