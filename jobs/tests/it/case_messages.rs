@@ -134,7 +134,7 @@ fn an_entity_that_its_view_calls_local_is_not_in_two_partitions() {
     let said = out(&done);
     assert_eq!(done.status.code(), Some(2), "{said}");
     for words in [
-        "user_activity_1h has `partition_local: true`",
+        " has `partition_local: true`",
         "U000001 in the partitions 0 and 1",
         "live.yml:",
     ] {
