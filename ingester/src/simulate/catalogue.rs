@@ -32,7 +32,7 @@ impl Catalogue {
     pub(crate) fn none() -> Self {
         Self {
             rows: vec![Vec::new()],
-            groups: vec![0..1],
+            groups: std::iter::once(0..1).collect(),
             popularity: Weights::new([1]).expect("one is a weight"),
             row_skew: 1,
             favourites: 0,

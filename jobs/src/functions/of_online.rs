@@ -204,7 +204,7 @@ fn top_k(arguments: &[ArrayRef]) -> Result<ArrayRef> {
     let (values, counts) = (arguments[0].as_list::<i32>(), arguments[1].as_list::<i32>());
     let most = integers(&arguments[2])?;
     let mut lists = ListBuilder::new(StringBuilder::new());
-    for row in 0..values.len() {
+    for (row, most) in most.iter().enumerate() {
         let mut sums: BTreeMap<String, i64> = BTreeMap::new();
         for (text, count) in texts(values, row).into_iter().zip(items(counts, row)?) {
             *sums.entry(text).or_default() += count.unwrap_or(0);
@@ -214,7 +214,7 @@ fn top_k(arguments: &[ArrayRef]) -> Result<ArrayRef> {
             .map(|(text, count)| (Reverse(count), text))
             .collect();
         top.sort();
-        let top = top.into_iter().take(usize_of(most[row]));
+        let top = top.into_iter().take(usize_of(*most));
         lists.append_value(top.map(|(_, text)| Some(text)));
     }
     Ok(Arc::new(lists.finish()))

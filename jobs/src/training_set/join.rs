@@ -14,10 +14,9 @@ use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use futures::TryStreamExt;
 use userflow_process::exit::WrongSetup;
 
-use super::Game;
 use super::answers::LABEL;
 use super::asked::Asked;
-use super::labels::TIME;
+use super::labels::{Labels, TIME};
 use crate::engine::quoted;
 use crate::workspace::Workspace;
 
@@ -42,15 +41,29 @@ impl Format {
     }
 }
 
+/// What becomes a training set.
+pub(super) struct Made<'a> {
+    pub(super) labels: &'a Labels,
+    pub(super) asked: &'a Asked,
+    /// Files of answers: by view, by partition.
+    pub(super) answered: &'a [Vec<PathBuf>],
+    pub(super) with_versions: bool,
+    pub(super) into: &'a Path,
+}
+
 /// Writes the training set whole, or nothing. Says of each view how many labels have a row of it.
 pub(super) async fn write(
     workspace: &Workspace,
-    game: &Game,
-    asked: &Asked,
-    answered: &[Vec<PathBuf>],
-    into: &Path,
+    made: &Made<'_>,
     format: Format,
 ) -> Result<Vec<(String, u64)>> {
+    let Made {
+        labels,
+        asked,
+        answered,
+        into,
+        ..
+    } = *made;
     // Two threads at least: with one, joins would hold a side in memory.
     let session = workspace
         .engine
@@ -60,7 +73,7 @@ pub(super) async fn write(
             .sql(&format!("set datafusion.optimizer.{setting}"))
             .await?;
     }
-    let labels = game.labels.file.display().to_string();
+    let labels = labels.file.display().to_string();
     session
         .register_parquet("labels", labels, ParquetReadOptions::default())
         .await?;
@@ -80,7 +93,7 @@ pub(super) async fn write(
         session.register_table(format!("view{number}"), frame.into_view())?;
     }
     one_partition_each(&session, asked, answered).await?;
-    let sql = sql(game, asked, answered);
+    let sql = sql(made);
     let mut rows = session
         .sql(&sql)
         .await?
@@ -138,9 +151,14 @@ async fn one_partition_each(
 }
 
 /// The query. Where an entity has answers of several partitions, as after a topic was given more of them, the newest event's counts.
-fn sql(game: &Game, asked: &Asked, answered: &[Vec<PathBuf>]) -> String {
-    let mut select: Vec<String> = game
-        .labels
+fn sql(made: &Made<'_>) -> String {
+    let Made {
+        labels,
+        asked,
+        answered,
+        ..
+    } = *made;
+    let mut select: Vec<String> = labels
         .columns
         .iter()
         .map(|name| format!("l.{}", quoted(name)))
@@ -170,7 +188,7 @@ fn sql(game: &Game, asked: &Asked, answered: &[Vec<PathBuf>]) -> String {
         .views
         .iter()
         .enumerate()
-        .filter(|_| game.with_versions)
+        .filter(|_| made.with_versions)
     {
         for (place, what) in ["event_time", "version"].iter().enumerate() {
             let column = quoted(&format!("{}__{what}", view.view.name));
@@ -211,7 +229,7 @@ fn sql(game: &Game, asked: &Asked, answered: &[Vec<PathBuf>]) -> String {
 
 /// The file being written.
 enum Out {
-    Csv(CsvWriter<File>),
+    Csv(Box<CsvWriter<File>>),
     Parquet(Box<ArrowWriter<File>>),
 }
 
@@ -236,7 +254,7 @@ impl Out {
                     );
                     return Err(WrongSetup(message).into());
                 }
-                Ok(Self::Csv(CsvWriter::new(file)))
+                Ok(Self::Csv(Box::new(CsvWriter::new(file))))
             }
             Format::Parquet => {
                 let properties = WriterProperties::builder()

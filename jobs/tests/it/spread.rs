@@ -148,11 +148,10 @@ async fn what_is_merged_from_partitions_is_what_one_partition_has() {
                 for stream in [&mut one, &mut several] {
                     stream.advance(now + later).unwrap();
                 }
-                for view in 0..views.len() {
+                for (view, FeatureView { name, .. }) in views.iter().enumerate() {
                     several.merge(&engine, view, None).await.unwrap();
                     let [whole, merged] =
                         [&one, &several].map(|stream| shown(&stream.views()[view], later > 0));
-                    let name = &views[view].name;
                     assert_eq!(whole.len(), merged.len(), "{name} of seed {seed}");
                     for (whole, merged) in whole.iter().flatten().zip(merged.iter().flatten()) {
                         let (column, cell) = whole;

@@ -7,7 +7,7 @@ use arrow::datatypes::Int64Type;
 use fastrand::Rng;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::world::{Arrival, World};
+use crate::world::{Arrival, World, figure};
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -215,10 +215,16 @@ fn life(events: &[&Arrival]) -> Row {
     vec![Some(events.len() as i64), Some(sum), Some(newest.amount)]
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the seed of a failed test is printed, and set to repeat it"
+)]
 fn seed() -> u64 {
     let seed = std::env::var("USERFLOW_TEST_SEED")
         .map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
-    println!("USERFLOW_TEST_SEED={seed}");
+    figure(&format!(
+        "training set: repeat with USERFLOW_TEST_SEED={seed}"
+    ));
     seed
 }
 

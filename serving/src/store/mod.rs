@@ -54,7 +54,7 @@ impl Stores {
         }
         let mut degraded = false;
         if let Some(redis) = &self.redis {
-            degraded = !self.from_redis(redis, plan, &mut rows).await;
+            degraded = !self.read_redis(redis, plan, &mut rows).await;
         }
         // Only what is missing is asked for: which parts, and for each the rows of all of them.
         let parts: Vec<usize> = (0..plan.parts.len())
@@ -81,7 +81,7 @@ impl Stores {
     }
 
     /// Whether Redis answered, or had nothing to say.
-    async fn from_redis(&self, redis: &Redis, plan: &Plan, rows: &mut Rows) -> bool {
+    async fn read_redis(&self, redis: &Redis, plan: &Plan, rows: &mut Rows) -> bool {
         let asked = redis.asked(plan);
         if asked.is_empty() {
             return true;

@@ -14,6 +14,9 @@ use super::events::{event, now_ms, send};
 use super::{PATIENCE, Store};
 use crate::postgres::Database;
 
+/// Events, points, genre.
+type Row = (i64, Option<f64>, Option<String>);
+
 const VIEW: &str = "feature_view: webtoon_points
 description: What a reader's episodes are worth
 entity: user_id
@@ -155,7 +158,7 @@ impl World {
     }
 
     /// What a user's row says: events, points, genre of the last.
-    fn row(&self, user: &str) -> Result<Option<(i64, Option<f64>, Option<String>)>> {
+    fn row(&self, user: &str) -> Result<Option<Row>> {
         let rows = self.store.database.rows(&format!(
             "SELECT n, points::double precision, genre FROM online.webtoon_points WHERE user_id = '{user}'"
         ))?;

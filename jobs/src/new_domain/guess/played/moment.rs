@@ -45,7 +45,8 @@ pub(super) fn instant(value: &Json) -> Option<i64> {
 /// of times that do not say theirs.
 pub(super) fn moment(field: &Field, values: &[(i64, &Json)], zone: &str) -> Option<Moment> {
     let dates = field.forms.get(&Form::Date) == Some(&field.texts) && field.texts > 0;
-    if !field.is_time() && !(dates && field.scalars() == field.texts) {
+    let is_moment = field.is_time() || (dates && field.scalars() == field.texts);
+    if !is_moment {
         return None;
     }
     let mut after: Vec<i64> = Vec::new();

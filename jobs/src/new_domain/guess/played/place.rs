@@ -16,6 +16,9 @@ use crate::new_domain::guess::roles::{Guess, Roles};
 use crate::new_domain::guess::times::Form;
 use crate::new_domain::sample::Json;
 
+/// Values with the numbers of their rows.
+type Numbered<'v> = Vec<(usize, &'v Json)>;
+
 /// Variables of a user or a session beyond which what goes with them is drawn for each event.
 const MOST_VARIABLES: usize = 100;
 /// Bytes of a variable's value.
@@ -134,7 +137,7 @@ impl<'a> Places<'a> {
         &self,
         values: &[(usize, &'v Json)],
         counts: impl Fn(&Json) -> bool,
-    ) -> (Vec<(usize, &'v Json)>, Vec<(usize, &'v Json)>) {
+    ) -> (Numbered<'v>, Numbered<'v>) {
         let some: Vec<(usize, &Json)> = (values.iter().copied())
             .filter(|(_, value)| counts(value))
             .collect();
