@@ -27,6 +27,8 @@ FIRST, DAYS = date(2026, 10, 10), 30
 DAMAGED = date(2026, 10, 7)
 # Enough of gold for a graph, and little enough for a slow machine.
 GOLD = ["webtoon_genre_daily", "webtoon_user_7d"]
+# The task that shows a day of one of them to readers of the online store.
+PUBLISHED = "webtoon_user_7d_online"
 TABLES = ["silver.webtoon_sessions", *(f"gold.{name}" for name in GOLD)]
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import DAMAGED, DAYS, FIRST, GOLD, TABLES, World, call, simulate
+from conftest import DAMAGED, DAYS, FIRST, GOLD, PUBLISHED, TABLES, World, call, simulate
 from rest import wait_for
 
 SILVER, GOLD_DAG, BACKFILL, QUALITY = "webtoon_silver_hourly", "webtoon_gold_daily", "webtoon_backfill", "webtoon_quality"
@@ -187,7 +187,7 @@ def test_the_gate_blocks_gold_and_the_next_good_run_says_it_is_over(world: World
     assert state == "failed"
     states = world.airflow.states(GOLD_DAG, run_id)
     assert states == {"tables": "success", "gate": "success", "blocked": "failed", "done": "skipped"} | dict.fromkeys(
-        GOLD, "skipped"
+        [*GOLD, PUBLISHED], "skipped"
     )
     assert world.airflow.value(GOLD_DAG, run_id, "gate", "quality") == "block"
     assert (world.lake.replaced(before), world.lake.content()) == ({}, content)
@@ -205,6 +205,9 @@ def test_the_gate_blocks_gold_and_the_next_good_run_says_it_is_over(world: World
     assert state == "success"
     [text] = world.slack.about(again)
     assert "*recovered*" in text and run_id in text
+    # Readers of the online store keep the newest day that passed, which this one is not.
+    assert world.airflow.states(GOLD_DAG, again)[PUBLISHED] == "success"
+    assert world.sql("select max(version / 10000000000) from online.webtoon_user_7d") == [NOV2.replace("-", "")]
 
 
 def test_a_cleared_run_runs_again_and_changes_nothing(world: World, gold):
