@@ -106,6 +106,7 @@ mod tests {
             "USERFLOW_ONLINE_GROUP",
             "USERFLOW_POSTGRES_POOLING",
             "USERFLOW_POSTGRES_URL",
+            "USERFLOW_REDIS_CA_FILE",
             "USERFLOW_REDIS_URL",
             "USERFLOW_STATE_LIMIT",
             "USERFLOW_THREADS",
