@@ -34,7 +34,12 @@ class Tree:
     def __init__(self, root):
         self.root = root
         self.script("tests/run", RUNNER.read_text(), interpreter="")
-        for server, variable in {"kafka": "USERFLOW_BROKERS=127.0.0.1:1", "postgres": "USERFLOW_POSTGRES_URL=postgres://x"}.items():
+        servers = {
+            "kafka": "USERFLOW_BROKERS=127.0.0.1:1",
+            "postgres": "USERFLOW_POSTGRES_URL=postgres://x",
+            "redis": "USERFLOW_REDIS_URL=redis://x",
+        }
+        for server, variable in servers.items():
             self.script(f"deploy/servers/{server}", f'echo "$1" >>"$0.calls"; [ "$1" != start ] || echo {variable}')
         self.script("deploy/servers/trino", "echo no Java here >&2; exit 1")
         self.script("deploy/setup", 'echo "$@" >"$0.calls"')
@@ -89,7 +94,7 @@ def test_sums_all_suites(tree):
     assert re.search(r"^rust userflow_lake +4 passed +0 failed +0\.8 s", output, re.M)
     assert re.search(r"^rust userflow_lake it +2 passed", output, re.M)
     assert re.search(r"^trino +left out: no Java here$", output, re.M)
-    assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
+    assert tree.calls("kafka") == tree.calls("postgres") == tree.calls("redis") == ["stop", "start", "stop"]
 
 
 def test_the_figures_of_fault_tests_are_repeated_at_the_end(tree):
@@ -238,7 +243,7 @@ def test_keeps_a_process():
 def test_what_the_suites_need_is_installed_and_no_more(tree):
     tree.script("deploy/servers/trino", "exit 0")
     tree.run("rust")
-    assert tree.installed() == ["databases", "kafka", "python"]
+    assert tree.installed() == ["databases", "kafka", "python", "redis"]
     tree.run("trino")
     assert "trino" in tree.installed()
     tree.run("rust", "--no-build")
@@ -277,7 +282,7 @@ def test_a_server_that_cannot_be_stopped_keeps_no_other_running(tree):
     stubborn = 'echo "$1" >>"$0.calls"; if [ "$1" = start ]; then touch "$0.started"; elif [ -e "$0.started" ]; then exit 1; fi'
     tree.script("deploy/servers/kafka", stubborn)
     code, output = tree.run("e2e")
-    assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
+    assert tree.calls("kafka") == tree.calls("postgres") == tree.calls("redis") == ["stop", "start", "stop"]
     assert (code, last_line(output)) == (1, "1 passed, 1 failed"), output
     assert "kafka stop" in output and "ended with 1" in output
 
@@ -319,7 +324,7 @@ def test_waits():
     assert run.returncode == 1
     # A suite that waits for its turn does not get it any more.
     assert last_line(output) == "0 passed, 1 failed" and "python ..." not in output, output
-    assert tree.calls("kafka") == tree.calls("postgres") == ["stop", "start", "stop"]
+    assert tree.calls("kafka") == tree.calls("postgres") == tree.calls("redis") == ["stop", "start", "stop"]
     assert all(has_ended(int(child.read_text())) for child in children)
 
 
