@@ -133,7 +133,8 @@ impl Store {
         let tables: Vec<(String,)> = self.database.rows(
             "SELECT table_name::text FROM information_schema.views AS v WHERE table_schema = 'online' AND NOT EXISTS (
                SELECT FROM information_schema.views AS w
-               WHERE w.table_schema = 'online' AND w.table_name = v.table_name || '__partials') ORDER BY 1",
+               WHERE w.table_schema = 'online' AND w.table_name = v.table_name || '__partials')
+               AND table_name NOT IN (SELECT name FROM online._published) ORDER BY 1",
         )?;
         tables
             .into_iter()
