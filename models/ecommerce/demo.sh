@@ -6,6 +6,10 @@
 live_view=user_session
 # shellcheck disable=SC2034
 served=shopper served_view=user_recent_products
+# shellcheck disable=SC2034
+label_table=silver.ecommerce_events label_time=event_time label=event_type
+# shellcheck disable=SC2034
+trained=user_activity_1h:view_count_1h,user_activity_1h:cart_count_1h,user_interest_10m:avg_viewed_price_10m,user_pattern:pattern_detected
 # Few enough for the gate, which lets 1 % of repeats pass.
 # shellcheck disable=SC2034
 disturbed=(--duplicates 0.005 --out-of-order 0.05 --late 0.02 --abandoned 0.1 --garbage 0.005)
@@ -43,7 +47,7 @@ show_tables() {
     show products gold.ecommerce_product_daily --date "$second" --order=-revenue,product_id --limit 10 \
         --columns product_id,click_count,cart_add_count,purchase_count,units_sold,revenue,unique_buyers,conversion_rate
 
-    heading "11. The shoppers who spent most on the second day"
+    heading "    And the shoppers who spent most"
     show shoppers gold.ecommerce_user_daily --date "$second" --order=-total_purchase_amount,user_id --limit 5 \
         --columns user_id,session_count,page_view_count,click_count,add_to_cart_count,purchase_count,total_purchase_amount
 }

@@ -7,6 +7,10 @@ live_view=webtoon_session
 # shellcheck disable=SC2034
 served=webtoon_reader served_view=webtoon_user_lifetime
 # shellcheck disable=SC2034
+label_table=silver.webtoon_sessions label_time=start_time label=session_state
+# shellcheck disable=SC2034
+trained=webtoon_user_1h:events,webtoon_user_1h:avg_scroll_ratio,webtoon_user_lifetime:sessions
+# shellcheck disable=SC2034
 disturbed=(--duplicates 0.02 --out-of-order 0.05 --late 0.02 --abandoned 0.1 --garbage 0.01)
 
 # The sessions that begin half a minute into the live day, until all of them have ended.
