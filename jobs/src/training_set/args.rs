@@ -18,12 +18,15 @@ pub struct TrainingSetArgs {
     /// The column with the time of a label: a timestamp, or text such as 2026-11-01T10:00:00Z; without a zone it is UTC
     #[arg(long, default_value = "event_timestamp", value_name = "COLUMN")]
     pub time_column: String,
+    /// Which features: those of this feature service, a file of the domain's services/
+    #[arg(long, value_name = "NAME", conflicts_with = "features")]
+    pub service: Option<String>,
     /// Which features, each as view:feature
     #[arg(
         long,
         value_delimiter = ',',
         value_name = "VIEW:FEATURE",
-        required = true
+        required_unless_present = "service"
     )]
     pub features: Vec<String>,
     /// Name columns <view>__<feature>, and not only <feature>
@@ -45,7 +48,8 @@ pub struct TrainingSetArgs {
 
 /// What `--help` says below the options.
 pub const HELP: &str = "\
-  userflow-jobs training-set --domain music --labels clicks.csv --features music_user_1h:plays --as-of known --into train.parquet
+  userflow-jobs training-set --domain music --labels clicks.csv --service listener --as-of known --into train.parquet
+  userflow-jobs training-set --domain music --labels clicks.csv --features music_user_1h:plays --as-of known --into train.csv
 
 Every label gets the features of its entity as they stood at its time; an entity that nothing was known of, and a value that was older
 than its view's ttl, is null. The two meanings of time answer different questions:

@@ -24,7 +24,9 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use userflow_engine::Plan;
+use userflow_models::domain::Domain;
 use userflow_models::features::{self, FeatureView};
+use userflow_models::services;
 use userflow_process::exit::WrongSetup;
 
 pub use args::{HELP, TrainingSetArgs};
@@ -44,7 +46,8 @@ pub async fn run(workspace: &Workspace, args: &TrainingSetArgs) -> Result<()> {
     let domain = workspace.domains.one(&args.domain)?;
     let contract = Arc::new(domain.contract.clone());
     let views = features::load(domain)?;
-    let asked = Asked::new(&views, &args.features, args.full_feature_names)?;
+    let names = names(domain, args)?;
+    let asked = Asked::new(&views, &names, args.full_feature_names)?;
     let output = join::Format::of(&args.into)?;
 
     let chosen: Vec<FeatureView> = asked.views.iter().map(|view| whole(&view.view)).collect();
@@ -122,6 +125,36 @@ pub async fn run(workspace: &Workspace, args: &TrainingSetArgs) -> Result<()> {
             ))
         }
     }
+}
+
+/// The features that are asked for, as `view:feature`.
+fn names(domain: &Domain, args: &TrainingSetArgs) -> Result<Vec<String>> {
+    let Some(name) = &args.service else {
+        return Ok(args.features.clone());
+    };
+    let services = services::load(domain)?;
+    let Some(service) = services.iter().find(|service| service.name == *name) else {
+        let known: Vec<&str> = services
+            .iter()
+            .map(|service| service.name.as_str())
+            .collect();
+        let known = match known.is_empty() {
+            true => format!(
+                "it has none: services are files of {}/services",
+                domain.dir.display()
+            ),
+            false => format!("it has {}", known.join(", ")),
+        };
+        let message = format!(
+            "--service {name}: {} has no such feature service; {known}",
+            args.domain
+        );
+        return Err(WrongSetup(message).into());
+    };
+    let features = service.features.iter();
+    Ok(features
+        .map(|of| format!("{}:{}", of.view, of.feature))
+        .collect())
 }
 
 /// A bar where people look, nothing elsewhere.

@@ -129,6 +129,10 @@ fn written(labels: &[Label]) -> String {
 
 /// Makes the training set; its rows, which must be in the order of the labels.
 fn made(world: &World, labels: &[Label], as_of: &str) -> Vec<Row> {
+    made_of(world, labels, as_of, ["--features", FEATURES])
+}
+
+fn made_of(world: &World, labels: &[Label], as_of: &str, asked: [&str; 2]) -> Vec<Row> {
     let (file, into) = (
         world.models().join("labels.csv"),
         world.models().join("out.parquet"),
@@ -145,8 +149,8 @@ fn made(world: &World, labels: &[Label], as_of: &str) -> Vec<Row> {
         &into,
         "--as-of",
         as_of,
-        "--features",
-        FEATURES,
+        asked[0],
+        asked[1],
     ]);
     assert_eq!(done["labels"], labels.len());
     let reader =
@@ -390,4 +394,45 @@ fn a_wrong_question_is_told_with_the_fix() {
         assert!(error.contains(words), "no {words:?} in {error}");
         assert!(!folder.join("out.csv").exists());
     }
+}
+
+#[test]
+fn a_service_stands_for_its_features() {
+    let mut random = Rng::with_seed(seed());
+    let world = world();
+    let features: String = FEATURES
+        .split(',')
+        .map(|of| format!("  - {of}\n"))
+        .collect();
+    let service = format!(
+        "feature_service: demo_reader\ndescription: What a model reads\nowner: us\nfeatures:\n{features}"
+    );
+    world.put("demo/services/demo_reader.yml", &service);
+    let events = events(&mut random, MINUTE);
+    world.arrivals("2026-11-01", &events);
+    let labels = labels(&mut random, &events);
+    let by_name = made(&world, &labels, "event-time");
+    assert_eq!(
+        made_of(&world, &labels, "event-time", ["--service", "demo_reader"]),
+        by_name
+    );
+    let file = world.models().join("labels.csv").display().to_string();
+    let (code, _, error) = world.jobs(&[
+        "training-set",
+        "--domain",
+        "demo",
+        "--labels",
+        &file,
+        "--into",
+        "out.csv",
+        "--as-of",
+        "known",
+        "--service",
+        "nobody",
+    ]);
+    assert_eq!(code, 2, "{error}");
+    assert!(
+        error.contains("--service nobody: demo has no such feature service; it has demo_reader"),
+        "{error}"
+    );
 }
