@@ -9,7 +9,7 @@ pub const HELP: &str = "\
 Then, in Python with feast installed:
   from feast import FeatureStore
   store = FeatureStore(\"FOLDER\")
-  service = store.get_feature_service(\"webtoon_reader\")
+  service = store.get_feature_service(\"recommender\")
   store.get_online_features(service, [{\"user_id\": \"101267\"}]).to_dict()";
 
 /// Settings of `feast`.

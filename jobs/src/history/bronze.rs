@@ -134,7 +134,6 @@ impl Bronze {
             ),
         ];
         if as_of == AsOf::EventTime {
-            // To the end of the millisecond: bronze's times are whole ones.
             conditions.push(format!("{event_time} <= to_timestamp_micros({until})"));
         }
         let dates = dates(since, Some(&conditions.join(" and ")));

@@ -42,15 +42,7 @@ pub fn load(domain: &Domain) -> Result<Vec<Case>, ConfigError> {
     if !dir.is_dir() {
         return Ok(Vec::new());
     }
-    let unreadable = |e: std::io::Error| Problem::new(&dir, None, format!("cannot be read: {e}"));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|end| end == "yml") {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let files = crate::project::files(&dir, "yml")?;
     let dimensions = features::dimensions(domain)?;
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
     for file in files {

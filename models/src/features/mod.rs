@@ -40,15 +40,7 @@ pub fn load(domain: &Domain) -> Result<Vec<FeatureView>, ConfigError> {
     if !dir.is_dir() {
         return Ok(Vec::new());
     }
-    let unreadable = |e: std::io::Error| Problem::new(&dir, None, format!("cannot be read: {e}"));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|end| end == "yml") {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let files = crate::project::files(&dir, "yml")?;
     let dimensions = dimension::of(domain)?;
     let (mut views, mut problems): (Vec<FeatureView>, Vec<Problem>) = (Vec::new(), Vec::new());
     for file in files {

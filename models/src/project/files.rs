@@ -15,7 +15,7 @@ pub(super) fn folders(dir: &Path) -> Result<Vec<PathBuf>, Problem> {
 }
 
 /// The files in a folder whose names end in `.extension`.
-pub(super) fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, Problem> {
+pub(crate) fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, Problem> {
     entries(dir, |path| {
         path.is_file() && path.extension().is_some_and(|found| found == extension)
     })

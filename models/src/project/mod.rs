@@ -25,7 +25,7 @@ mod yml;
 mod tests;
 
 pub use column::{Column, ColumnType, PARTITION_COLUMN, Test};
-pub(crate) use files::read as read_file;
+pub(crate) use files::{files, read as read_file};
 pub use graph::glob;
 pub use model::{Model, Seed, Source};
 pub use names::Ref;

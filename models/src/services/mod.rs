@@ -52,15 +52,7 @@ fn of_domain(domain: &Domain, views: &[ServedView]) -> Result<Vec<FeatureService
     if !dir.is_dir() {
         return Ok(Vec::new());
     }
-    let unreadable = |e: std::io::Error| Problem::new(&dir, None, format!("cannot be read: {e}"));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|end| end == "yml") {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let files = crate::project::files(&dir, "yml")?;
     let (mut services, mut problems) = (Vec::new(), Vec::new());
     for file in files {
         let text = crate::project::read_file(&file);
